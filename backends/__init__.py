@@ -1,0 +1,1 @@
+"""Backends: each hands the arrays of a `MipModel` to one solver in bulk and returns its word as a `Solution`."""

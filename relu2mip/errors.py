@@ -1,0 +1,98 @@
+"""Every error relu2mip raises: one base class, each saying where it happened and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class Relu2MipError(Exception):
+    """Base of all errors of relu2mip."""
+
+
+class InvalidNetwork(Relu2MipError, ValueError):
+    """A network file or graph that cannot be read: not ONNX, truncated, NaN weights, inconsistent shapes."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One node that cannot be compiled: which, why, and what to do instead."""
+
+    node: str
+    op: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.node!r}: {self.reason}. {self.remedy}."
+
+
+class UnsupportedNetwork(InvalidNetwork):
+    """A network with nodes outside the piecewise-linear functions; lists all of them in `refusals`."""
+
+    def __init__(self, name: str, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        lines = "\n".join(f"  - {refusal}" for refusal in self.refusals)
+        super().__init__(f"{name}: {len(self.refusals)} node(s) cannot be compiled:\n{lines}")
+
+
+class InvalidProblem(Relu2MipError, ValueError):
+    """A problem whose parts do not fit: sizes, empty or infinite boxes, horizon, non-convex cost."""
+
+
+class UnknownOption(Relu2MipError, TypeError, KeyError):
+    """An option, key or name that nothing reads; names the nearest valid one."""
+
+    def __init__(self, what: str, given: str, valid: Iterable[str]) -> None:
+        self.given = given
+        self.valid = tuple(sorted(valid))
+        near = difflib.get_close_matches(given, self.valid, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {what} {given!r}: {hint}valid are {', '.join(self.valid) or 'none'}")
+
+    __str__ = Exception.__str__
+
+
+class InvalidOption(Relu2MipError, ValueError):
+    """An option with a value outside its range; names the option."""
+
+
+class UnboundedUnit(Relu2MipError, ValueError):
+    """A unit without finite bounds; names the unit, its step, and the input that must be bounded."""
+
+
+class CrossedBounds(Relu2MipError, ValueError):
+    """A lower bound above its upper bound: no point of the sets reaches this unit, so the problem is infeasible."""
+
+
+class BackendUnavailable(Relu2MipError, RuntimeError):
+    """A backend that is not installed, not licensed, or too small for the model; says which."""
+
+
+class CapabilityMissing(Relu2MipError, RuntimeError):
+    """A backend cannot take this model and no lowering exists; names the backends that can."""
+
+
+class InfeasibleProblem(Relu2MipError, RuntimeError):
+    """No plan satisfies the constraints; `conflict` names the sets and steps in conflict where they are known."""
+
+    def __init__(self, message: str, conflict: Sequence[str] = ()) -> None:
+        self.conflict = tuple(conflict)
+        super().__init__(message)
+
+
+class UnboundedProblem(Relu2MipError, RuntimeError):
+    """The objective decreases without limit over the feasible set."""
+
+
+class NoIncumbent(Relu2MipError, RuntimeError):
+    """The solver stopped at a limit before it found any plan; `bound` is what it proved by then."""
+
+    def __init__(self, message: str, *, stop: str, bound: float, seconds: float) -> None:
+        self.stop, self.bound, self.seconds = stop, bound, seconds
+        super().__init__(message)
+
+
+class SolverFailure(Relu2MipError, RuntimeError):
+    """The solver reported an error or numerical trouble, or returned a point that is not feasible."""

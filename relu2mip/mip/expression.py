@@ -1,0 +1,60 @@
+"""A vector of affine expressions over the columns of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from relu2mip.arrays import Array, Index, Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """sum_k A_k x[columns_k] + constant, one entry a row.
+
+    A one-dimensional A_k stands for the diagonal matrix of its entries.
+    """
+
+    terms: tuple[tuple[Matrix, Index], ...]
+    constant: Array
+
+    @classmethod
+    def of(cls, columns: Index) -> Expression:
+        """The columns themselves."""
+        return cls(((np.ones(columns.size), columns),), np.zeros(columns.size))
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(self.constant.size)
+
+    def select(self, rows: Index) -> Expression:
+        """Some of the entries."""
+        terms = tuple(
+            (matrix[rows], columns[rows]) if matrix.ndim == 1 else (matrix[rows], columns)
+            for matrix, columns in self.terms
+        )
+        return Expression(terms, self.constant[rows])
+
+    def scaled(self, factor: Array | float) -> Expression:
+        """Each entry times its factor."""
+        factors = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.size)
+        terms = tuple(
+            (matrix * factors if matrix.ndim == 1 else _scale_rows(matrix, factors), columns)
+            for matrix, columns in self.terms
+        )
+        return Expression(terms, self.constant * factors)
+
+    def evaluate(self, x: Array) -> Array:
+        """The values at a point of all columns."""
+        total = self.constant.copy()
+        for matrix, columns in self.terms:
+            total += matrix * x[columns] if matrix.ndim == 1 else matrix @ x[columns]
+        return total
+
+
+def _scale_rows(matrix: Matrix, factors: Array) -> Matrix:
+    if isinstance(matrix, np.ndarray):
+        return matrix * factors[:, None]
+    return matrix.multiply(factors[:, None]).tocsr()

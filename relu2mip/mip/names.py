@@ -1,0 +1,46 @@
+"""Readable, deterministic names of columns and rows, spelled out only when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from relu2mip.arrays import Index
+from relu2mip.normal_form import Place
+
+
+@dataclass(frozen=True, eq=False)
+class NameBlock:
+    """The names `prefix[number]suffix` for each number: `t03.layer2.relu[17].a`."""
+
+    prefix: str
+    numbers: Index
+    suffix: str = ""
+
+    @classmethod
+    def of(cls, place: Place, suffix: str = "") -> NameBlock:
+        """The names of the units of a place."""
+        return cls(place.prefix, place.units, suffix)
+
+    def spelled(self) -> list[str]:
+        """The names as strings."""
+        return [f"{self.prefix}[{number}]{self.suffix}" for number in self.numbers.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
+class Names(Sequence[str]):
+    """The names of all columns, or all rows, of a model."""
+
+    blocks: tuple[NameBlock, ...]
+
+    @cached_property
+    def spelled(self) -> list[str]:
+        """Every name, in order."""
+        return [name for block in self.blocks for name in block.spelled()]
+
+    def __len__(self) -> int:
+        return sum(block.numbers.size for block in self.blocks)
+
+    def __getitem__(self, i):  # type: ignore[no-untyped-def]
+        return self.spelled[i]

@@ -1,0 +1,107 @@
+"""Options: every choice is a field of a frozen dataclass, built from keywords, TOML or a string with the same names.
+
+The string form names registered dataclasses, options in brackets, several joined by `+`:
+
+    crown+lp(budget=5s)        big-m        cvxpy(solver=SCIP)
+
+Durations take a unit (`5s`, `200ms`, `2min`) or are plain seconds. An unknown name or option is an `UnknownOption`
+that names the nearest valid one; a value of the wrong type is an `InvalidOption`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar, get_type_hints
+
+from relu2mip.errors import InvalidOption, UnknownOption
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """How long and how far a backend searches.
+
+    time_limit: seconds of solver time.  gap: relative gap at which the search stops.  threads: 0 leaves the choice to
+    the solver.  seed: random seed.  log: whether the solver prints its log.  node_limit: 0 is none.
+    """
+
+    time_limit: float = 60.0
+    gap: float = 1e-4
+    threads: int = 0
+    seed: int = 0
+    log: bool = False
+    node_limit: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.time_limit > 0:
+            raise InvalidOption(f"time_limit is {self.time_limit}; give a positive number of seconds")
+        if not 0 <= self.gap < 1:
+            raise InvalidOption(f"gap is {self.gap}; give a relative gap in [0, 1)")
+        if self.threads < 0 or self.node_limit < 0 or self.seed < 0:
+            raise InvalidOption("threads, seed and node_limit must be at least 0")
+
+
+def build(cls: type[T], given: Mapping[str, Any], what: str = "option") -> T:
+    """An options dataclass from a mapping (keywords or a TOML table); unknown keys raise `UnknownOption`."""
+    valid = {f.name: f for f in fields(cls) if f.init}  # type: ignore[arg-type]
+    for key in given:
+        if key not in valid:
+            raise UnknownOption(what, key, valid)
+    missing = [n for n, f in valid.items() if n not in given and f.default is MISSING and f.default_factory is MISSING]
+    if missing:
+        raise InvalidOption(f"{what} {missing[0]!r} is missing: {cls.__name__} needs it")
+    hints = get_type_hints(cls)
+    return cls(**{key: _coerce(value, hints[key], f"{what} {key!r}") for key, value in given.items()})
+
+
+_NAME = r"[A-Za-z][A-Za-z0-9_-]*"
+_PART = re.compile(rf"\s*({_NAME})\s*(?:\(([^()]*)\))?\s*")
+
+
+def parse(text: str, registry: Mapping[str, type[T]], what: str) -> list[T]:
+    """The options dataclasses that a string like `crown+lp(budget=5s)` names, in order."""
+    parts: list[T] = []
+    for piece in _split(text):
+        match = _PART.fullmatch(piece)
+        if match is None:
+            raise InvalidOption(f"cannot read {what} {text!r} at {piece!r}; write name or name(option=value, ...)")
+        name, arguments = match.group(1), match.group(2) or ""
+        if name not in registry:
+            raise UnknownOption(what, name, registry)
+        given: dict[str, Any] = {}
+        for argument in filter(None, (a.strip() for a in arguments.split(","))):
+            key, equals, value = argument.partition("=")
+            if not equals:
+                raise InvalidOption(f"{what} {name}: {argument!r} has no value; write option=value")
+            given[key.strip()] = value.strip()
+        parts.append(build(registry[name], given, f"option of {what} {name}:"))
+    return parts
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"\+(?![^(]*\))", text)
+
+
+_UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def _coerce(value: Any, hint: Any, what: str) -> Any:
+    """A value of the field's type from a string, int or float; other types are left to the dataclass's own checks."""
+    wanted = {int: int, float: float, bool: bool, str: str}.get(hint)
+    if wanted is None or (type(value) is wanted):
+        return value
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        if wanted is bool and value.lower() in {"true", "false"}:
+            return value.lower() == "true"
+        if wanted is int and re.fullmatch(r"[+-]?\d+", value):
+            return int(value)
+        if wanted is float:
+            match = re.fullmatch(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?|inf)\s*(ms|s|min|h)?", value)
+            if match:
+                return float(match.group(1)) * _UNITS.get(match.group(2), 1.0)
+    raise InvalidOption(f"{what} is {value!r}; give a {wanted.__name__}")
