@@ -1,0 +1,73 @@
+# Everything below runs in .venv, made on first use with PYTHON (3.11 or newer; override as `make test PYTHON=python3.12`).
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+INSTALLED_FROM := pyproject.toml constraints.txt
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && { echo $$p; break; }; done)
+
+# A backend named here fails its tests when it is not installed, instead of having them left out.
+export RELU2MIP_REQUIRE_BACKENDS ?= highs,gurobi,cvxpy
+PYTEST_ARGS ?= -n 2
+
+.PHONY: help demo test lint lint-style lint-types format docs docs-serve bench clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed-plot ## Plan a CartPole swing with HiGHS, replay it, write a table and a picture
+	$(BIN)/relu2mip demo
+
+test: $(VENV)/.installed-dev ## Run the whole test suite, slow tests included
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "slow or not slow"
+
+lint: lint-style lint-types ## Check style, formatting and types
+
+lint-style: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The import hooks of an editable install are invisible to mypy, so it reads a plain install.
+lint-types: $(VENV)/.installed-dev
+	@rm -rf build/lib build/bdist.* build/typecheck
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --no-compile --target build/typecheck .
+	cd build/typecheck && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p relu2mip
+
+format: $(VENV)/.installed-dev ## Fix style and formatting in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-dev ## Build the documentation into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+docs-serve: $(VENV)/.installed-dev ## Serve the documentation while writing it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --strict
+
+bench: $(VENV)/.installed-bench ## Compare build times with the peers
+	$(BIN)/python benchmarks/compile.py
+
+clean: ## Remove what was built and cached; .venv stays
+	rm -rf build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "relu2mip needs Python 3.11 or newer: none found; set PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "relu2mip needs Python 3.11 or newer: $(PYTHON) is not" >&2; exit 1; }
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# One stamp per set of extras: $(VENV)/.installed-EXTRA.
+$(VENV)/.installed-%: $(VENV)/.created $(INSTALLED_FROM)
+	@echo "Installing relu2mip[$*] into $(VENV)"
+	@$(PIP_INSTALL) --editable ".[$*]"
+	@touch $@
+
+# The benchmarks compare with what the tests run on, so the peers are added to the development environment.
+$(VENV)/.installed-bench: $(VENV)/.installed-dev

@@ -1,0 +1,11 @@
+// Typeset what pymdownx.arithmatex marks, and nothing else.
+window.MathJax = {
+  tex: {
+    inlineMath: [["\\(", "\\)"]],
+    displayMath: [["\\[", "\\]"]],
+  },
+  options: {
+    ignoreHtmlClass: ".*",
+    processHtmlClass: "arithmatex",
+  },
+};
