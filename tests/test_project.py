@@ -169,12 +169,25 @@ class TestMakefile:
         assert "[plot]" in make("--dry-run", "demo", "VENV=/nowhere").stdout
 
 
-def test_readme_gives_the_commands_that_exist():
-    readme = (ROOT / "README.md").read_text()
-    commands = set(re.findall(r"^make (\w+)", readme, flags=re.MULTILINE))
+def commands_in_guides(program: str) -> set[str]:
+    """The commands of a program in the console blocks of README.md and of the documentation."""
+    guides = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    text = "\n".join(guide.read_text() for guide in guides)
+    blocks = "".join(re.findall(r"^```console\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
+    return set(re.findall(rf"^{program} ([a-z][a-z-]*)", blocks, flags=re.MULTILINE))
+
+
+def test_make_commands_of_the_guides_exist():
+    commands = commands_in_guides("make")
     assert {"demo", "test"} <= commands
-    for command in commands:
-        assert make("--dry-run", command).returncode == 0, command
+    assert [command for command in sorted(commands) if make("--dry-run", command).returncode != 0] == []
+
+
+@pytest.mark.parametrize("command", sorted(commands_in_guides("relu2mip")))
+def test_relu2mip_command_of_the_guides_exists(command: str):
+    program = Path(sys.executable).with_name("relu2mip")
+    result = subprocess.run([program, command, "--help"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed")
