@@ -1,0 +1,1 @@
+"""The same trajectory problem by other tools: ``build(problem) -> native model``, ``solve(model, ...)``."""
