@@ -47,7 +47,7 @@ def solve(model: r2m.Compiled, time_limit: float, gap: float) -> Outcome:
 
 
 def interval_bounds(path: Path) -> Callable[[], object]:
-    """Interval propagation over the box [-1, 1], ready to be timed: the network is read and lowered before."""
+    """Interval propagation over the box [-1, 1], the network read and lowered already: ready to be timed."""
     form = lower(r2m.load(path))
     sizes = {i: form.values[i].size for i in form.inputs.values()}
     given = Bounds.of(form, {i: (np.full(size, -1.0), np.full(size, 1.0)) for i, size in sizes.items()})
