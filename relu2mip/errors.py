@@ -62,10 +62,6 @@ class UnboundedUnit(Relu2MipError, ValueError):
     """A unit without finite bounds; names the unit, its step, and the input that must be bounded."""
 
 
-class CrossedBounds(Relu2MipError, ValueError):
-    """A lower bound above its upper bound: no point of the sets reaches this unit, so the problem is infeasible."""
-
-
 class BackendUnavailable(Relu2MipError, RuntimeError):
     """A backend that is not installed, not licensed, or too small for the model; says which."""
 
@@ -80,6 +76,10 @@ class InfeasibleProblem(Relu2MipError, RuntimeError):
     def __init__(self, message: str, conflict: Sequence[str] = ()) -> None:
         self.conflict = tuple(conflict)
         super().__init__(message)
+
+
+class CrossedBounds(InfeasibleProblem):
+    """A lower bound above its upper bound: no point of the sets reaches this unit, so the problem is infeasible."""
 
 
 class UnboundedProblem(Relu2MipError, RuntimeError):

@@ -1,0 +1,7 @@
+"""Bounds on every unit of a normal form, by methods that stack: each starts from the last one's and intersects."""
+
+from relu2mip.bounds.bounds import Bounds, BoundMethod, Domain, Provenance, compute_bounds
+from relu2mip.bounds.data import Data
+from relu2mip.bounds.ibp import Ibp
+
+__all__ = ["BoundMethod", "Bounds", "Data", "Domain", "Ibp", "Provenance", "compute_bounds"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Matrix
 
@@ -45,6 +46,14 @@ class Expression:
             for matrix, columns in self.terms
         )
         return Expression(terms, self.constant * factors)
+
+    def mapped(self, matrix: Matrix) -> Expression:
+        """A matrix times the vector of expressions."""
+        terms = tuple(
+            (matrix @ sp.diags_array(part, format="csr") if part.ndim == 1 else matrix @ part, columns)
+            for part, columns in self.terms
+        )
+        return Expression(terms, np.asarray(matrix @ self.constant))
 
     def evaluate(self, x: Array) -> Array:
         """The values at a point of all columns."""

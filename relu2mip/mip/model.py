@@ -143,15 +143,21 @@ class ModelBuilder:
         self._rows = 0
         self._costs: list[tuple[Index, Array]] = []
         self._squares: list[tuple[Index, Array]] = []
+        self._binaries = 0
+        self._nonzeros = 0
         self._sos1: list[tuple[Index, NameBlock]] = []
         self._indicators: list[tuple[Index, Mask, list[tuple[Index, Index, Array]], Array, Array, NameBlock]] = []
         self.offset = 0.0
         self.values: dict[str, Index] = {}
 
     @property
-    def columns(self) -> int:
-        """Columns so far."""
-        return self._size
+    def size(self) -> tuple[int, int, int, int]:
+        """Columns, integer columns, rows and nonzeros so far."""
+        return self._size, self._binaries, self._rows, self._nonzeros
+
+    def limits(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of all columns so far."""
+        return _join(self._lower), _join(self._upper)
 
     def add_columns(self, name: NameBlock, lower: ArrayLike, upper: ArrayLike, integer: bool = False) -> Index:
         """Add one column per name; bounds are scalars or vectors. Returns their positions."""
@@ -162,6 +168,7 @@ class ModelBuilder:
         self._column_names.append(name)
         columns = np.arange(self._size, self._size + size)
         self._size += size
+        self._binaries += size if integer else 0
         self.values[name.prefix + name.suffix] = columns
         return columns
 
@@ -173,7 +180,9 @@ class ModelBuilder:
         A_k is a matrix, or a vector or scalar that stands for a diagonal matrix.
         """
         size = int(name.numbers.size)
-        self._triplets += [(i + self._rows, j, v) for i, j, v in _entries(terms, size)]
+        for i, j, v in _entries(terms, size):
+            self._triplets.append((i + self._rows, j, v))
+            self._nonzeros += v.size
         self._row_lower.append(_spread(lower, size))
         self._row_upper.append(_spread(upper, size))
         self._row_names.append(name)

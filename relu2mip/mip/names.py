@@ -12,11 +12,16 @@ from relu2mip.normal_form import Place
 
 @dataclass(frozen=True, eq=False)
 class NameBlock:
-    """The names `prefix[number]suffix` for each number: `t03.layer2.relu[17].a`."""
+    """The names `prefix[number]suffix` for each number: `t03.layer2.relu[17].a`.
+
+    With `steps`, one a number, each name starts with its step: `t03.cost.state[1]`.
+    """
 
     prefix: str
     numbers: Index
     suffix: str = ""
+    steps: Index | None = None
+    digits: int = 2
 
     @classmethod
     def of(cls, place: Place, suffix: str = "") -> NameBlock:
@@ -25,7 +30,10 @@ class NameBlock:
 
     def spelled(self) -> list[str]:
         """The names as strings."""
-        return [f"{self.prefix}[{number}]{self.suffix}" for number in self.numbers.tolist()]
+        names = [f"{self.prefix}[{number}]{self.suffix}" for number in self.numbers.tolist()]
+        if self.steps is None:
+            return names
+        return [f"t{t:0{self.digits}d}.{name}" for t, name in zip(self.steps.tolist(), names, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ class FormBuilder:
         self.values: list[Value] = []
         self._inputs: dict[str, int] = {}
         self._layer = 1
+        self._affine = 0
 
     def size(self, value: int) -> int:
         """Entries of a value added before."""
@@ -51,7 +52,10 @@ class FormBuilder:
             merged[k] = matrix if k not in merged else merged[k] + matrix
         rows = merged[inputs[0]].shape[0] if merged else np.size(bias)
         offset = np.zeros(rows) if bias is None else np.asarray(bias, dtype=np.float64)
-        place = place or Place(f"layer{self._layer}.affine", np.arange(rows))
+        if place is None:
+            self._affine += 1
+            number = "" if self._affine == 1 else str(self._affine)
+            place = Place(f"layer{self._layer}.affine{number}", np.arange(rows))
         stored = tuple(compact(matrix) for matrix in merged.values())
         return self.append(Affine(place, tuple(merged), stored, offset, kept))
 
@@ -71,4 +75,5 @@ class FormBuilder:
     def _next(self, kind: str, size: int) -> Place:
         place = Place(f"layer{self._layer}.{kind}", np.arange(size))
         self._layer += 1
+        self._affine = 0
         return place

@@ -1,0 +1,171 @@
+"""The compiler's pipeline: problem -> normal form -> bounds -> fewer units -> model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
+from relu2mip.errors import InvalidOption
+from relu2mip.formulations import Formulation, encode
+from relu2mip.mip import Expression, MipModel, ModelBuilder
+from relu2mip.normal_form import NormalForm
+from relu2mip.options import parse
+from relu2mip.passes import drop_dead, drop_stable, fuse_affine
+from relu2mip.registry import bound_methods, formulations
+from relu2mip.statistics import Statistics
+from relu2mip.trajectory.box_problem import BoxProblem
+from relu2mip.trajectory.frame import Frame
+from relu2mip.trajectory.problem import Trajectory
+from relu2mip.trajectory.unroll import cost_expressions, name_of
+from relu2mip.trajectory.write import write_problem
+
+if TYPE_CHECKING:
+    from relu2mip.answer import Answer
+    from relu2mip.backends.protocol import Backend, Emitted
+
+Problem: TypeAlias = Trajectory | BoxProblem
+
+AUTO_BOUNDS = "ibp"
+AUTO_FORMULATION = "big-m"
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A problem as a mixed-integer program, ready for any backend.
+
+    model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
+    all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
+    """
+
+    problem: Problem
+    model: MipModel
+    normal_form: NormalForm
+    bounds: Bounds
+    all_bounds: Bounds
+    statistics: Statistics
+    expressions: Mapping[str, Expression]
+    formulation: str
+
+    def solve(self, backend: str | Backend | None = None, **options: Any) -> Answer:
+        """Solve and check; see `relu2mip.solve`."""
+        from relu2mip.solve import solve_compiled
+
+        return solve_compiled(self, backend, options)
+
+    def emit(self, backend: str | Backend = "highs") -> Emitted:
+        """The solver's own model with the handles of states and controls, for adding constraints of your own."""
+        from relu2mip.solve import resolve_backend
+
+        return resolve_backend(backend).emit(self.model)
+
+    def write(self, path: str | Path) -> Path:
+        """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it."""
+        from relu2mip.mip.write import write
+
+        write(self.model, path)
+        return Path(path)
+
+
+def compile(  # noqa: A001  the public name
+    problem: Problem, bounds: BoundSpec | None = None, formulation: str | Formulation | None = None
+) -> Compiled:
+    """Compile a problem.
+
+    bounds: "auto", a string like "ibp+data(path=x.npz)", a bound method, or a list of them; None takes the problem
+    file's choice, else "auto".  formulation: "auto", "big-m", or a formulation.
+
+    Raises `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`.
+
+    >>> import relu2mip as r2m
+    >>> from relu2mip.samples import tiny
+    >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
+    >>> compiled.model.binaries, compiled.statistics.units
+    (2, 2)
+    """
+    methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
+    chosen = resolve_formulation(
+        formulation if formulation is not None else problem.options.get("formulation", "auto")
+    )
+    begun = time.perf_counter()
+    unrolled = problem.unrolled
+    unrolled_at = time.perf_counter()
+    all_bounds = compute_bounds(unrolled, methods)
+    bounded_at = time.perf_counter()
+    rewrite = drop_stable(unrolled.form, all_bounds).then(fuse_affine).then(drop_dead)
+    reduced = all_bounds.select(rewrite)
+    model = ModelBuilder()
+    values, costs = encode(reduced, chosen, model)
+    expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
+    if isinstance(problem, Trajectory):
+        write_problem(problem, _frame(problem, reduced, expressions, model))
+    else:
+        _write_objective(problem, expressions, model)
+    built = model.build()
+    seconds = {
+        "unroll": unrolled_at - begun,
+        "bounds": bounded_at - unrolled_at,
+        "model": time.perf_counter() - bounded_at,
+    }
+    statistics = Statistics.of(all_bounds, costs, built, seconds)
+    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, str(chosen))
+
+
+BoundSpec: TypeAlias = str | BoundMethod | Sequence[BoundMethod]
+
+
+def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
+    """The bound methods that a specification names; "data" alone starts from "ibp"."""
+    if isinstance(spec, str):
+        methods = parse(AUTO_BOUNDS if spec == "auto" else spec, bound_methods, "bounds")
+    elif isinstance(spec, Sequence):
+        methods = list(spec)
+    else:
+        methods = [spec]
+    if not methods or not all(hasattr(method, "tighten") for method in methods):
+        raise InvalidOption(f"bounds {spec!r}: give a name, a bound method, or a list of bound methods")
+    if not methods[0].sound:
+        methods = [*parse(AUTO_BOUNDS, bound_methods, "bounds"), *methods]
+    return methods
+
+
+def resolve_formulation(spec: str | Formulation) -> Formulation:
+    """The formulation that a specification names."""
+    if not isinstance(spec, str):
+        return spec
+    chosen = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
+    if len(chosen) != 1:
+        raise InvalidOption(f"formulation {spec!r}: give exactly one")
+    return chosen[0]
+
+
+def _frame(
+    problem: Trajectory, bounds: Bounds, expressions: Mapping[str, Expression], model: ModelBuilder
+) -> Frame:
+    def columns(kind: str, step: int) -> Any:
+        ((_, positions),) = expressions[name_of(kind, step)].terms
+        return positions
+
+    horizon = problem.horizon
+    return Frame(
+        model=model,
+        states=np.stack([columns("state", t) for t in range(horizon + 1)]),
+        controls=np.stack([columns("control", t) for t in range(horizon)]),
+        previous_control=problem.previous_control,
+        expressions={key: expressions[name] for name, key in cost_expressions(problem).items()},
+        digits=max(2, len(str(horizon))),
+    )
+
+
+def _write_objective(problem: BoxProblem, expressions: Mapping[str, Expression], model: ModelBuilder) -> None:
+    sign = 1.0 if problem.sense == "min" else -1.0
+    at = 0
+    for port in problem.net.outputs:
+        coefficients = sign * problem.coefficients[at : at + port.size]
+        model.minimise_expression(coefficients, expressions[port.name])
+        at += port.size

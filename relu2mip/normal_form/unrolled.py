@@ -1,0 +1,27 @@
+"""A problem's network as one normal form: unrolled over the horizon, with the boxes its sets give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from relu2mip.arrays import Array
+from relu2mip.normal_form import NormalForm
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled:
+    """What bounds and formulations work on.
+
+    form: the normal form over the whole horizon, its outputs the named vectors of the problem ("t03.state").
+    domain: the box of each input and of each state, by value.
+    step: the normal form of one step (for a network over a box: `form` itself).
+    step_value: for the values of `form` that are copies of a value of `step`, which one.
+    step_inputs: turns named arrays of samples into inputs of `step`.
+    """
+
+    form: NormalForm
+    domain: Mapping[int, tuple[Array, Array]]
+    step: NormalForm
+    step_value: Mapping[int, int]
+    step_inputs: Callable[[Mapping[str, Array]], Mapping[str, Array]]

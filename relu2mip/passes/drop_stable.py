@@ -1,0 +1,95 @@
+"""Remove stable units before any formulation sees them.
+
+A ReLU with pre-activation bounds [l, u] is always active where l >= 0 (then y = x), always inactive where u <= 0
+(y = 0), and unstable otherwise. A member of a maximum whose upper bound is below the largest lower bound of its group
+never attains it; a group with one member left is that member.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relu2mip.arrays import Index, compact, selection
+from relu2mip.normal_form import Affine, Max, NormalForm, Relu
+from relu2mip.passes.rewrite import Rewrite, Rewriter
+
+if TYPE_CHECKING:
+    from relu2mip.bounds import Bounds
+
+
+def drop_stable(form: NormalForm, bounds: Bounds) -> Rewrite:
+    """The same function inside the bounds, with only unstable ReLUs and undecided maxima left."""
+    out = Rewriter(form)
+    for i, value in enumerate(form.values):
+        match value:
+            case Affine():
+                inputs = tuple(out.new[k] for k in value.inputs)
+                out.new[i] = out.add(Affine(value.place, inputs, value.matrices, value.bias, value.kept), i)
+            case Relu():
+                out.new[i] = _relu(i, value, bounds, out)
+            case Max():
+                out.new[i] = _max(i, value, bounds, out)
+            case _:
+                out.new[i] = out.add(value, i)
+    return out.finish()
+
+
+def _relu(i: int, value: Relu, bounds: Bounds, out: Rewriter) -> int:
+    source = out.new[value.input]
+    active = bounds.lower[value.input] >= 0
+    unstable = ~active & (bounds.upper[value.input] > 0)
+    if unstable.all():
+        return out.add(Relu(value.place, source, value.size), i)
+    terms = [(source, compact(selection(np.where(active, np.arange(value.size), -1), value.size)))] if active.any() else []
+    if unstable.any():
+        units = np.flatnonzero(unstable)
+        pick = compact(selection(units, value.size))
+        place = value.place.select(units)
+        x = out.add(Affine(place, (source,), (pick,), np.zeros(units.size)), value.input, units)
+        relu = out.add(Relu(place, x, units.size), i, units)
+        terms.append((relu, compact(selection(_spread(units, value.size), units.size))))
+    return _affine(i, value, terms, out)
+
+
+def _max(i: int, value: Max, bounds: Bounds, out: Rewriter) -> int:
+    source, starts = out.new[value.input], value.starts
+    lower, upper = bounds.lower[value.input][value.members], bounds.upper[value.input][value.members]
+    floor = np.repeat(np.maximum.reduceat(lower, starts[:-1]), np.diff(starts))
+    possible = (upper > floor) | _first_where(lower == floor, starts)
+    sizes = np.add.reduceat(possible.astype(np.intp), starts[:-1])
+    if possible.all() and (sizes > 1).all():
+        return out.add(Max(value.place, source, value.members, starts), i)
+    group = np.repeat(np.arange(value.size), np.diff(starts))
+    alone, several = sizes == 1, np.flatnonzero(sizes > 1)
+    size = bounds.lower[value.input].size
+    single = np.full(value.size, -1)
+    kept = possible & alone[group]
+    single[group[kept]] = value.members[kept]
+    terms = [(source, compact(selection(single, size)))] if alone.any() else []
+    if several.size:
+        members = value.members[possible & ~alone[group]]
+        ends = np.concatenate([[0], np.cumsum(sizes[several])])
+        largest = out.add(Max(value.place.select(several), source, members, ends), i, several)
+        terms.append((largest, compact(selection(_spread(several, value.size), several.size))))
+    return _affine(i, value, terms, out)
+
+
+def _affine(i: int, value: Relu | Max, terms: list[tuple[int, object]], out: Rewriter) -> int:
+    inputs, matrices = tuple(k for k, _ in terms), tuple(matrix for _, matrix in terms)
+    return out.add(Affine(value.place, inputs, matrices, np.zeros(value.size)), i)  # type: ignore[arg-type]
+
+
+def _spread(units: Index, size: int) -> Index:
+    """Positions of the chosen units in the full vector, -1 elsewhere."""
+    index = np.full(size, -1)
+    index[units] = np.arange(units.size)
+    return index
+
+
+def _first_where(hits: np.ndarray, starts: Index) -> np.ndarray:
+    """The first hit of each group only."""
+    count = np.cumsum(hits)
+    before = np.repeat(count[starts[:-1]] - hits[starts[:-1]], np.diff(starts))
+    return np.asarray(hits & (count - before == 1))

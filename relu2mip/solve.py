@@ -1,0 +1,95 @@
+"""Solve a problem and check what the solver says before anyone sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from relu2mip.answer import Answer
+from relu2mip.compiled import BoundSpec, Compiled, Problem
+from relu2mip.compiled import compile as compile_problem
+from relu2mip.errors import InfeasibleProblem, InvalidOption, NoIncumbent, SolverFailure, UnboundedProblem
+from relu2mip.formulations import Formulation
+from relu2mip.mip import Solution, Stop
+from relu2mip.mip.run import run
+from relu2mip.options import SolveOptions, build, parse
+from relu2mip.registry import backends
+
+if TYPE_CHECKING:
+    from relu2mip.backends.protocol import Backend
+
+
+def solve(
+    problem: Problem,
+    backend: str | Backend | None = None,
+    bounds: BoundSpec | None = None,
+    formulation: str | Formulation | None = None,
+    **options: Any,
+) -> Answer:
+    """Compile, solve, check.
+
+    backend: "highs", "gurobi", "cvxpy" (also "cvxpy(solver=SCIP)"), or a backend.  options: the fields of
+    `SolveOptions`: time_limit, gap, threads, seed, log, node_limit.  What is None or not given comes from the problem
+    file's [solve] table, else from the defaults.
+
+    Raises `InfeasibleProblem`, `UnboundedProblem`, `NoIncumbent` (a limit came before any plan), `BackendUnavailable`,
+    `CapabilityMissing`, `SolverFailure`, `UnknownOption`, and what `relu2mip.compile` raises.
+
+    >>> import relu2mip as r2m
+    >>> from relu2mip.samples import tiny
+    >>> answer = r2m.solve(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
+    >>> round(answer.objective, 6), answer.status, answer.has_plan
+    (2.0, 'optimal', True)
+    """
+    settings = _options(problem, options)
+    chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
+    return _solve(compile_problem(problem, bounds, formulation), chosen, settings)
+
+
+def solve_compiled(compiled: Compiled, backend: str | Backend | None, options: Mapping[str, Any]) -> Answer:
+    """Solve a compiled problem."""
+    settings = _options(compiled.problem, options)
+    chosen = resolve_backend(backend if backend is not None else compiled.problem.options.get("backend", "highs"))
+    return _solve(compiled, chosen, settings)
+
+
+def resolve_backend(spec: str | Backend) -> Backend:
+    """The backend that a specification names; raises `UnknownOption`."""
+    if not isinstance(spec, str):
+        return spec
+    chosen = parse(spec, backends, "backend")
+    if len(chosen) != 1:
+        raise InvalidOption(f"backend {spec!r}: give exactly one")
+    return chosen[0]
+
+
+def _options(problem: Problem, given: Mapping[str, Any]) -> SolveOptions:
+    known = {f.name for f in fields(SolveOptions)}
+    from_file = {key: value for key, value in problem.options.items() if key in known}
+    return build(SolveOptions, {**from_file, **given}, "solve option")
+
+
+def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answer:
+    return Answer.of(compiled, incumbent(run(compiled.model, backend, options), backend.name), backend.name)
+
+
+def incumbent(solution: Solution, backend: str) -> Solution:
+    """The solution itself if it has a point; otherwise the error that says why there is none."""
+    if solution.x is not None:
+        return solution
+    where = f"{backend} after {solution.seconds:.1f} s"
+    match solution.stop:
+        case Stop.INFEASIBLE:
+            conflict = f"; in conflict: {', '.join(solution.conflict)}" if solution.conflict else ""
+            raise InfeasibleProblem(f"{where}: no plan satisfies the constraints{conflict}", solution.conflict)
+        case Stop.UNBOUNDED:
+            raise UnboundedProblem(f"{where}: the objective has no lower limit; bound the columns it depends on")
+        case Stop.TIME_LIMIT | Stop.NODE_LIMIT | Stop.INTERRUPTED:
+            raise NoIncumbent(
+                f"{where}: stopped by the {solution.stop} before any plan was found (proven bound "
+                f"{solution.bound:g}); raise the limit, shorten the horizon, or tighten the bounds",
+                stop=str(solution.stop), bound=solution.bound, seconds=solution.seconds,
+            )
+        case _:
+            raise SolverFailure(f"{where}: {solution.message or 'the solver failed'}")

@@ -1,0 +1,114 @@
+"""A linear objective of any network's outputs over a box of its inputs.
+
+    optimise  objective @ y + constant,   y = all outputs of the network, flat, in graph order,
+    over      lower <= v <= upper,        v = all inputs, flat, in graph order
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from relu2mip.arrays import Array, vector
+from relu2mip.errors import InvalidProblem
+from relu2mip.ir import Graph
+from relu2mip.normal_form.lower import lower
+from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.passes import simplify
+from relu2mip.trajectory.sets import Box
+
+
+@dataclass(frozen=True, eq=False)
+class BoxProblem:
+    """Optimise a linear function of a network's outputs over a box of its inputs.
+
+    lower, upper: numbers, or one entry for each input entry, flat over all inputs in graph order. Finite.
+    objective: one coefficient for each output entry, flat over all outputs in graph order.
+    sense: "min" or "max".
+
+    Raises `InvalidProblem` where sizes do not fit or the box is empty or infinite.
+    """
+
+    net: Graph
+    lower: ArrayLike
+    upper: ArrayLike
+    objective: ArrayLike
+    sense: str = "min"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.sense not in {"min", "max"}:
+            raise InvalidProblem(f'sense is {self.sense!r}; give "min" or "max"')
+        coefficients = self.coefficients
+        if coefficients.size != self.net.output_size or not np.isfinite(coefficients).all():
+            raise InvalidProblem(
+                f"objective has {coefficients.size} entries; {self.net.name} has {self.net.output_size} outputs: "
+                "give that many finite coefficients"
+            )
+        _ = self.limits
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> BoxProblem:
+        """Read a problem file; see docs/problem-file.md."""
+        from relu2mip.trajectory.toml import read
+
+        problem = read(path)
+        if not isinstance(problem, cls):
+            raise InvalidProblem(f"{path} describes a {type(problem).__name__}; use its from_toml")
+        return problem
+
+    @cached_property
+    def coefficients(self) -> Array:
+        """The objective as a vector."""
+        return vector(self.objective)
+
+    @cached_property
+    def limits(self) -> tuple[Array, Array]:
+        """The box, flat over all inputs."""
+        sides = [np.asarray(side, dtype=np.float64).reshape(-1) for side in (self.lower, self.upper)]
+        sides = [side[0] if side.size == 1 else side for side in sides]
+        low, high = Box(*sides).limits("inputs", 1, self.net.input_size, 0, finite=True)
+        return low[0], high[0]
+
+    def split(self, flat: ArrayLike) -> dict[str, Array]:
+        """A flat vector over all inputs (or a batch, (B, size)) as arrays by input name, (B, size) each."""
+        batch = np.atleast_2d(np.asarray(flat, dtype=np.float64))
+        ends = np.cumsum([0, *(port.size for port in self.net.inputs)])
+        return {p.name: batch[:, a:b] for p, a, b in zip(self.net.inputs, ends[:-1], ends[1:], strict=True)}
+
+    def evaluate(self, flat: ArrayLike) -> Array:
+        """The objective (B,) at a batch of flat inputs (B, size)."""
+        return self.joined(self.net.evaluate_flat(self.split(flat))) @ self.coefficients
+
+    def joined(self, outputs: Mapping[str, Array]) -> Array:
+        """Outputs by name as one batch (B, output size)."""
+        parts = np.broadcast_arrays(*(outputs[port.name][:, :1] for port in self.net.outputs))
+        batch = parts[0].shape[0]
+        return np.concatenate([np.broadcast_to(outputs[p.name], (batch, p.size)) for p in self.net.outputs], axis=1)
+
+    @cached_property
+    def unrolled(self) -> Unrolled:
+        """The network as a normal form over its box; there is nothing to unroll."""
+        lowered = lower(self.net)
+        inputs = {f"input@{name}": i for name, i in lowered.inputs.items()}
+        form = simplify(replace(lowered, outputs={**lowered.outputs, **inputs})).form
+        domain, at = {}, 0
+        low, high = self.limits
+        for port in self.net.inputs:
+            domain[form.inputs[port.name]] = low[at : at + port.size], high[at : at + port.size]
+            at += port.size
+        return Unrolled(form, domain, form, {i: i for i in range(len(form.values))}, self._samples)
+
+    def _samples(self, samples: Mapping[str, Array]) -> dict[str, Array]:
+        inputs = {}
+        for port in self.net.inputs:
+            if port.name not in samples:
+                raise InvalidProblem(f"the samples have no array {port.name!r}; they have {sorted(samples)}")
+            inputs[port.name] = np.asarray(samples[port.name], dtype=np.float64).reshape(-1, port.size)
+        return inputs

@@ -1,0 +1,332 @@
+"""Costs of a trajectory: L1, LInf, Quadratic and Network, and sums of them.
+
+With states x[0] ... x[H] (x[0] given) and controls u[0] ... u[H - 1], each norm cost is
+
+    sum_{t=1..H} |r[t]|_Q  +  sum_{t=0..H-1} |u[t]|_R  +  |r[H]|_T  +  sum_t |u[t] - u[t-1]|_S ,
+
+where r[t] = C x[t] + d - target[t] (C = identity unless `keypoints` are given), Q, R, T, S are the weights `state`,
+`control`, `terminal` and `control_rate`, and |v|_W is
+
+    L1         sum_i W_i |v_i|                1 column and 2 rows an entry
+    LInf       max_i W_i |v_i|                1 column a step, 2 rows an entry
+    Quadratic  sum_i W_i v_i^2, or v' W v     1 column and 1 row an entry, squared in the objective
+
+The change of control at t = 0 counts where the control before it is known (`previous_controls`).
+
+    >>> import numpy as np
+    >>> cost = L1(target=[1.0, 0.0], state=[2.0, 1.0], control=0.5)
+    >>> states, controls = np.array([[[0.0, 0.0], [1.5, 1.0]]]), np.array([[[2.0]]])
+    >>> cost.evaluate(states, controls, None).tolist()
+    [3.0]
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+
+from relu2mip.arrays import Array, Index
+from relu2mip.errors import InvalidProblem
+from relu2mip.ir import Graph
+from relu2mip.mip import Expression
+from relu2mip.trajectory.frame import Frame
+
+
+class Cost(ABC):
+    """A cost of states and controls; add costs with `+`."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Raise `InvalidProblem` where the cost does not fit n states, m controls and the horizon."""
+
+    @abstractmethod
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The cost (B,) of batches of states (B, H + 1, n) and controls (B, H, m)."""
+
+    @abstractmethod
+    def write(self, frame: Frame, label: str) -> None:
+        """Add the cost to the objective of a model."""
+
+    def networks(self) -> Iterator[Network]:
+        """The cost networks in it."""
+        return iter(())
+
+    def parts(self) -> tuple[Cost, ...]:
+        """Its summands."""
+        return (self,)
+
+    def __add__(self, other: Cost) -> Cost:
+        return Sum((*self.parts(), *other.parts()))
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Cost):
+    """The sum of costs."""
+
+    summands: tuple[Cost, ...]
+    name: ClassVar[str] = "sum"
+
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Check every summand."""
+        for part in self.summands:
+            part.validate(n, m, horizon)
+
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The sum (B,)."""
+        return np.asarray(sum(part.evaluate(states, controls, previous_control) for part in self.summands))
+
+    def write(self, frame: Frame, label: str) -> None:
+        """Add every summand, numbered."""
+        for number, part in enumerate(self.summands, 1):
+            part.write(frame, f"{label}{number}")
+
+    def networks(self) -> Iterator[Network]:
+        """The networks of all summands."""
+        return (network for part in self.summands for network in part.networks())
+
+    def parts(self) -> tuple[Cost, ...]:
+        """The summands."""
+        return self.summands
+
+
+@dataclass(frozen=True, eq=False)
+class _Norm(Cost):
+    """What the three norm costs share: targets, weights, and the weighted terms."""
+
+    target: ArrayLike = 0.0
+    state: ArrayLike | None = None
+    control: ArrayLike | None = None
+    terminal: ArrayLike | None = None
+    control_rate: ArrayLike | None = None
+    keypoints: tuple[ArrayLike, ArrayLike] | None = None
+
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Check shapes, signs and finiteness of targets, weights and keypoints."""
+        c, d = self._keypoints(n)
+        rows = n if c is None else c.shape[0]
+        if c is not None and (c.shape[1] != n or d.size != rows or not np.isfinite(c).all() or not np.isfinite(d).all()):
+            raise InvalidProblem(f"cost {self.name}: keypoints need finite (C, d) of shapes (r, {n}) and (r,)")
+        target = np.asarray(self.target, dtype=np.float64)
+        if target.shape not in {(), (1,), (rows,), (horizon, rows)} or not np.isfinite(target).all():
+            raise InvalidProblem(
+                f"cost {self.name}: target has shape {target.shape}; give finite numbers of shape ({rows},), "
+                f"or a reference ({horizon}, {rows}) for steps 1 ... {horizon}"
+            )
+        for what, size in (("state", rows), ("terminal", rows), ("control", m), ("control_rate", m)):
+            self._weighting(what, size)
+        if all(getattr(self, what) is None for what in ("state", "terminal", "control", "control_rate")):
+            raise InvalidProblem(f"cost {self.name} has no weights; give state, terminal, control or control_rate")
+
+    def _weighting(self, what: str, size: int) -> tuple[Array, Array | None] | None:
+        """Checked weights (size,), and the rotation to apply before they do (None for none); None without a weight."""
+        given = getattr(self, what)
+        if given is None:
+            return None
+        weights = np.asarray(given, dtype=np.float64)
+        if weights.shape not in {(), (1,), (size,)} or not np.isfinite(weights).all():
+            raise InvalidProblem(f"cost {self.name}: {what} has shape {weights.shape}; give {size} finite weights")
+        if (weights < 0).any():
+            raise InvalidProblem(f"cost {self.name}: {what} has a negative weight; the cost would not be convex")
+        return np.broadcast_to(weights, size), None
+
+    def _keypoints(self, n: int) -> tuple[Array | None, Array]:
+        if self.keypoints is None:
+            return None, np.zeros(n)
+        return np.atleast_2d(np.asarray(self.keypoints[0], dtype=np.float64)), np.atleast_1d(
+            np.asarray(self.keypoints[1], dtype=np.float64)
+        )
+
+    def _targets(self, horizon: int, rows: int) -> Array:
+        return np.broadcast_to(np.asarray(self.target, dtype=np.float64), (horizon, rows))
+
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The cost (B,)."""
+        c, d = self._keypoints(states.shape[2])
+        points = states[:, 1:] if c is None else states[:, 1:] @ c.T + d
+        residual = points - self._targets(points.shape[1], points.shape[2])
+        before = controls[:, :1] if previous_control is None else np.broadcast_to(previous_control, controls[:, :1].shape)
+        changes = np.diff(controls, axis=1, prepend=before)
+        total = np.zeros(states.shape[0])
+        vectors = {"state": residual, "terminal": residual[:, -1:], "control": controls, "control_rate": changes}
+        for what, vector in vectors.items():
+            weighting = self._weighting(what, vector.shape[2])
+            if weighting is not None:
+                weights, rotation = weighting
+                total += self._norm(vector if rotation is None else vector @ rotation.T, weights).sum(axis=1)
+        return total
+
+    def write(self, frame: Frame, label: str) -> None:
+        """Add each weighted term."""
+        h, n = frame.horizon, frame.states.shape[1]
+        c, d = self._keypoints(n)
+        rows = n if c is None else c.shape[0]
+        steps, offset = np.arange(1, h + 1), d - self._targets(h, rows)
+        changed, changes = frame.control_changes()
+        terms = {
+            "state": (steps, lambda: frame.affine_states(steps, c, offset)),
+            "terminal": (steps[-1:], lambda: frame.affine_states(steps[-1:], c, offset[-1:])),
+            "control": (np.arange(h), lambda: frame.affine_controls(np.zeros_like(frame.controls, dtype=float))),
+            "control_rate": (changed, lambda: changes),
+        }
+        for what, (at, expression) in terms.items():
+            weighting = self._weighting(what, rows if what in {"state", "terminal"} else frame.controls.shape[1])
+            if weighting is None or not weighting[0].any() or not at.size:
+                continue
+            weights, rotation = weighting
+            x = expression()
+            if rotation is not None:
+                x = x.mapped(sp.csr_array(sp.kron(sp.eye_array(at.size), rotation)))
+            units = np.flatnonzero(weights)
+            kept = (np.arange(at.size)[:, None] * weights.size + units).ravel()
+            self._write(frame, f"{label}.{what}", at, units, weights[units], x.select(kept))
+
+    @abstractmethod
+    def _norm(self, vectors: Array, weights: Array) -> Array:
+        """The norms (B, T) of vectors (B, T, size)."""
+
+    @abstractmethod
+    def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
+        """Add the norms of x, one entry for each step and weighted unit, to the objective; weights are positive."""
+
+
+class L1(_Norm):
+    """Weighted sum of absolute values; see the module's text."""
+
+    name = "l1"
+
+    def _norm(self, vectors: Array, weights: Array) -> Array:
+        return np.asarray((np.abs(vectors) @ weights))
+
+    def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
+        r = x.scaled(np.tile(weights, steps.size))
+        s = frame.model.add_columns(frame.names(label, steps, units), 0.0, np.inf)
+        _bound_absolute(frame, label, steps, units, s, r)
+        frame.model.minimise([(np.ones(s.size), s)])
+
+
+class LInf(_Norm):
+    """Weighted largest absolute value of each step; see the module's text."""
+
+    name = "linf"
+
+    def _norm(self, vectors: Array, weights: Array) -> Array:
+        return np.asarray(np.abs(vectors * weights).max(axis=2))
+
+    def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
+        r = x.scaled(np.tile(weights, steps.size))
+        s = frame.model.add_columns(frame.names(label, steps, np.zeros(1, dtype=np.intp)), 0.0, np.inf)
+        _bound_absolute(frame, label, steps, units, np.repeat(s, units.size), r)
+        frame.model.minimise([(np.ones(s.size), s)])
+
+
+class Quadratic(_Norm):
+    """Weighted squares: each weight a number, a vector (a diagonal) or a symmetric positive semidefinite matrix."""
+
+    name = "quadratic"
+
+    def _weighting(self, what: str, size: int) -> tuple[Array, Array | None] | None:
+        """A full matrix W = V' diag(w) V weighs the entries of V x by its eigenvalues w."""
+        given = getattr(self, what)
+        if given is None or np.ndim(given) < 2:
+            return super()._weighting(what, size)
+        matrix = np.asarray(given, dtype=np.float64)
+        if matrix.shape != (size, size) or not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):
+            raise InvalidProblem(f"cost quadratic: {what} must be a finite symmetric ({size}, {size}) matrix")
+        values, vectors = np.linalg.eigh(matrix)
+        if values[0] < -1e-12 * max(1.0, values[-1]):
+            raise InvalidProblem(
+                f"cost quadratic: {what} has the eigenvalue {values[0]:g}; the cost is not convex, "
+                "give a positive semidefinite matrix"
+            )
+        return np.maximum(values, 0.0), vectors.T
+
+    def _norm(self, vectors: Array, weights: Array) -> Array:
+        return np.asarray(vectors**2 @ weights)
+
+    def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
+        lower, upper = frame.limits(x)
+        e = frame.model.add_columns(frame.names(label, steps, units), lower, upper)
+        minus = [(-matrix, columns) for matrix, columns in x.terms]
+        names = frame.names(label, steps, units, ".is")
+        frame.model.add_rows(names, [(1.0, e), *minus], lower=x.constant, upper=x.constant)
+        frame.model.minimise_squares(np.tile(weights, steps.size), e)
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Cost):
+    """weight * f(x[t]), or weight * f(x[t], u[t]), for a network f with one output.
+
+    A network with n inputs is summed over x[1] ... x[H], with `terminal` added to the weight of x[H]; one with n + m
+    inputs (state, then control) over the pairs (x[t], u[t]), t = 0 ... H - 1. Encoded exactly, like the dynamics.
+    """
+
+    net: Graph
+    weight: float = 1.0
+    terminal: float = 0.0
+    name: ClassVar[str] = "network"
+
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Check the sizes of the network and the weights."""
+        if self.net.output_size != 1 or self.net.input_size not in {n, n + m}:
+            raise InvalidProblem(
+                f"cost network {self.net.name}: it maps {self.net.input_size} inputs to {self.net.output_size} outputs; "
+                f"give one of {n} (state) or {n + m} (state, control) inputs and one output"
+            )
+        if not np.isfinite([self.weight, self.terminal]).all():
+            raise InvalidProblem(f"cost network {self.net.name}: weight and terminal must be finite")
+        if self.terminal and self.reads_controls(n):
+            raise InvalidProblem(f"cost network {self.net.name}: a terminal weight needs a network of the state alone")
+
+    def reads_controls(self, n: int) -> bool:
+        """Whether it reads the control beside a state of size n."""
+        return self.net.input_size > n
+
+    def steps(self, n: int, horizon: int) -> range:
+        """The steps of the states it is summed over."""
+        return range(horizon) if self.reads_controls(n) else range(1, horizon + 1)
+
+    def weights(self, n: int, horizon: int) -> Array:
+        """Its weight at each of those steps."""
+        weights = np.full(horizon, self.weight)
+        weights[-1] += self.terminal
+        return weights
+
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The cost (B,)."""
+        batch, horizon, n = states.shape[0], controls.shape[1], states.shape[2]
+        if self.reads_controls(n):
+            points = np.concatenate([states[:, :-1], controls], axis=2)
+        else:
+            points = states[:, 1:]
+        flat, inputs, at = points.reshape(batch * horizon, -1), {}, 0
+        for port in self.net.inputs:
+            inputs[port.name] = flat[:, at : at + port.size]
+            at += port.size
+        values = self.net.evaluate_flat(inputs)[self.net.outputs[0].name]
+        return np.asarray(values.reshape(batch, horizon) @ self.weights(n, horizon))
+
+    def write(self, frame: Frame, label: str) -> None:
+        """Add its weighted values, which the encoder left under its name and step."""
+        n = frame.states.shape[1]
+        for t, weight in zip(self.steps(n, frame.horizon), self.weights(n, frame.horizon), strict=True):
+            frame.model.minimise_expression(np.array([weight]), frame.expressions[self, t])
+
+    def networks(self) -> Iterator[Network]:
+        """Itself."""
+        yield self
+
+
+def _bound_absolute(frame: Frame, label: str, steps: Index, units: Index, s: Index, r: Expression) -> None:
+    """Rows s >= r and s >= -r."""
+    minus = [(-matrix, columns) for matrix, columns in r.terms]
+    above, below = frame.names(label, steps, units, ".above"), frame.names(label, steps, units, ".below")
+    frame.model.add_rows(above, [(1.0, s), *minus], lower=r.constant)
+    frame.model.add_rows(below, [(1.0, s), *r.terms], lower=-r.constant)

@@ -1,0 +1,131 @@
+"""Unroll a trajectory problem's network over its horizon; every step shares the step's matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relu2mip.arrays import Array, selection
+from relu2mip.errors import InvalidProblem
+from relu2mip.normal_form import FormBuilder, Place
+from relu2mip.normal_form.lower import lower
+from relu2mip.normal_form.splice import splice
+from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.passes import simplify
+
+if TYPE_CHECKING:
+    from relu2mip.trajectory.costs import Network
+    from relu2mip.trajectory.problem import Trajectory
+
+
+def name_of(kind: str, step: int) -> str:
+    """The name of an output of the unrolled form: `state@3`."""
+    return f"{kind}@{step}"
+
+
+def unroll(problem: Trajectory) -> Unrolled:
+    """The normal form over the horizon: inputs are the known window and the controls, outputs every state and control."""
+    horizon, window, n, m = problem.horizon, problem.window, problem.n, problem.m
+    digits = max(2, len(str(horizon)))
+    form = FormBuilder()
+    domain: dict[int, tuple[Array, Array]] = {}
+
+    def add_input(kind: str, step: int, size: int, lower: Array, upper: Array) -> int:
+        i = form.input(name_of(kind, step), size, Place(kind, np.arange(size), step, digits))
+        domain[i] = lower, upper
+        return i
+
+    low, high = problem.initial_limits
+    states = {k: add_input("state", k, n, low[k - 1], high[k - 1]) for k in range(1 - window, 1)}
+    past = problem.known_controls
+    controls = {k: add_input("control", k, m, past[k], past[k]) for k in range(1 - window, 0)}
+    low, high = problem.control_limits
+    for t in range(horizon):
+        controls[t] = add_input("control", t, m, low[t], high[t])
+
+    step = problem.dynamics.step()
+    copies: dict[int, int] = {}
+    low, high = problem.state_limits
+    for t in range(horizon):
+        reads = {f"state[{-k}]": states[t - k] for k in range(window)}
+        reads |= {f"control[{-k}]": controls[t - k] for k in range(window)}
+
+        def place(p: Place, t: int = t) -> Place:
+            return Place(p.layer, p.units, t + 1 if p.layer == "state" else t, digits)
+
+        states[t + 1] = splice(form, step, reads, place, copies)["next"]
+        domain[states[t + 1]] = low[t], high[t]
+    outputs = {name_of("state", t): states[t] for t in range(horizon + 1)}
+    outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
+    outputs |= _cost_networks(problem, form, states, controls, digits)
+    return Unrolled(form.build(outputs), domain, step, copies, lambda samples: _step_inputs(problem, samples))
+
+
+def _cost_networks(
+    problem: Trajectory, form: FormBuilder, states: dict[int, int], controls: dict[int, int], digits: int
+) -> dict[str, int]:
+    outputs: dict[str, int] = {}
+    for number, network in enumerate(problem.cost.networks() if problem.cost else (), 1):
+        cost = simplify(lower(network.net)).form
+        for t in network.steps(problem.n, problem.horizon):
+            reads, at = {}, 0
+            for port in network.net.inputs:
+                blocks = [states[t], controls[t]] if network.reads_controls(problem.n) else [states[t]]
+                read = Place(f"cost{number}.read.{port.name}", np.arange(port.size), t, digits)
+                reads[port.name] = _slice(form, blocks, at, port.size, read)
+                at += port.size
+
+            def place(p: Place, t: int = t, number: int = number) -> Place:
+                return Place(f"cost{number}.{p.layer}", p.units, t, digits)
+
+            outputs[cost_name(number, t)] = splice(form, cost, reads, place)[network.net.outputs[0].name]
+    return outputs
+
+
+def cost_name(number: int, step: int) -> str:
+    """The name of the value of the k-th cost network at a step."""
+    return name_of(f"cost{number}", step)
+
+
+def cost_expressions(problem: Trajectory) -> dict[str, tuple[Network, int]]:
+    """Which cost network and step each such output belongs to."""
+    networks = problem.cost.networks() if problem.cost else ()
+    return {
+        cost_name(number, t): (network, t)
+        for number, network in enumerate(networks, 1)
+        for t in network.steps(problem.n, problem.horizon)
+    }
+
+
+def _slice(form: FormBuilder, blocks: list[int], at: int, size: int, place: Place) -> int:
+    """Entries [at, at + size) of the blocks laid end to end."""
+    if len(blocks) == 1 and at == 0 and size == form.size(blocks[0]):
+        return blocks[0]
+    inputs, matrices, start = [], [], 0
+    for block in blocks:
+        length = form.size(block)
+        index = np.arange(at, at + size) - start
+        matrices.append(selection(np.where((index >= 0) & (index < length), index, -1), length))
+        inputs.append(block)
+        start += length
+    return form.affine(inputs, matrices, place=place)
+
+
+def _step_inputs(problem: Trajectory, samples: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs of the step form from samples `state` (N, n) or (N, k, n) and `control` (N, m) or (N, k, m)."""
+    inputs = {}
+    for kind, size in (("state", problem.n), ("control", problem.m)):
+        if kind not in samples:
+            raise InvalidProblem(f"the samples have no array {kind!r}; they have {sorted(samples)}")
+        array = np.asarray(samples[kind], dtype=np.float64)
+        if array.ndim == 1 and size == 1:
+            array = array[:, None]
+        if array.ndim == 2 and problem.window == 1:
+            array = array[:, None, :]
+        if array.ndim != 3 or array.shape[1:] != (problem.window, size) or not np.isfinite(array).all():
+            shape = (problem.window, size) if problem.window > 1 else (size,)
+            raise InvalidProblem(f"samples: {kind!r} has shape {np.shape(samples[kind])}; give finite (N, *{shape})")
+        inputs |= {f"{kind}[{-k}]": array[:, problem.window - 1 - k] for k in range(problem.window)}
+    return inputs

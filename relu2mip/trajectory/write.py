@@ -1,0 +1,65 @@
+"""Write the sets and costs of a trajectory problem on the columns of its model."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Index
+from relu2mip.trajectory.frame import Frame
+from relu2mip.trajectory.problem import Trajectory
+from relu2mip.trajectory.sets import Finite
+
+
+def write_problem(problem: Trajectory, frame: Frame) -> None:
+    """Discrete controls, control rates, linear constraints and the cost; boxes are column bounds already."""
+    if isinstance(problem.controls, Finite):
+        _finite_controls(problem, frame)
+    if problem.rate_limits is not None:
+        steps, changes = frame.control_changes()
+        lower, upper = (side[steps].ravel() for side in problem.rate_limits)
+        names = frame.names("control_rate", steps, np.arange(problem.m))
+        frame.model.add_rows(names, changes.terms, lower - changes.constant, upper - changes.constant)
+    for constraint in problem.all_constraints:
+        state, control, lower, upper = constraint.matrices(problem.n, problem.m)
+        steps = np.array(constraint.chosen_steps(problem.horizon), dtype=np.intp)
+        eye = sp.eye_array(steps.size)
+        terms = [(sp.csr_array(sp.kron(eye, state)), frame.states[steps].ravel())]
+        if constraint.control is not None:
+            terms.append((sp.csr_array(sp.kron(eye, control)), frame.controls[steps].ravel()))
+        names = frame.names(constraint.name, steps, np.arange(lower.size))
+        frame.model.add_rows(names, terms, np.tile(lower, steps.size), np.tile(upper, steps.size))
+    if problem.cost is not None:
+        problem.cost.write(frame, "cost")
+
+
+def _finite_controls(problem: Trajectory, frame: Frame) -> None:
+    """u = v[0] + (v[1] - v[0]) b for two values; u = sum_k v[k] b[k], sum_k b[k] = 1 for more; fixed for one."""
+    assert isinstance(problem.controls, Finite)
+    steps = np.arange(problem.horizon)
+    for unit, values in enumerate(problem.controls.lists("controls", problem.m)):
+        u, number = frame.controls[:, unit], np.array([unit])
+        if values.size == 1:
+            continue
+        if values.size == 2:
+            b = frame.model.add_columns(frame.names("control", steps, number, ".second"), 0.0, 1.0, integer=True)
+            names = frame.names("control", steps, number, ".value")
+            span = values[1] - values[0]
+            frame.model.add_rows(names, [(1.0, u), (-span, b)], lower=values[0], upper=values[0])
+            continue
+        numbers = np.arange(values.size)
+        b = frame.model.add_columns(
+            frame.names(f"control[{unit}].choice", steps, numbers, ""), 0.0, 1.0, integer=True
+        ).reshape(steps.size, values.size)
+        _choice_rows(frame, unit, u, b, values)
+
+
+def _choice_rows(frame: Frame, unit: int, u: Index, b: Index, values: np.ndarray) -> None:
+    steps, number = np.arange(b.shape[0]), np.array([unit])
+    eye = sp.eye_array(b.shape[0])
+    one = sp.csr_array(sp.kron(eye, np.ones((1, values.size))))
+    frame.model.add_rows(frame.names("control", steps, number, ".one"), [(one, b.ravel())], 1.0, 1.0)
+    weighted = sp.csr_array(sp.kron(eye, -values[None, :]))
+    frame.model.add_rows(frame.names("control", steps, number, ".value"), [(1.0, u), (weighted, b.ravel())], 0.0, 0.0)
+
+
