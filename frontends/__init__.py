@@ -1,0 +1,1 @@
+"""Frontends read networks into `relu2mip.ir.Graph`: one subpackage a source language."""

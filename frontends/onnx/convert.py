@@ -1,0 +1,286 @@
+"""The driver: reads the nodes of a file in order and builds the graph; collects everything it must refuse."""
+
+from __future__ import annotations
+
+import heapq
+from collections import ChainMap, Counter
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto
+
+import relu2mip.frontends.onnx.ops  # noqa: F401  registers the converters
+from relu2mip.errors import InvalidNetwork, Refusal, UnknownOption, UnsupportedNetwork
+from relu2mip.frontends.onnx.call import Call, RefusedError, label, schema
+from relu2mip.frontends.onnx.constants import fold
+from relu2mip.frontends.onnx.emit import Emitter, NonFiniteError
+from relu2mip.frontends.onnx.ports import InputPort, check_shape, is_float_tensor, output_port, read_inputs
+from relu2mip.frontends.onnx.reader import NetworkFile, read
+from relu2mip.frontends.onnx.refusals import KEEPS_SHAPE, refuse_operator
+from relu2mip.frontends.onnx.registry import find
+from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
+from relu2mip.frontends.onnx.values import Value, Variable, is_float
+from relu2mip.ir import Graph, Source
+
+
+def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Graph:
+    """Read an ONNX file (or its bytes, or a model in memory) into a graph, in float64.
+
+    A symbolic batch axis counts as 1: the graph is the function of one sample. `shapes` gives full shapes,
+    batch axis included, of inputs whose other sizes are symbolic.
+
+    Raises `InvalidNetwork` where the file is no sound ONNX model, `UnsupportedNetwork` where it has nodes that
+    are not piecewise linear or not known (it lists all of them, each with the reason and the remedy),
+    and `UnknownOption` where `shapes` names an input that is not there.
+
+        >>> from onnx import parser
+        >>> head = '<ir_version: 9, opset_import: ["" : 19]> net (float[N, 2] x) => (float[N, 2] y)'
+        >>> print(load_onnx(parser.parse_model(head + "{ y = Relu(x) }")))
+        graph "net"
+          input  x : 2
+          y = relu(x) : 1x2    # Relu "y"
+          output y : 2
+    """
+    file = read(source)
+    given = {name: tuple(shape) for name, shape in (shapes or {}).items()}
+    try:
+        return _Conversion(file, given).run()
+    except (UnsupportedNetwork, UnknownOption):
+        raise
+    except InvalidNetwork as error:
+        raise InvalidNetwork(f"{file.label}: {error}") from error
+
+
+class _Initializers(MutableMapping[str, "Value | None"]):
+    """The tensors of one scope by name; initializers become arrays when first asked for."""
+
+    def __init__(self, graph: GraphProto) -> None:
+        self._known: dict[str, Value | None] = {}
+        self._tensors = {tensor.name: tensor for tensor in graph.initializer}
+        self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
+
+    def __getitem__(self, name: str) -> Value | None:
+        if name not in self._known:
+            if name in self._tensors:
+                self._known[name] = from_tensor(self._tensors[name], name)
+            else:
+                self._known[name] = from_sparse_tensor(self._sparse[name], name)
+        return self._known[name]
+
+    def __setitem__(self, name: str, value: Value | None) -> None:
+        self._known[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._tensors, **self._sparse, **self._known})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in self._tensors or name in self._sparse
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+Scope = ChainMap[str, "Value | None"]
+"""Tensors by name, inner graphs first. None stands for the result of a refused node."""
+
+
+class _Conversion:
+    def __init__(self, file: NetworkFile, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.file = file
+        self.shapes = shapes
+        self.emitter = Emitter()
+        self.refusals: list[Refusal] = []
+        self.uses: Counter[str] = Counter()
+
+    def run(self) -> Graph:
+        graph = self.file.model.graph
+        inputs = read_inputs(graph, self.shapes)
+        scope = Scope(_Initializers(graph))
+        self._add_inputs(graph, inputs, scope)
+        results = self._convert(graph, scope)
+        if self.refusals:
+            raise UnsupportedNetwork(self.file.label, self.refusals)
+        return self._finish(graph, inputs, [(value.name, x) for value, x in zip(graph.output, results, strict=True)])
+
+    def _add_inputs(self, graph: GraphProto, inputs: Sequence[InputPort], scope: Scope) -> None:
+        declared = {value.name: value for value in graph.input}
+        for port in inputs:
+            if not is_float_tensor(declared[port.name]):
+                reason, remedy = (
+                    "inputs must be tensors of floating-point numbers",
+                    "Make it constant, or cast before",
+                )
+                self.refusals.append(Refusal(port.name, "input", reason, remedy))
+            scope[port.name] = self.emitter.input(port.name, port.shape)
+
+    def _finish(
+        self, graph: GraphProto, inputs: Sequence[InputPort], results: Sequence[tuple[str, Value | None]]
+    ) -> Graph:
+        file, batched = self.file, any(port.batched for port in inputs)
+        found = [(name, value) for name, value in results if value is not None]
+        for name, value in found:
+            if not isinstance(value, Variable) and not (is_float(value) and np.isfinite(value).all()):
+                raise InvalidNetwork(f"output {name!r} is a constant that is not a finite number")
+        outputs = [
+            output_port(declared, value.shape, batched)
+            for declared, (_, value) in zip(graph.output, found, strict=True)
+        ]
+        ports = tuple(port.port for port in inputs)
+        nodes = self.emitter.finish(ports, found)
+        metadata = {entry.key: entry.value for entry in file.model.metadata_props}
+        path = "" if file.label.startswith("<") else file.label
+        source = Source(path, file.data, file.digest, dict(self.shapes), metadata)
+        return Graph(file.name, ports, tuple(outputs), nodes, source)
+
+    def _convert(self, graph: GraphProto, scope: Scope) -> list[Value | None]:
+        """Convert what the outputs of a graph need; their values."""
+        nodes, uses = _needed(graph)
+        self.uses.update(uses)
+        declared = {value.name: value for value in (*graph.value_info, *graph.output)}
+        for node in nodes:
+            values = self._node(node, scope)
+            for name, value in zip(node.output, values, strict=False):
+                if not name:
+                    continue
+                if name in scope.maps[0]:
+                    raise InvalidNetwork(f"tensor {name!r} is computed twice; export the network again")
+                if value is not None and name in declared:
+                    check_shape(declared[name], value.shape)
+                scope[name] = self._seen(name, value)
+        missing = [value.name for value in graph.output if value.name not in scope]
+        if missing:
+            raise InvalidNetwork(f"output {missing[0]!r} is computed by no node, or the file is truncated")
+        return [scope[value.name] for value in graph.output]
+
+    def _seen(self, name: str, value: Value | None) -> Value | None:
+        if isinstance(value, Variable):
+            if value.size == 0:  # an empty tensor is a constant
+                return np.zeros(value.shape)
+            if self.uses[name] > 1:
+                return Variable(value.node, value.shape, shared=True)
+        return value
+
+    def _node(self, node: NodeProto, scope: Scope) -> Sequence[Value | None]:
+        """The outputs of a node; None where it, or what it reads, is refused."""
+        for name in node.input:
+            if name and name not in scope:
+                raise InvalidNetwork(
+                    f"{node.op_type} {label(node)!r} reads {name!r}, which no node before it computes; "
+                    "the file is damaged or its nodes are out of order, export it again"
+                )
+        try:
+            return self._outputs(node, scope)
+        except RefusedError as refused:
+            self.refusals.append(refused.refusal)
+            first = scope[node.input[0]] if node.input and node.input[0] else None
+            known = isinstance(first, Variable) and node.op_type in KEEPS_SHAPE
+            return [first if known and k == 0 else None for k in range(len(node.output))]
+        except NonFiniteError as error:
+            name = next((n for n in node.input if n and _is_infinite(scope[n])), None)
+            what = f"its constant {name!r} holds NaN or infinity" if name else "its constants overflow"
+            raise InvalidNetwork(
+                f"{node.op_type} {label(node)!r}: {what}; train or export the network again"
+            ) from error
+        except (InvalidNetwork, ValueError, IndexError) as error:  # numpy says so where shapes do not fit
+            raise InvalidNetwork(f"{node.op_type} {label(node)!r}: {error}") from error
+
+    def _outputs(self, node: NodeProto, scope: Scope) -> Sequence[Value | None]:
+        arguments = [scope[name] if name else None for name in node.input]
+        unknown = any(name and value is None for name, value in zip(node.input, arguments, strict=True))
+        opset = self.file.opset
+        _check_operator(node, opset)
+        converter = find(node.op_type, opset)
+        call = Call(
+            node,
+            opset,
+            arguments,
+            self.emitter,
+            used=lambda name: self.uses[name] > 0,
+            inline=lambda branch: self._inline(branch, scope),
+        )
+        constant = not unknown and not any(isinstance(value, Variable) for value in arguments)
+        if constant and (converter is None or not converter.on_constants):
+            return fold(call)
+        if converter is None:
+            refuse_operator(call)
+        if unknown:
+            return [None] * len(node.output)
+        start = len(self.emitter.pending)
+        converted = converter.function(call)
+        call.check_read()
+        values = [converted] if isinstance(converted, (Variable, np.ndarray)) else list(converted)
+        for k in range(len(values), len(node.output)):
+            if call.output_used(k):
+                call.refuse(f"its output {k} ({node.output[k]!r}) is not supported", "Do not use it")
+        named = [(name, x) for name, x in zip(node.output, values, strict=False) if name and x is not None]
+        self.emitter.name_since(start, named)
+        return values
+
+    def _inline(self, branch: GraphProto, scope: Scope) -> list[Value | None]:
+        return self._convert(branch, Scope(_Initializers(branch), *scope.maps))
+
+
+def _needed(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
+    """The nodes that a graph's outputs need, each after those it reads, and how often each tensor is read.
+
+    Nodes that are in order already (as ONNX asks, but not every writer heeds) stay in the order of the file.
+    """
+    producer = {name: k for k, node in enumerate(graph.node) for name in node.output if name}
+    reads = [[producer[name] for name in _read_names(node) if name in producer] for node in graph.node]
+    needed: set[int] = set()
+    waiting = [producer[value.name] for value in graph.output if value.name in producer]
+    while waiting:
+        k = waiting.pop()
+        if k not in needed:
+            needed.add(k)
+            waiting.extend(reads[k])
+    missing = {k: len(set(reads[k])) for k in needed}
+    readers: dict[int, set[int]] = {k: set() for k in needed}
+    for k in needed:
+        for earlier in reads[k]:
+            readers[earlier].add(k)
+    ready = sorted(k for k in needed if not missing[k])
+    order = []
+    while ready:
+        order.append(heapq.heappop(ready))
+        for later in readers[order[-1]]:
+            missing[later] -= 1
+            if not missing[later]:
+                heapq.heappush(ready, later)
+    if len(order) < len(needed):
+        stuck = graph.node[min(needed.difference(order))]
+        raise InvalidNetwork(f"{stuck.op_type} {label(stuck)!r} depends on its own result; export the network again")
+    uses = Counter(value.name for value in graph.output)
+    uses.update(name for k in order for name in _read_names(graph.node[k]))
+    return [graph.node[k] for k in order], uses
+
+
+def _read_names(node: NodeProto) -> Iterator[str]:
+    """Every tensor a node reads, those that its inner graphs read from outside (or inside) included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+            yield from (value.name for value in graph.output)
+            for inner in graph.node:
+                yield from _read_names(inner)
+
+
+def _is_infinite(value: Value | None) -> bool:
+    return isinstance(value, np.ndarray) and is_float(value) and not np.isfinite(value).all()
+
+
+def _check_operator(node: NodeProto, opset: int) -> None:
+    """Refuse operators that are not ONNX's own, or not in the file's operator set."""
+    if node.domain not in ("", "ai.onnx"):
+        reason = f"operators of domain {node.domain!r} are not supported"
+        remedy = "Export with ONNX operators only (no fused or vendor operators)"
+    elif schema(node.op_type, opset) is None:
+        reason = f"operator set {opset} has no such operator"
+        remedy = "Export again, with the operator set that has it"
+    else:
+        return
+    raise RefusedError(Refusal(label(node), node.op_type, reason, remedy))
