@@ -44,13 +44,37 @@ _MODULES = {
     "formulations": "relu2mip.formulations",
 }
 
-__all__ = sorted([*_WHERE, *_MODULES, "__version__"])  # noqa: PLE0605
+__all__ = [
+    "Answer",
+    "Bounds",
+    "Box",
+    "BoxProblem",
+    "Compiled",
+    "Finite",
+    "Graph",
+    "Linear",
+    "MipModel",
+    "NormalForm",
+    "Normalisation",
+    "Relu2MipError",
+    "SolveOptions",
+    "Trajectory",
+    "__version__",
+    "bounds",
+    "compile",
+    "costs",
+    "embed",
+    "errors",
+    "formulations",
+    "load",
+    "solve",
+]
 
 if TYPE_CHECKING:
     from relu2mip import bounds, errors, formulations
     from relu2mip.answer import Answer
     from relu2mip.bounds import Bounds
-    from relu2mip.compiled import Compiled, compile  # noqa: A004
+    from relu2mip.compiled import Compiled, compile
     from relu2mip.embed import embed
     from relu2mip.errors import Relu2MipError
     from relu2mip.frontends.onnx import load_onnx as load

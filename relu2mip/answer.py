@@ -98,7 +98,12 @@ class Answer:
         scale = max(1.0, *(float(np.abs(v).max(initial=0.0)) for v in values.values()))
         passed = found.feasible(TOLERANCE) and max(doubles) <= REPLAY_TOLERANCE * scale
         check = Check(
-            found.rows, found.bounds, found.integrality, errors, max(doubles), passed,
+            found.rows,
+            found.bounds,
+            found.integrality,
+            errors,
+            max(doubles),
+            passed,
             (*notes, *(() if found.feasible(TOLERANCE) else (str(found),))),
         )
         return cls(

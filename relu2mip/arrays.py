@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 Array: TypeAlias = NDArray[np.float64]
 Index: TypeAlias = NDArray[np.intp]
 Mask: TypeAlias = NDArray[np.bool_]
-Matrix: TypeAlias = "Array | sp.csr_array[Any, Any]"
+Matrix: TypeAlias = Any
+"""A two-dimensional `Array` or a `scipy.sparse.csr_array`; Any, because their arithmetic has no common type."""
 
 DENSE_ABOVE = 0.25
 """Share of nonzeros above which a matrix is stored dense (a stored nonzero of a CSR matrix takes 12 bytes, not 8)."""

@@ -72,7 +72,7 @@ class Compiled:
         return Path(path)
 
 
-def compile(  # noqa: A001  the public name
+def compile(
     problem: Problem, bounds: BoundSpec | None = None, formulation: str | Formulation | None = None
 ) -> Compiled:
     """Compile a problem.
@@ -89,9 +89,7 @@ def compile(  # noqa: A001  the public name
     (2, 2)
     """
     methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
-    chosen = resolve_formulation(
-        formulation if formulation is not None else problem.options.get("formulation", "auto")
-    )
+    chosen = resolve_formulation(formulation if formulation is not None else problem.options.get("formulation", "auto"))
     begun = time.perf_counter()
     unrolled = problem.unrolled
     unrolled_at = time.perf_counter()
@@ -138,15 +136,13 @@ def resolve_formulation(spec: str | Formulation) -> Formulation:
     """The formulation that a specification names."""
     if not isinstance(spec, str):
         return spec
-    chosen = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
+    chosen: list[Formulation] = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
     if len(chosen) != 1:
         raise InvalidOption(f"formulation {spec!r}: give exactly one")
     return chosen[0]
 
 
-def _frame(
-    problem: Trajectory, bounds: Bounds, expressions: Mapping[str, Expression], model: ModelBuilder
-) -> Frame:
+def _frame(problem: Trajectory, bounds: Bounds, expressions: Mapping[str, Expression], model: ModelBuilder) -> Frame:
     def columns(kind: str, step: int) -> Any:
         ((_, positions),) = expressions[name_of(kind, step)].terms
         return positions

@@ -26,7 +26,9 @@ class Registry(Mapping[str, type[Any]]):
     def register(self, name: str, part: str | type[Any]) -> None:
         """Add a part, as a class or as "module:Class"; refuses a name that is taken."""
         if name in self._where:
-            raise Relu2MipError(f"{self.family}: {name!r} is already registered ({self._where[name]}); choose another name")
+            raise Relu2MipError(
+                f"{self.family}: {name!r} is already registered ({self._where[name]}); choose another name"
+            )
         if isinstance(part, str):
             self._where[name] = part
         else:
@@ -64,9 +66,7 @@ class Registry(Mapping[str, type[Any]]):
                 self.register(entry.name, entry.value)
 
 
-bound_methods: Registry = Registry(
-    "bounds", {"ibp": "relu2mip.bounds.ibp:Ibp", "data": "relu2mip.bounds.data:Data"}
-)
+bound_methods: Registry = Registry("bounds", {"ibp": "relu2mip.bounds.ibp:Ibp", "data": "relu2mip.bounds.data:Data"})
 formulations: Registry = Registry("formulations", {"big-m": "relu2mip.formulations.big_m:BigM"})
 backends: Registry = Registry(
     "backends",

@@ -1,8 +1,8 @@
 """Tiny networks built by hand, for examples in docstrings and documentation; no file needed.
 
-    tiny()        y = relu(x0 + x1) + relu(x0 - x1)
-    integrator()  change of (position, velocity) of a cart pushed by u, with friction that acts only above speed 1:
-                  dp = 0.5 v,  dv = 0.5 u - 0.25 relu(v - 1) + 0.25 relu(-v - 1);  input (p, v, u)
+tiny()        y = relu(x0 + x1) + relu(x0 - x1)
+integrator()  change of (position, velocity) of a cart pushed by u, with friction that acts only above speed 1:
+              dp = 0.5 v,  dv = 0.5 u - 0.25 relu(v - 1) + 0.25 relu(-v - 1);  input (p, v, u)
 """
 
 from __future__ import annotations

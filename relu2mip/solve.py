@@ -58,7 +58,7 @@ def resolve_backend(spec: str | Backend) -> Backend:
     """The backend that a specification names; raises `UnknownOption`."""
     if not isinstance(spec, str):
         return spec
-    chosen = parse(spec, backends, "backend")
+    chosen: list[Backend] = parse(spec, backends, "backend")
     if len(chosen) != 1:
         raise InvalidOption(f"backend {spec!r}: give exactly one")
     return chosen[0]
@@ -89,7 +89,9 @@ def incumbent(solution: Solution, backend: str) -> Solution:
             raise NoIncumbent(
                 f"{where}: stopped by the {solution.stop} before any plan was found (proven bound "
                 f"{solution.bound:g}); raise the limit, shorten the horizon, or tighten the bounds",
-                stop=str(solution.stop), bound=solution.bound, seconds=solution.seconds,
+                stop=str(solution.stop),
+                bound=solution.bound,
+                seconds=solution.seconds,
             )
         case _:
             raise SolverFailure(f"{where}: {solution.message or 'the solver failed'}")

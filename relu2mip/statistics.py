@@ -48,9 +48,7 @@ class Statistics:
     seconds: Mapping[str, float]
 
     @classmethod
-    def of(
-        cls, bounds: Bounds, costs: Sequence[Encoding], model: MipModel, seconds: Mapping[str, float]
-    ) -> Statistics:
+    def of(cls, bounds: Bounds, costs: Sequence[Encoding], model: MipModel, seconds: Mapping[str, float]) -> Statistics:
         """From the bounds of the whole form, what each value of the reduced form cost, and the model."""
         by_place: dict[tuple[int | None, str], list[Encoding]] = {}
         for cost in costs:
@@ -63,7 +61,14 @@ class Statistics:
         stable = sum(layer.active + layer.inactive for layer in layers)
         units = sum(layer.units for layer in layers)
         return cls(
-            model.columns, model.binaries, model.rows, model.nonzeros, units, stable, tuple(layers), dict(seconds)
+            model.columns,
+            model.binaries,
+            model.rows,
+            model.nonzeros,
+            units,
+            stable,
+            tuple(layers),
+            dict(seconds),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,8 +17,8 @@ import numpy as np
 from relu2mip.arrays import Array
 from relu2mip.errors import CrossedBounds, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
-from relu2mip.passes.rewrite import Rewrite
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.passes.rewrite import Rewrite
 
 Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 """Boxes that the problem gives for some values: its inputs, and the states between steps."""

@@ -89,5 +89,3 @@ def _require_finite(value: Input, lower: Array, upper: Array) -> None:
         raise UnboundedUnit(
             f"input {value.place.name(unit)} has the box [{lower[unit]:g}, {upper[unit]:g}]; give it finite limits"
         )
-
-

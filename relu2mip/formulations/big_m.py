@@ -49,9 +49,7 @@ class BigM:
         model.add_rows(NameBlock.of(place, ".inactive"), [(1.0, y), (-upper, a)], upper=0.0)
         return y
 
-    def max(
-        self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place
-    ) -> Index:
+    def max(self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y_g = max of entries starts[g] to starts[g + 1] of x, each with its bounds."""
         sizes = np.diff(starts)
         group = np.repeat(np.arange(sizes.size), sizes)
@@ -74,7 +72,7 @@ class BigM:
 
 
 def _negated(x: Expression) -> list[tuple[Array, Index]]:
-    return [(-matrix, columns) for matrix, columns in x.terms]  # type: ignore[misc]
+    return [(-matrix, columns) for matrix, columns in x.terms]
 
 
 def _largest_other(upper: Array, starts: Index) -> Array:

@@ -28,9 +28,7 @@ class Formulation(Protocol):
         """Columns y = max(x, 0) for pre-activations with lower < 0 < upper."""
         ...
 
-    def max(
-        self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place
-    ) -> Index:
+    def max(self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y_g = max of entries starts[g] to starts[g + 1] of x, groups of at least two."""
         ...
 
@@ -46,9 +44,7 @@ class Encoding:
     nonzeros: int
 
 
-def encode(
-    bounds: Bounds, formulation: Formulation, model: ModelBuilder
-) -> tuple[list[Expression], list[Encoding]]:
+def encode(bounds: Bounds, formulation: Formulation, model: ModelBuilder) -> tuple[list[Expression], list[Encoding]]:
     """Add the form of `bounds` to a model: an expression for each value, and what each value cost.
 
     Raises `Relu2MipError` for a stable ReLU: `drop_stable` must have removed those.
@@ -97,5 +93,5 @@ def _affine(value: Affine, expressions: list[Expression]) -> Expression:
 def _columns(model: ModelBuilder, place: Place, x: Expression, lower: Array, upper: Array) -> Expression:
     columns = model.add_columns(NameBlock.of(place), lower, upper)
     terms = [(1.0, columns), *((-matrix, k) for matrix, k in x.terms)]
-    model.add_rows(NameBlock.of(place, ".is"), terms, lower=x.constant, upper=x.constant)  # type: ignore[arg-type]
+    model.add_rows(NameBlock.of(place, ".is"), terms, lower=x.constant, upper=x.constant)
     return Expression.of(columns)

@@ -9,13 +9,22 @@ from pathlib import Path
 from relu2mip.errors import Relu2MipError
 from relu2mip.ir.graph import Graph
 
-_COLOURS = {"input": "#dbeafe", "relu": "#fde68a", "leaky-relu": "#fde68a", "clip": "#fde68a", "group-max": "#fecaca"}
+_COLOURS = {
+    "input": "#dbeafe",
+    "relu": "#fde68a",
+    "leaky-relu": "#fde68a",
+    "clip": "#fde68a",
+    "group-max": "#fecaca",
+}
 
 
 def dot(graph: Graph) -> str:
     """The graph in graphviz's DOT language, laid out left to right."""
     dag = graph.dag()
-    lines = [f"digraph {_quote(graph.name)} {{", '  rankdir=LR; node [shape=box, style="rounded,filled", fontname=Helvetica];']
+    lines = [
+        f"digraph {_quote(graph.name)} {{",
+        '  rankdir=LR; node [shape=box, style="rounded,filled", fontname=Helvetica];',
+    ]
     for name, facts in dag.nodes(data=True):
         label = _quote(f"{name}\\n{facts['op']} {'x'.join(map(str, facts['shape']))}")
         lines.append(f"  {_quote(name)} [label={label}, fillcolor={_quote(_COLOURS.get(facts['op'], '#f3f4f6'))}];")

@@ -124,7 +124,9 @@ class Graph:
             values[node.name] = node.op.evaluate(*(values[name] for name in node.inputs))
         return values
 
-    def _arguments(self, inputs: tuple[ArrayLike, ...], named: Mapping[str, ArrayLike]) -> tuple[dict[str, Array], bool]:
+    def _arguments(
+        self, inputs: tuple[ArrayLike, ...], named: Mapping[str, ArrayLike]
+    ) -> tuple[dict[str, Array], bool]:
         names = [port.name for port in self.inputs]
         given = dict(zip(names, inputs, strict=False)) | dict(named)
         if len(inputs) > len(names) or set(given) != set(names) or len(inputs) + len(named) != len(names):
@@ -136,7 +138,8 @@ class Graph:
             single = x.shape in (port.shape, (port.size,))
             if not single and x.shape[1:] not in (port.shape, (port.size,)):
                 raise InvalidProblem(
-                    f"{self.name}: input {port.name!r} has shape {x.shape}; give {port.shape}, or a batch (B, *{port.shape})"
+                    f"{self.name}: input {port.name!r} has shape {x.shape}; give {port.shape}, "
+                    f"or a batch (B, *{port.shape})"
                 )
             flat[port.name] = x.reshape(1 if single else x.shape[0], port.size)
             batched.add(not single)
@@ -188,4 +191,5 @@ class Graph:
         return text(self)
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name!r}: {len(self.inputs)} input(s), {len(self.nodes)} nodes, {len(self.outputs)} output(s)>"
+        ports = f"{len(self.inputs)} input(s), {len(self.nodes)} nodes, {len(self.outputs)} output(s)"
+        return f"<Graph {self.name!r}: {ports}>"

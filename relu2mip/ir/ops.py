@@ -18,7 +18,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,12 +47,12 @@ class Op(ABC):
         return ", ".join(f"{f.name}={_short(getattr(self, f.name))}" for f in fields(self))
 
 
-def _short(value: object) -> str:
+def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         if value.size <= 6 and value.ndim == 1:
             return "[" + ", ".join(f"{x:.6g}" for x in value) + "]"
         return "x".join(map(str, value.shape)) + f" ({nonzeros(np.atleast_2d(value))} nonzeros)"
-    if sp.issparse(value):
+    if isinstance(value, sp.csr_array):
         return "x".join(map(str, value.shape)) + f" sparse ({value.nnz} nonzeros)"
     return str(value)
 
@@ -92,7 +93,7 @@ class Rearrange(Op):
         starts = np.concatenate([[0], np.cumsum(sizes)])
         matrices = tuple(
             selection(np.where((self.index >= a) & (self.index < b), self.index - a, -1), b - a)
-            for a, b in zip(starts[:-1], starts[1:], strict=True)
+            for a, b in pairwise(starts)
         )
         bias = np.zeros(self.index.size) if self.fill is None else np.where(self.index >= 0, 0.0, self.fill)
         return form.affine(inputs, matrices, bias)
@@ -291,7 +292,7 @@ def _same_batch(inputs: Sequence[Array]) -> list[Array]:
 
 
 def _lower_maximum(form: FormBuilder, inputs: Sequence[int], sign: float) -> int:
-    """sign * max(sign * inputs), elementwise: unit i is the group of entry i of each input, laid end to end."""
+    """Sign * max(sign * inputs), elementwise: unit i is the group of entry i of each input, laid end to end."""
     size, count = form.size(inputs[0]), len(inputs)
     if count == 1:
         return inputs[0]
@@ -307,7 +308,7 @@ def _block(size: int, k: int, count: int) -> Index:
 
 
 def _lower_groups(form: FormBuilder, x: int, members: Index, starts: Index, sign: float) -> int:
-    """sign * max(sign * x) over groups; groups of one are copies, of two a ReLU, of more a Max."""
+    """Sign * max(sign * x) over groups; groups of one are copies, of two a ReLU, of more a Max."""
     sizes, size = np.diff(starts), form.size(x)
     first = sp.csr_array(selection(members[starts[:-1]], size))
     if sizes.max() == 1:

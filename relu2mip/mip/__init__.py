@@ -5,4 +5,14 @@ from relu2mip.mip.model import Groups, Indicators, MipModel, ModelBuilder
 from relu2mip.mip.names import NameBlock, Names
 from relu2mip.mip.solution import Solution, Stop
 
-__all__ = ["Expression", "Groups", "Indicators", "MipModel", "ModelBuilder", "NameBlock", "Names", "Solution", "Stop"]
+__all__ = [
+    "Expression",
+    "Groups",
+    "Indicators",
+    "MipModel",
+    "ModelBuilder",
+    "NameBlock",
+    "Names",
+    "Solution",
+    "Stop",
+]

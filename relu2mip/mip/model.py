@@ -38,7 +38,7 @@ class Groups:
 
 @dataclass(frozen=True, eq=False)
 class Indicators:
-    """Rows that hold where a binary column has a value: x[binary_k] = active_k => lower_k <= (matrix @ x)_k <= upper_k."""
+    """Rows that hold where a binary has a value: x[binary_k] = active_k => lower_k <= (matrix @ x)_k <= upper_k."""
 
     binary: Index
     active: Mask
@@ -105,7 +105,10 @@ class MipModel:
     def __repr__(self) -> str:
         extra = "".join(
             f", {len(g)} {what}"
-            for g, what in ((self.sos1, "SOS1 sets"), (self.indicators and self.indicators.names, "indicator rows"))
+            for g, what in (
+                (self.sos1, "SOS1 sets"),
+                (self.indicators and self.indicators.names, "indicator rows"),
+            )
             if g
         )
         squares = "" if self.quadratic is None else ", quadratic"
@@ -172,9 +175,7 @@ class ModelBuilder:
         self.values[name.prefix + name.suffix] = columns
         return columns
 
-    def add_rows(
-        self, name: NameBlock, terms: Terms, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf
-    ) -> Index:
+    def add_rows(self, name: NameBlock, terms: Terms, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Index:
         """Add lower <= sum_k A_k x[columns_k] <= upper, one row per name; returns their positions.
 
         A_k is a matrix, or a vector or scalar that stands for a diagonal matrix.
@@ -231,7 +232,11 @@ class ModelBuilder:
         if self._sos1:
             sizes = np.concatenate([np.full(m.shape[0], m.shape[1]) for m, _ in self._sos1])
             starts = np.concatenate([[0], np.cumsum(sizes)])
-            sos1 = Groups(np.concatenate([m.ravel() for m, _ in self._sos1]), starts, Names(tuple(n for _, n in self._sos1)))
+            sos1 = Groups(
+                np.concatenate([m.ravel() for m, _ in self._sos1]),
+                starts,
+                Names(tuple(n for _, n in self._sos1)),
+            )
         return MipModel(
             lower=_join(self._lower),
             upper=_join(self._upper),
@@ -284,9 +289,9 @@ def _entries(terms: Terms, size: int) -> list[tuple[Index, Index, Array]]:
     entries = []
     for matrix, columns in terms:
         if np.ndim(matrix) < 2 and not sp.issparse(matrix):
-            entries.append((np.arange(size), columns, _spread(matrix, size)))  # type: ignore[arg-type]
+            entries.append((np.arange(size), columns, _spread(matrix, size)))
         else:
-            rows, local, values = triplets(matrix)  # type: ignore[arg-type]
+            rows, local, values = triplets(matrix)
             entries.append((rows, columns[local], values))
     return entries
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from relu2mip.arrays import Index
 from relu2mip.normal_form import Place
@@ -37,10 +38,23 @@ class NameBlock:
 
 
 @dataclass(frozen=True, eq=False)
+class DerivedBlock:
+    """Some of other names, each with a suffix: what a pass adds for a column is `t03.layer2.relu[17].y.nonzero`."""
+
+    names: Sequence[str]
+    numbers: Index
+    suffix: str
+
+    def spelled(self) -> list[str]:
+        """The names as strings."""
+        return [f"{self.names[i]}{self.suffix}" for i in self.numbers.tolist()]
+
+
+@dataclass(frozen=True, eq=False)
 class Names(Sequence[str]):
     """The names of all columns, or all rows, of a model."""
 
-    blocks: tuple[NameBlock, ...]
+    blocks: tuple[NameBlock | DerivedBlock, ...]
 
     @cached_property
     def spelled(self) -> list[str]:
@@ -50,5 +64,5 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return sum(block.numbers.size for block in self.blocks)
 
-    def __getitem__(self, i):  # type: ignore[no-untyped-def]
+    def __getitem__(self, i: Any) -> Any:
         return self.spelled[i]

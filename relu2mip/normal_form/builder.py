@@ -50,7 +50,7 @@ class FormBuilder:
         merged: dict[int, Any] = {}
         for k, matrix in zip(inputs, matrices, strict=True):
             merged[k] = matrix if k not in merged else merged[k] + matrix
-        rows = merged[inputs[0]].shape[0] if merged else np.size(bias)
+        rows = merged[inputs[0]].shape[0] if merged else np.asarray(bias).size
         offset = np.zeros(rows) if bias is None else np.asarray(bias, dtype=np.float64)
         if place is None:
             self._affine += 1

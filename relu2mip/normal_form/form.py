@@ -184,7 +184,10 @@ class NormalForm:
             match value:
                 case Affine():
                     for k, matrix in zip(value.inputs, value.matrices, strict=True):
-                        add(k, gradient @ matrix if isinstance(matrix, np.ndarray) else apply(matrix.T.tocsr(), gradient))
+                        add(
+                            k,
+                            gradient @ matrix if isinstance(matrix, np.ndarray) else apply(matrix.T.tocsr(), gradient),
+                        )
                 case Relu():
                     add(value.input, gradient * (values[value.input] > 0))
                 case Max():

@@ -1,4 +1,4 @@
-"""Passes over the normal form, one a file. A pass never invents a value: every value it leaves is part of an old one."""
+"""Passes over the normal form, one a file. A pass invents no value: each one it leaves is part of an old one."""
 
 from relu2mip.normal_form import NormalForm
 from relu2mip.passes.drop_dead import drop_dead

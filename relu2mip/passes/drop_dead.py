@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from relu2mip.arrays import Index, Mask, Matrix, compact, selection, used_columns
-from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
+from relu2mip.normal_form import Affine, Input, Max, NormalForm, Place, Relu
 from relu2mip.passes.rewrite import Origin, Rewrite, Rewriter, compose, positions, rows
 
 
@@ -41,7 +41,7 @@ def drop_dead(form: NormalForm) -> Rewrite:
                 source, have = split.get(value.input, (out.new[value.input], chosen[value.input]))
                 chosen[i] = positions(needed)
                 x = _select(source, have, chosen[i], value.size, (value.input, None), out)
-                place = value.place if chosen[i] is None else value.place.select(chosen[i])
+                place = _place(value.place, chosen[i])
                 out.new[i] = out.add(Relu(place, x, int(needed.sum())), i, chosen[i])
             case Max():
                 source, have = split.get(value.input, (out.new[value.input], chosen[value.input]))
@@ -82,9 +82,13 @@ def _affine(value: Affine, units: Index | None, out: Rewriter, chosen: dict[int,
         narrowed: Matrix = part if have is None else part[:, have]
         inputs.append(out.new[k])
         matrices.append(narrowed if narrowed is matrix else compact(narrowed))
-    place = value.place if units is None else value.place.select(units)
+    place = _place(value.place, units)
     bias = value.bias if units is None else value.bias[units]
     return Affine(place, tuple(inputs), tuple(matrices), bias, value.kept)
+
+
+def _place(place: Place, units: Index | None) -> Place:
+    return place if units is None else place.select(units)
 
 
 def _select(source: int, have: Index | None, want: Index | None, size: int, origin: Origin, out: Rewriter) -> int:

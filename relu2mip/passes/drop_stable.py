@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relu2mip.arrays import Index, compact, selection
+from relu2mip.arrays import Index, Matrix, compact, selection
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.passes.rewrite import Rewrite, Rewriter
 
@@ -42,7 +42,9 @@ def _relu(i: int, value: Relu, bounds: Bounds, out: Rewriter) -> int:
     unstable = ~active & (bounds.upper[value.input] > 0)
     if unstable.all():
         return out.add(Relu(value.place, source, value.size), i)
-    terms = [(source, compact(selection(np.where(active, np.arange(value.size), -1), value.size)))] if active.any() else []
+    terms = (
+        [(source, compact(selection(np.where(active, np.arange(value.size), -1), value.size)))] if active.any() else []
+    )
     if unstable.any():
         units = np.flatnonzero(unstable)
         pick = compact(selection(units, value.size))
@@ -76,9 +78,9 @@ def _max(i: int, value: Max, bounds: Bounds, out: Rewriter) -> int:
     return _affine(i, value, terms, out)
 
 
-def _affine(i: int, value: Relu | Max, terms: list[tuple[int, object]], out: Rewriter) -> int:
+def _affine(i: int, value: Relu | Max, terms: list[tuple[int, Matrix]], out: Rewriter) -> int:
     inputs, matrices = tuple(k for k, _ in terms), tuple(matrix for _, matrix in terms)
-    return out.add(Affine(value.place, inputs, matrices, np.zeros(value.size)), i)  # type: ignore[arg-type]
+    return out.add(Affine(value.place, inputs, matrices, np.zeros(value.size)), i)
 
 
 def _spread(units: Index, size: int) -> Index:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from relu2mip.arrays import Matrix, compact, nonzeros
-from relu2mip.normal_form import Affine, Max, NormalForm, Relu
+from relu2mip.normal_form import Affine, Max, NormalForm, Relu, Value
 from relu2mip.passes.rewrite import Rewrite, Rewriter
 
 
@@ -19,6 +19,7 @@ def fuse_affine(form: NormalForm) -> Rewrite:
     """The same function with affine chains fused; values that nobody reads any more are left for `drop_dead`."""
     out = Rewriter(form)
     for i, value in enumerate(form.values):
+        new: Value
         match value:
             case Affine():
                 new = _fuse(value, out)
@@ -68,4 +69,3 @@ def _substitute(matrix: Matrix, inner: Affine) -> list[Any] | None:
             return None
         products.append(product)
     return products
-

@@ -1,24 +1,27 @@
 """A linear objective of any network's outputs over a box of its inputs.
 
-    optimise  objective @ y + constant,   y = all outputs of the network, flat, in graph order,
-    over      lower <= v <= upper,        v = all inputs, flat, in graph order
+optimise  objective @ y + constant,   y = all outputs of the network, flat, in graph order,
+over      lower <= v <= upper,        v = all inputs, flat, in graph order
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
+from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.normal_form.lower import lower
+from relu2mip.normal_form.splice import splice
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import simplify
 from relu2mip.trajectory.sets import Box
@@ -94,10 +97,16 @@ class BoxProblem:
 
     @cached_property
     def unrolled(self) -> Unrolled:
-        """The network as a normal form over its box; there is nothing to unroll."""
-        lowered = lower(self.net)
-        inputs = {f"input@{name}": i for name, i in lowered.inputs.items()}
-        form = simplify(replace(lowered, outputs={**lowered.outputs, **inputs})).form
+        """The network as a normal form over its box; its outputs stay values of their own."""
+        builder = FormBuilder()
+        inputs = {port.name: builder.input(port.name, port.size) for port in self.net.inputs}
+        lowered = splice(builder, lower(self.net), inputs)
+        outputs = {f"input@{name}": i for name, i in inputs.items()}
+        for port in self.net.outputs:
+            place = Place(output_name(self.net, port.name), np.arange(port.size))
+            eye = sp.eye_array(port.size, format="csr")
+            outputs[port.name] = builder.affine((lowered[port.name],), (eye,), None, place, kept=True)
+        form = simplify(builder.build(outputs)).form
         domain, at = {}, 0
         low, high = self.limits
         for port in self.net.inputs:
@@ -112,3 +121,8 @@ class BoxProblem:
                 raise InvalidProblem(f"the samples have no array {port.name!r}; they have {sorted(samples)}")
             inputs[port.name] = np.asarray(samples[port.name], dtype=np.float64).reshape(-1, port.size)
         return inputs
+
+
+def output_name(net: Graph, name: str) -> str:
+    """The name of an output's columns: the output's own, unless an input has it already."""
+    return f"{name}.out" if name in {port.name for port in net.inputs} else name

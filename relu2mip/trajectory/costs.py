@@ -112,7 +112,9 @@ class _Norm(Cost):
         """Check shapes, signs and finiteness of targets, weights and keypoints."""
         c, d = self._keypoints(n)
         rows = n if c is None else c.shape[0]
-        if c is not None and (c.shape[1] != n or d.size != rows or not np.isfinite(c).all() or not np.isfinite(d).all()):
+        if c is not None and (
+            c.shape[1] != n or d.size != rows or not np.isfinite(c).all() or not np.isfinite(d).all()
+        ):
             raise InvalidProblem(f"cost {self.name}: keypoints need finite (C, d) of shapes (r, {n}) and (r,)")
         target = np.asarray(self.target, dtype=np.float64)
         if target.shape not in {(), (1,), (rows,), (horizon, rows)} or not np.isfinite(target).all():
@@ -152,10 +154,17 @@ class _Norm(Cost):
         c, d = self._keypoints(states.shape[2])
         points = states[:, 1:] if c is None else states[:, 1:] @ c.T + d
         residual = points - self._targets(points.shape[1], points.shape[2])
-        before = controls[:, :1] if previous_control is None else np.broadcast_to(previous_control, controls[:, :1].shape)
+        before = (
+            controls[:, :1] if previous_control is None else np.broadcast_to(previous_control, controls[:, :1].shape)
+        )
         changes = np.diff(controls, axis=1, prepend=before)
         total = np.zeros(states.shape[0])
-        vectors = {"state": residual, "terminal": residual[:, -1:], "control": controls, "control_rate": changes}
+        vectors = {
+            "state": residual,
+            "terminal": residual[:, -1:],
+            "control": controls,
+            "control_rate": changes,
+        }
         for what, vector in vectors.items():
             weighting = self._weighting(what, vector.shape[2])
             if weighting is not None:
@@ -171,17 +180,16 @@ class _Norm(Cost):
         steps, offset = np.arange(1, h + 1), d - self._targets(h, rows)
         changed, changes = frame.control_changes()
         terms = {
-            "state": (steps, lambda: frame.affine_states(steps, c, offset)),
-            "terminal": (steps[-1:], lambda: frame.affine_states(steps[-1:], c, offset[-1:])),
-            "control": (np.arange(h), lambda: frame.affine_controls(np.zeros_like(frame.controls, dtype=float))),
-            "control_rate": (changed, lambda: changes),
+            "state": (steps, frame.affine_states(steps, c, offset)),
+            "terminal": (steps[-1:], frame.affine_states(steps[-1:], c, offset[-1:])),
+            "control": (np.arange(h), Expression.of(frame.controls.ravel())),
+            "control_rate": (changed, changes),
         }
-        for what, (at, expression) in terms.items():
+        for what, (at, x) in terms.items():
             weighting = self._weighting(what, rows if what in {"state", "terminal"} else frame.controls.shape[1])
             if weighting is None or not weighting[0].any() or not at.size:
                 continue
             weights, rotation = weighting
-            x = expression()
             if rotation is not None:
                 x = x.mapped(sp.csr_array(sp.kron(sp.eye_array(at.size), rotation)))
             units = np.flatnonzero(weights)
@@ -203,7 +211,7 @@ class L1(_Norm):
     name = "l1"
 
     def _norm(self, vectors: Array, weights: Array) -> Array:
-        return np.asarray((np.abs(vectors) @ weights))
+        return np.asarray(np.abs(vectors) @ weights)
 
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         r = x.scaled(np.tile(weights, steps.size))
@@ -277,7 +285,7 @@ class Network(Cost):
         """Check the sizes of the network and the weights."""
         if self.net.output_size != 1 or self.net.input_size not in {n, n + m}:
             raise InvalidProblem(
-                f"cost network {self.net.name}: it maps {self.net.input_size} inputs to {self.net.output_size} outputs; "
+                f"cost network {self.net.name}: {self.net.input_size} inputs, {self.net.output_size} outputs; "
                 f"give one of {n} (state) or {n + m} (state, control) inputs and one output"
             )
         if not np.isfinite([self.weight, self.terminal]).all():
@@ -302,10 +310,8 @@ class Network(Cost):
     def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
         """The cost (B,)."""
         batch, horizon, n = states.shape[0], controls.shape[1], states.shape[2]
-        if self.reads_controls(n):
-            points = np.concatenate([states[:, :-1], controls], axis=2)
-        else:
-            points = states[:, 1:]
+        pairs = self.reads_controls(n)
+        points = np.concatenate([states[:, :-1], controls], axis=2) if pairs else states[:, 1:]
         flat, inputs, at = points.reshape(batch * horizon, -1), {}, 0
         for port in self.net.inputs:
             inputs[port.name] = flat[:, at : at + port.size]

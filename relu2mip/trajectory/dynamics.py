@@ -95,15 +95,16 @@ class Dynamics:
         left = net.input_size - states * n
         if not controls or left <= 0 or left % controls:
             raise InvalidProblem(
-                f"{net.name} has {net.input_size} inputs and predicts {n} states: with {states} state vector(s) among its "
-                f"inputs, {left} entries remain for {controls} control vector(s); check window, inputs and the output"
+                f"{net.name} has {net.input_size} inputs and predicts {n} states: with {states} state vector(s) "
+                f"among its inputs, {left} entries remain for {controls} control vector(s); "
+                "check window, inputs and the output"
             )
         dynamics = cls(net, predicts, window, normalisation or Normalisation(), layout, output, n, left // controls)
         for port in net.inputs:
             size = sum(dynamics.size(block) for block in layout[port.name])
             if size != port.size:
                 raise InvalidProblem(
-                    f"{net.name}: input {port.name!r} has {port.size} entries, but {list(layout[port.name])} are {size} "
+                    f"{net.name}: {port.name!r} has {port.size} entries; {list(layout[port.name])} are {size} "
                     f"(state size {n}, control size {dynamics.m}); state its layout with inputs="
                 )
         return dynamics
@@ -152,12 +153,16 @@ class Dynamics:
         controls: Array,
         run: Callable[[Mapping[str, Array]], Mapping[str, Array]] | None = None,
     ) -> Array:
-        """States (B, H + 1, n) from windows of states (B, window, n), past controls (B, window - 1, m) and controls (B, H, m).
+        """States (B, H + 1, n) from controls (B, H, m).
 
+        They start from windows of states (B, window, n) and past controls (B, window - 1, m).
         `run` evaluates the network on flat batches by name; the default is `Graph.evaluate_flat`, in float64.
         """
         run = run or self.net.evaluate_flat
-        history, inputs = [states[:, k] for k in range(self.window)], [past_controls[:, k] for k in range(self.window - 1)]
+        history, inputs = (
+            [states[:, k] for k in range(self.window)],
+            [past_controls[:, k] for k in range(self.window - 1)],
+        )
         for t in range(controls.shape[1]):
             inputs.append(controls[:, t])
             reads = {
@@ -191,7 +196,7 @@ def _layout(net: Graph, window: int, inputs: Mapping[str, Sequence[str]] | None)
     layout = {}
     for name in names:
         blocks: list[str] = []
-        for block in [inputs[name]] if isinstance(inputs[name], str) else inputs[name]:
+        for block in inputs[name]:
             match = _BLOCK.fullmatch(block)
             if block in {"states", "controls"}:
                 blocks += states if block == "states" else controls

@@ -37,16 +37,11 @@ class Frame:
         return NameBlock(what, numbers, suffix, np.repeat(steps, units.size), self.digits)
 
     def affine_states(self, steps: Index, matrix: Array | None, offset: Array) -> Expression:
-        """matrix @ x[t] + offset for each step (identity for None), steps outermost; offset is (steps, rows)."""
+        """Matrix @ x[t] + offset for each step (identity for None), steps outermost; offset is (steps, rows)."""
         columns = self.states[steps].ravel()
         if matrix is None:
             return Expression(((np.ones(columns.size), columns),), offset.ravel())
         return Expression(((sp.csr_array(sp.kron(sp.eye_array(steps.size), matrix)), columns),), offset.ravel())
-
-    def affine_controls(self, offset: Array) -> Expression:
-        """u[t] + offset for every step."""
-        columns = self.controls.ravel()
-        return Expression(((np.ones(columns.size), columns),), offset.ravel())
 
     def control_changes(self) -> tuple[Index, Expression]:
         """u[t] - u[t - 1] for the steps where the control before is known: (steps, expression)."""

@@ -1,8 +1,8 @@
 """Trajectory optimisation over learned dynamics: the problem, checked where it is made.
 
-    minimise    cost(x[1] ... x[H], u[0] ... u[H - 1])
-    subject to  x[t + 1] = network(window of states and controls)       t = 0 ... H - 1
-                x[0] given, or in a box; x[t], u[t], u[t] - u[t - 1] in their sets; x[H] in the terminal set
+minimise    cost(x[1] ... x[H], u[0] ... u[H - 1])
+subject to  x[t + 1] = network(window of states and controls)       t = 0 ... H - 1
+            x[0] given, or in a box; x[t], u[t], u[t] - u[t - 1] in their sets; x[H] in the terminal set
 """
 
 from __future__ import annotations
@@ -82,7 +82,10 @@ class Trajectory:
             raise InvalidProblem(f"horizon is {self.horizon!r}; give a whole number of steps, at least 1")
         if self.predicts not in {"state", "change"}:
             raise InvalidProblem(f'predicts is {self.predicts!r}; give "state" or "change"')
-        for names, size, what in ((self.state_names, self.n, "state"), (self.control_names, self.m, "control")):
+        for names, size, what in (
+            (self.state_names, self.n, "state"),
+            (self.control_names, self.m, "control"),
+        ):
             if names is not None and len(names) != size:
                 raise InvalidProblem(f"{what}_names has {len(names)} names for {size} {what}s")
         # Everything else is checked by computing it.
@@ -172,7 +175,7 @@ class Trajectory:
         given = given[None, :] if given.shape == (self.m,) else given
         if given.ndim != 2 or given.shape[1] != self.m or given.shape[0] < needed or not np.isfinite(given).all():
             raise InvalidProblem(
-                f"previous_controls has shape {np.shape(self.previous_controls)}; a window of {self.window} needs "
+                f"previous_controls has shape {given.shape}; a window of {self.window} needs "
                 f"{needed} finite past controls of size {self.m}, oldest first"
             )
         return given
@@ -213,7 +216,9 @@ class Trajectory:
         single = u.ndim == 2
         u = u[None] if single else u
         if u.ndim != 3 or u.shape[2] != self.m:
-            raise InvalidProblem(f"controls have shape {np.shape(controls)}; give (steps, {self.m}) or a batch of those")
+            raise InvalidProblem(
+                f"controls have shape {np.shape(controls)}; give (steps, {self.m}) or a batch of those"
+            )
         if initial_state is None:
             if isinstance(self.initial_state, Box):
                 raise InvalidProblem("this problem gives a box of initial states; pass initial_state to rollout")

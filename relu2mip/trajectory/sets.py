@@ -24,7 +24,7 @@ class Box:
     upper: ArrayLike
 
     def limits(self, what: str, steps: int, size: int, first: int = 0, finite: bool = False) -> tuple[Array, Array]:
-        """Lower and upper limits as (steps, size) arrays; `what` and `first` (number of the first step) name them in errors.
+        """Lower and upper limits as (steps, size) arrays; `what` and the number of the `first` step are for errors.
 
         Raises `InvalidProblem` for limits of another shape, NaN, an empty box, or an infinite one where `finite`.
         """
@@ -33,7 +33,8 @@ class Box:
             array = np.asarray(values, dtype=np.float64)
             if array.ndim > 2 or array.shape not in {(), (1,), (size,), (steps, size), (steps, 1)}:
                 raise InvalidProblem(
-                    f"{what}: {side} has shape {array.shape}; give a number, {size} of them, or an array ({steps}, {size})"
+                    f"{what}: {side} has shape {array.shape}; give a number, {size} of them, "
+                    f"or an array ({steps}, {size})"
                 )
             sides.append(np.array(np.broadcast_to(array, (steps, size))))
         lower, upper = sides
@@ -46,7 +47,8 @@ class Box:
             if bad.any():
                 step, unit = (int(k) for k in np.argwhere(bad)[0])
                 raise InvalidProblem(
-                    f"{what}: the box [{lower[step, unit]:g}, {upper[step, unit]:g}] of unit {unit} at step {step + first} {why}"
+                    f"{what}: the box [{lower[step, unit]:g}, {upper[step, unit]:g}] of unit {unit} "
+                    f"at step {step + first} {why}"
                 )
         return lower, upper
 
@@ -63,7 +65,9 @@ class Finite:
         if len(lists) == 1:
             lists = lists * size
         if len(lists) != size or any(v.size == 0 or not np.isfinite(v).all() for v in lists):
-            raise InvalidProblem(f"{what}: give one list of finite values for each of the {size} controls, or one for all")
+            raise InvalidProblem(
+                f"{what}: give one list of finite values for each of the {size} controls, or one for all"
+            )
         return lists
 
 
@@ -96,9 +100,13 @@ class Linear:
                 f"give finite matrices (r, {n}) and (r, {m})"
             )
         try:
-            lower, upper = (np.broadcast_to(np.asarray(a, dtype=np.float64), r).copy() for a in (self.lower, self.upper))
+            lower, upper = (
+                np.broadcast_to(np.asarray(a, dtype=np.float64), r).copy() for a in (self.lower, self.upper)
+            )
         except ValueError:
-            raise InvalidProblem(f"constraint {self.name!r}: lower and upper need {r} entries, as many as rows") from None
+            raise InvalidProblem(
+                f"constraint {self.name!r}: lower and upper need {r} entries, as many as rows"
+            ) from None
         if np.isnan(lower).any() or np.isnan(upper).any() or (lower > upper).any():
             raise InvalidProblem(f"constraint {self.name!r}: lower is above upper, or NaN")
         return state, control, lower, upper

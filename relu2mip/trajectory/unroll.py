@@ -26,7 +26,7 @@ def name_of(kind: str, step: int) -> str:
 
 
 def unroll(problem: Trajectory) -> Unrolled:
-    """The normal form over the horizon: inputs are the known window and the controls, outputs every state and control."""
+    """The normal form over the horizon: inputs are the known window and controls, outputs all states and controls."""
     horizon, window, n, m = problem.horizon, problem.window, problem.n, problem.m
     digits = max(2, len(str(horizon)))
     form = FormBuilder()
@@ -115,7 +115,7 @@ def _slice(form: FormBuilder, blocks: list[int], at: int, size: int, place: Plac
 
 def _step_inputs(problem: Trajectory, samples: Mapping[str, Array]) -> dict[str, Array]:
     """Inputs of the step form from samples `state` (N, n) or (N, k, n) and `control` (N, m) or (N, k, m)."""
-    inputs = {}
+    inputs: dict[str, Array] = {}
     for kind, size in (("state", problem.n), ("control", problem.m)):
         if kind not in samples:
             raise InvalidProblem(f"the samples have no array {kind!r}; they have {sorted(samples)}")

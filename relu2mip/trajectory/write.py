@@ -34,7 +34,7 @@ def write_problem(problem: Trajectory, frame: Frame) -> None:
 
 
 def _finite_controls(problem: Trajectory, frame: Frame) -> None:
-    """u = v[0] + (v[1] - v[0]) b for two values; u = sum_k v[k] b[k], sum_k b[k] = 1 for more; fixed for one."""
+    """U = v[0] + (v[1] - v[0]) b for two values; u = sum_k v[k] b[k], sum_k b[k] = 1 for more; fixed for one."""
     assert isinstance(problem.controls, Finite)
     steps = np.arange(problem.horizon)
     for unit, values in enumerate(problem.controls.lists("controls", problem.m)):
@@ -61,5 +61,3 @@ def _choice_rows(frame: Frame, unit: int, u: Index, b: Index, values: np.ndarray
     frame.model.add_rows(frame.names("control", steps, number, ".one"), [(one, b.ravel())], 1.0, 1.0)
     weighted = sp.csr_array(sp.kron(eye, -values[None, :]))
     frame.model.add_rows(frame.names("control", steps, number, ".value"), [(1.0, u), (weighted, b.ravel())], 0.0, 0.0)
-
-
