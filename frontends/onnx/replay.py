@@ -106,6 +106,8 @@ def _session(source: Source, double: bool) -> Any:
         from relu2mip.frontends.onnx.double import in_double
 
         data = in_double(ModelProto.FromString(data)).SerializeToString()
+        # Its fusions keep scale factors in float32.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no type
