@@ -66,7 +66,14 @@ class Registry(Mapping[str, type[Any]]):
                 self.register(entry.name, entry.value)
 
 
-bound_methods: Registry = Registry("bounds", {"ibp": "relu2mip.bounds.ibp:Ibp", "data": "relu2mip.bounds.data:Data"})
+bound_methods: Registry = Registry(
+    "bounds",
+    {
+        "ibp": "relu2mip.bounds.ibp:Ibp",
+        "crown": "relu2mip.bounds.crown:Crown",
+        "data": "relu2mip.bounds.data:Data",
+    },
+)
 formulations: Registry = Registry("formulations", {"big-m": "relu2mip.formulations.big_m:BigM"})
 backends: Registry = Registry(
     "backends",

@@ -44,23 +44,29 @@ class Ibp:
 def propagate(form: NormalForm, lower: list[Array], upper: list[Array]) -> tuple[list[Array], list[Array]]:
     """Tighten lists of bounds in place, in topological order; returns them."""
     magnitudes: dict[int, Matrix] = {}
-    for i, value in enumerate(form.values):
-        match value:
-            case Input():
-                _require_finite(value, lower[i], upper[i])
-                continue
-            case Affine():
-                box = _affine(value, lower, upper, magnitudes)
-            case Relu():
-                box = np.maximum(lower[value.input], 0.0), np.maximum(upper[value.input], 0.0)
-            case Max():
-                x = value.members
-                box = (
-                    np.maximum.reduceat(lower[value.input][x], value.starts[:-1]),
-                    np.maximum.reduceat(upper[value.input][x], value.starts[:-1]),
-                )
+    for i in range(len(form.values)):
+        box = propagate_value(form, i, lower, upper, magnitudes)
         lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), box)
     return lower, upper
+
+
+def propagate_value(
+    form: NormalForm, i: int, lower: list[Array], upper: list[Array], magnitudes: dict[int, Matrix]
+) -> tuple[Array, Array]:
+    """The interval of one value from those of what it reads; `magnitudes` caches |A| of shared matrices."""
+    value = form.values[i]
+    match value:
+        case Input():
+            _require_finite(value, lower[i], upper[i])
+            return lower[i], upper[i]
+        case Affine():
+            return _affine(value, lower, upper, magnitudes)
+        case Relu():
+            return np.maximum(lower[value.input], 0.0), np.maximum(upper[value.input], 0.0)
+        case Max():
+            x, starts = value.members, value.starts[:-1]
+            low, high = lower[value.input][x], upper[value.input][x]
+            return np.maximum.reduceat(low, starts), np.maximum.reduceat(high, starts)
 
 
 def _affine(

@@ -1,0 +1,227 @@
+"""CROWN: linear bounds substituted backwards through the whole unrolled form.
+
+To bound c @ y from below, y is replaced, value by value in reverse order, by what bounds it: an affine value by its
+definition, a ReLU with pre-activation x in [l, u], l < 0 < u, by
+
+    alpha x  <=  relu(x)  <=  u (x - l) / (u - l),        0 <= alpha <= 1
+
+taking the lower side where its coefficient is positive and the upper side where it is negative; a maximum by its
+member with the largest lower bound from below, and from above by the better of a constant and
+
+    max_i x_i  <=  L + sum_i (u_i - L) (x_i - l_i) / (u_i - l_i)   over members with u_i > L,     L = max_i l_i .
+
+What is left is linear in the inputs and is bounded over their box. Any alpha is sound and no rule is best everywhere,
+so each pass carries several at once (`SLOPES`) and keeps the best bound of each unit: the one of smaller area (1 where
+u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which interval
+propagation forgets. Both signs of all units of a value go through one pass; units that intervals prove stable are left
+out. At each state between steps the expression is also bounded over what is known there (its box in the problem
+among others), and the best of these bounds counts.
+
+Source: Zhang et al., "Efficient Neural Network Robustness Certification with General Activation Functions" (NeurIPS
+2018), with the adaptive lower slope of its section 3; the same relaxation is DeepPoly's (Singh et al., POPL 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from relu2mip.arrays import Array, Index, Matrix, apply
+from relu2mip.bounds.bounds import Bounds, intersect
+from relu2mip.bounds.ibp import propagate_value
+from relu2mip.errors import InvalidOption
+from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
+from relu2mip.normal_form.unrolled import Unrolled
+
+SLOPES = 4
+"""How many choices of lower slopes a pass carries."""
+
+ROUNDING = 1e-12
+"""Outward slack of a bound, relative to the sum of absolute values it was computed from."""
+
+
+@dataclass(frozen=True)
+class Crown:
+    """Backward linear relaxation; `window` is how many layers of ReLUs or maxima it goes back, 0 for all of them."""
+
+    window: int = 0
+    name: ClassVar[str] = "crown"
+    sound: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.window < 0:
+            raise InvalidOption(f"crown: window is {self.window}; give a number of layers, or 0 for all")
+
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+        """Interval propagation and backward substitution, value by value in topological order."""
+        lower, upper = list(bounds.lower), list(bounds.upper)
+        form = bounds.form
+        relaxed = Relaxation(form, lower, upper, self.window)
+        magnitudes: dict[int, Matrix] = {}
+        for i, value in enumerate(form.values):
+            box = propagate_value(form, i, lower, upper, magnitudes)
+            lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), box)
+            units = self._units(form, i, lower[i], upper[i])
+            if units.size:
+                low, high = relaxed.bound(i, units)
+                tight = lower[i].copy(), upper[i].copy()
+                tight[0][units], tight[1][units] = low, high
+                lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), tight)
+            if isinstance(value, Relu | Max):
+                relaxed.relax(i)
+        return Bounds(form, tuple(lower), tuple(upper), bounds.provenance)
+
+    @staticmethod
+    def _units(form: NormalForm, i: int, lower: Array, upper: Array) -> Index:
+        """The units worth a pass: of outputs and kept values all, of pre-activations those that may be unstable."""
+        value = form.values[i]
+        if not isinstance(value, Affine):
+            return np.zeros(0, dtype=np.intp)
+        if value.kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]):
+            return np.flatnonzero(lower < upper)
+        return np.flatnonzero((lower < 0) & (upper > 0))
+
+    def __str__(self) -> str:
+        return f"crown(window={self.window})" if self.window else self.name
+
+
+class Relaxation:
+    """Linear relaxations of the nonlinear values met so far, and backward passes through them.
+
+    `lower` and `upper` are the lists that the caller tightens while it goes.
+    """
+
+    def __init__(self, form: NormalForm, lower: list[Array], upper: list[Array], window: int = 0) -> None:
+        self.form, self.lower, self.upper, self.window = form, lower, upper, window
+        self.linear: dict[int, tuple[Matrix | Array, Array, Matrix | Array, Array]] = {}
+        nonlinear = [isinstance(value, Relu | Max) for value in form.values]
+        self.depth = np.cumsum(nonlinear)
+        self.first_reader = [min(readers, default=len(form.values)) for readers in form.readers]
+
+    def relax(self, i: int) -> None:
+        """Fix the relaxation of value i from the bounds of what it reads: (lower A, b, upper A, b).
+
+        For a ReLU the As are diagonal, the lower one with a row for each choice of slopes.
+        """
+        value = self.form.values[i]
+        if isinstance(value, Relu):
+            low, high = self.lower[value.input], self.upper[value.input]
+            below, above, offset = relu_slopes(low, high)
+            self.linear[i] = below, np.zeros(value.size), above, offset
+        elif isinstance(value, Max):
+            self.linear[i] = _relax_max(value, self.lower[value.input], self.upper[value.input])
+
+    def bound(self, i: int, units: Index) -> tuple[Array, Array]:
+        """Lower and upper bounds of some units of value i."""
+        eye = np.zeros((units.size, self.form.values[i].size))
+        eye[np.arange(units.size), units] = 1.0
+        both = np.vstack([eye, -eye])
+        result = self.minimum({i: np.tile(both, (SLOPES, 1))}, i).reshape(SLOPES, -1).max(axis=0)
+        return result[: units.size], -result[units.size :]
+
+    def minimum(self, terms: dict[int, Array], start: int) -> Array:
+        """Lower bounds of sum_k C_k @ value_k, one a row, for coefficients C_k (rows, size_k) of values up to start.
+
+        The rows come in `SLOPES` equal blocks, each of which uses one choice of lower slopes.
+        """
+        form = self.form
+        rows = next(iter(terms.values())).shape[0]
+        constant, magnitude = np.zeros(rows), np.zeros(rows)
+        best = np.full(rows, -np.inf)
+        stop = self.depth[start] - self.window if self.window else -1
+        for j in range(start, -1, -1):
+            if j not in terms:
+                continue
+            value = form.values[j]
+            if isinstance(value, Input):
+                continue
+            if self.depth[j] < stop:
+                break
+            if isinstance(value, Affine):
+                if value.kept and j < start:
+                    constant, magnitude = self._absorb(terms, j, constant, magnitude)
+                    best = np.maximum(best, self._over_boxes(terms, constant, magnitude))
+                c = terms.pop(j)
+                constant = constant + c @ value.bias
+                magnitude = magnitude + np.abs(c) @ np.abs(value.bias)
+                for k, matrix in zip(value.inputs, value.matrices, strict=True):
+                    _add(terms, k, _times(c, matrix))
+            else:
+                c = terms.pop(j)
+                below, low, above, high = self.linear[j]
+                plus, minus = np.maximum(c, 0.0), np.minimum(c, 0.0)
+                shift = plus @ low + minus @ high
+                constant, magnitude = constant + shift, magnitude + np.abs(shift)
+                if isinstance(value, Relu):
+                    blocks = plus.reshape(SLOPES, -1, value.size) * below[:, None, :]
+                    _add(terms, value.input, blocks.reshape(plus.shape) + minus * above)
+                else:
+                    _add(terms, value.input, plus @ below + minus @ above)
+        return np.maximum(best, self._over_boxes(terms, constant, magnitude))
+
+    def _absorb(self, terms: dict[int, Array], j: int, constant: Array, magnitude: Array) -> tuple[Array, Array]:
+        """Bound the inputs that nothing before value j reads over their boxes, once and for all."""
+        done = [k for k in terms if isinstance(self.form.values[k], Input) and self.first_reader[k] > j]
+        for k in done:
+            low, size = _over_box(terms.pop(k), self.lower[k], self.upper[k])
+            constant, magnitude = constant + low, magnitude + size
+        return constant, magnitude
+
+    def _over_boxes(self, terms: dict[int, Array], constant: Array, magnitude: Array) -> Array:
+        for k, c in terms.items():
+            low, size = _over_box(c, self.lower[k], self.upper[k])
+            constant, magnitude = constant + low, magnitude + size
+        return np.asarray(constant - ROUNDING * magnitude)
+
+
+def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
+    """(alpha, s, t) with alpha x <= relu(x) <= s x + t on [lower, upper], alpha with a row for each choice of slopes.
+
+    Exact where a unit is stable.
+    """
+    active = lower >= 0
+    unstable = ~active & (upper > 0)
+    slope = np.where(unstable, upper / np.where(unstable, upper - lower, 1.0), active.astype(float))
+    choices = np.stack([upper > -lower, np.zeros_like(active), np.ones_like(active), slope])
+    return np.where(unstable, choices, active), slope, np.where(unstable, -slope * lower, 0.0)
+
+
+def _relax_max(value: Max, lower: Array, upper: Array) -> tuple[Matrix, Array, Matrix, Array]:
+    size, groups = lower.size, value.size
+    starts, members = value.starts, value.members
+    group = np.repeat(np.arange(groups), np.diff(starts))
+    low, high = lower[members], upper[members]
+    floor = np.maximum.reduceat(low, starts[:-1])
+    top = np.maximum.reduceat(high, starts[:-1])
+    order = np.lexsort((np.arange(low.size), -low, group))
+    best = order[starts[:-1]]
+    below = np.zeros((groups, size))
+    below[np.arange(groups), members[best]] = 1.0
+    # A member that cannot exceed the floor adds nothing; one whose lower limit is the floor counts from there.
+    counts = high > floor[group]
+    slope = np.where(counts, (high - floor[group]) / np.where(counts, high - low, 1.0), 0.0)
+    height = np.bincount(group, slope * (high - low) / 2, minlength=groups)
+    linear = height < top - floor
+    alone = np.bincount(group, counts, minlength=groups) == 0
+    above, offset = np.zeros((groups, size)), np.where(linear | alone, floor, top)
+    chosen = counts & linear[group]
+    np.add.at(above, (group[chosen], members[chosen]), slope[chosen])
+    offset -= np.bincount(group, np.where(chosen, slope * low, 0.0), minlength=groups)
+    return below, np.zeros(groups), above, offset
+
+
+def _times(c: Array, matrix: Matrix) -> Array:
+    return c @ matrix if isinstance(matrix, np.ndarray) else apply(matrix.T.tocsr(), c)
+
+
+def _add(terms: dict[int, Array], k: int, c: Array) -> None:
+    terms[k] = terms[k] + c if k in terms else c
+
+
+def _over_box(c: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The minimum of c @ x over a box, and the sum of absolute values behind it."""
+    centre, radius = (lower + upper) / 2, (upper - lower) / 2
+    size = np.abs(c)
+    return c @ centre - size @ radius, size @ (np.abs(centre) + radius)
