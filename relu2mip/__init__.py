@@ -33,9 +33,9 @@ _WHERE = {
     "SolveOptions": "relu2mip.options",
     "Trajectory": "relu2mip.trajectory.problem",
     "compile": "relu2mip.compiled",
-    "embed": "relu2mip.embed",
+    "embed": "relu2mip.embedding",
     "load": "relu2mip.frontends.onnx:load_onnx",
-    "solve": "relu2mip.solve",
+    "solve": "relu2mip.solving",
 }
 _MODULES = {
     "bounds": "relu2mip.bounds",
@@ -75,14 +75,14 @@ if TYPE_CHECKING:
     from relu2mip.answer import Answer
     from relu2mip.bounds import Bounds
     from relu2mip.compiled import Compiled, compile
-    from relu2mip.embed import embed
+    from relu2mip.embedding import embed
     from relu2mip.errors import Relu2MipError
     from relu2mip.frontends.onnx import load_onnx as load
     from relu2mip.ir import Graph
     from relu2mip.mip import MipModel
     from relu2mip.normal_form import NormalForm
     from relu2mip.options import SolveOptions
-    from relu2mip.solve import solve
+    from relu2mip.solving import solve
     from relu2mip.trajectory import costs
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.dynamics import Normalisation

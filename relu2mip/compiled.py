@@ -54,13 +54,13 @@ class Compiled:
 
     def solve(self, backend: str | Backend | None = None, **options: Any) -> Answer:
         """Solve and check; see `relu2mip.solve`."""
-        from relu2mip.solve import solve_compiled
+        from relu2mip.solving import solve_compiled
 
         return solve_compiled(self, backend, options)
 
     def emit(self, backend: str | Backend = "highs") -> Emitted:
         """The solver's own model with the handles of states and controls, for adding constraints of your own."""
-        from relu2mip.solve import resolve_backend
+        from relu2mip.solving import resolve_backend
 
         return resolve_backend(backend).emit(self.model)
 

@@ -14,7 +14,7 @@ from relu2mip.compiled import compile as compile_problem
 from relu2mip.errors import InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.ir import Graph
-from relu2mip.solve import resolve_backend
+from relu2mip.solving import resolve_backend
 from relu2mip.trajectory.box_problem import BoxProblem, output_name
 
 _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
