@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Problem: TypeAlias = Trajectory | BoxProblem
 
-AUTO_BOUNDS = "ibp"
+AUTO_BOUNDS = "crown"
 AUTO_FORMULATION = "big-m"
 
 

@@ -57,7 +57,7 @@ def unroll(problem: Trajectory) -> Unrolled:
 
         states[t + 1] = splice(form, step, reads, place, copies)["next"]
         domain[states[t + 1]] = low[t], high[t]
-    outputs = {name_of("state", t): states[t] for t in range(horizon + 1)}
+    outputs = {name_of("state", t): states[t] for t in range(1 - window, horizon + 1)}
     outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
     outputs |= _cost_networks(problem, form, states, controls, digits)
     return Unrolled(form.build(outputs), domain, step, copies, lambda samples: _step_inputs(problem, samples))
