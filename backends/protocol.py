@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from relu2mip.arrays import Array, Index
+from relu2mip.errors import BackendUnavailable, InvalidProblem, UnknownOption
 from relu2mip.mip import MipModel, Solution
+from relu2mip.mip.capability import Capability
 from relu2mip.options import SolveOptions
 
-
-class Capability(StrEnum):
-    """What a model may need beyond linear rows, bounds and integrality."""
-
-    QUADRATIC = "convex quadratic cost with integers"
-    SOS1 = "SOS1 sets"
-    INDICATORS = "indicator rows"
+__all__ = ["Availability", "Backend", "Capability", "Emitted"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Emitted:
     """A native model and its handles.
 
     `model` is the solver's own object (`highspy.Highs`, `gurobipy.Model`, `cvxpy.Problem`); `columns` are the handles
-    of all columns in order (`gurobipy.MVar`, `cvxpy.Variable`, or an index array for HiGHS); `handle` picks those of a
-    named vector ("t03.state"), `controls` and `states` are lists over steps.
+    of all columns in order (an index array for HiGHS, `gurobipy.MVar`, `cvxpy.Variable`); `handle` picks those of a
+    named vector ("t03.state"). `lowered` names what was rewritten because the solver lacks it.
     """
 
     model: Any
@@ -44,41 +43,94 @@ class Emitted:
     lowered: tuple[str, ...] = ()
 
     def handle(self, name: str) -> Any:
-        """The handles of a named vector of the model."""
+        """The handles of a named vector of the model; raises `UnknownOption`."""
+        if name not in self.values:
+            raise UnknownOption("named vector", name, self.values)
         return self.columns[self.values[name]]
 
 
 class Backend(Protocol):
-    """A solver. Nothing is imported before one of these is called."""
+    """A solver. Nothing is imported before `availability`, `solve`, `emit` or `attach` is called."""
 
     name: ClassVar[str]
 
     def availability(self) -> Availability:
-        """Whether the solver is installed and licensed."""
+        """Whether the solver is installed."""
         ...
 
     def capabilities(self) -> frozenset[Capability]:
-        """What it takes natively; the rest is lowered, and the solution says so."""
+        """What it takes natively; `relu2mip.mip.run` rewrites the rest, and the solution says so."""
         ...
 
     def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        """Solve; raises `BackendUnavailable`, `CapabilityMissing` or `SolverFailure`, never returns an unproven point."""
+        """Solve a model that holds nothing beyond the capabilities.
+
+        The solver's word, translated: `x` only where the solver claims feasibility, `Stop.UNBOUNDED` also where it
+        cannot tell unbounded from infeasible (`relu2mip.mip.run` settles that, and rechecks the point).
+        Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`.
+        """
         ...
 
     def emit(self, model: MipModel) -> Emitted:
-        """The native model, to be extended and solved by the user."""
+        """The native model, to be extended and solved by the user. Lowers what the solver lacks."""
         ...
 
     def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Add a model to a user's native model, its named vectors in `given` being handles that exist there already.
+        """Add a model's columns and rows to a user's native model; for `relu2mip.embed`.
 
-        Returns the handles of every other named vector. For `relu2mip.embed`.
+        The named vectors in `given` are handles or native affine expressions that exist there already; their bounds in
+        the model become rows, because the model is a valid encoding only within them. The objective is left alone.
+        Returns the handles (or expressions) of every other named vector.
         """
         ...
 
 
+def require_package(package: str, extra: str | None) -> Availability:
+    """Whether a solver's package is installed."""
+    if find_spec(package) is not None:
+        return Availability(True, version(package))
+    install = f'pip install "relu2mip[{extra}]"' if extra else f"pip install {package}"
+    return Availability(False, reason=f"{package} is not installed: {install}")
+
+
+def require_available(backend: Backend) -> None:
+    """Raise `BackendUnavailable` with the reason where a backend cannot run."""
+    found = backend.availability()
+    if not found.available:
+        raise BackendUnavailable(f"backend {backend.name!r}: {found.reason}")
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Which columns of a model a caller has: `where[k]` are those of the k-th given handle, `free` are the others."""
+
+    names: tuple[str, ...]
+    handles: tuple[Any, ...]
+    where: tuple[Index, ...]
+    free: Index
+
+    @classmethod
+    def of(cls, model: MipModel, given: Mapping[str, Any]) -> Given:
+        """Match handles to the named vectors of a model; raises `UnknownOption` or `InvalidProblem`."""
+        values = model.values or {}
+        taken = np.zeros(model.columns, dtype=int)
+        for name, handle in given.items():
+            if name not in values:
+                raise UnknownOption("named vector", name, values)
+            size = int(np.prod(np.shape(handle)))
+            if size != values[name].size:
+                raise InvalidProblem(f"{name}: the model has {values[name].size} columns, {size} handles were given")
+            np.add.at(taken, values[name], 1)
+        if (taken > 1).any():
+            twice = model.column_names[int(np.argmax(taken > 1))]
+            raise InvalidProblem(f"column {twice} is given twice; give every column once")
+        if model.integer[taken > 0].any():
+            integral = model.column_names[int(np.argmax(model.integer & (taken > 0)))]
+            raise InvalidProblem(f"column {integral} is integral, which a handle given from outside cannot be made")
+        where = tuple(values[name] for name in given)
+        return cls(tuple(given), tuple(given.values()), where, np.flatnonzero(taken == 0))
+
+
 def start_vector(model: MipModel) -> Array | None:
     """The MIP start where it proposes anything."""
-    import numpy as np
-
     return None if model.start is None or np.isnan(model.start).all() else model.start

@@ -1,0 +1,232 @@
+"""CVXPY: one vector variable and matrix constraints, solved by a mixed-integer solver that CVXPY knows.
+
+CVXPY's own status is not used: it calls a limit without a point `user_limit` with x = 0 (HiGHS), or
+`infeasible_inaccurate` (Gurobi). The solver's raw result, from `get_problem_data` and `solve_via_data`, tells more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array, Index, Mask
+from relu2mip.backends import gurobi, highs
+from relu2mip.backends.protocol import (
+    Availability,
+    Capability,
+    Emitted,
+    Given,
+    require_available,
+    require_package,
+    start_vector,
+)
+from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.capability import require
+from relu2mip.mip.lowering import lower
+from relu2mip.options import SolveOptions
+
+NO_START = "MIP start not used: CVXPY hands none over"
+
+
+@dataclass(frozen=True)
+class CvxpyBackend:
+    """CVXPY.
+
+    solver: "HIGHS", "GUROBI" or "SCIP", the mixed-integer solvers whose raw result is read here; it must be installed
+    besides cvxpy. A MIP start is not handed over, and the solution's message says so.
+    """
+
+    name: ClassVar[str] = "cvxpy"
+    solver: str = "HIGHS"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "solver", self.solver.upper())
+        if self.solver not in SOLVERS:
+            raise InvalidOption(f"solver is {self.solver!r}; give one of {', '.join(SOLVERS)}")
+
+    def availability(self) -> Availability:
+        """Whether cvxpy and the solver are installed."""
+        found = require_package("cvxpy", "cvxpy")
+        solver = require_package(*SOLVERS[self.solver].package)
+        return solver if found.available and not solver.available else found
+
+    def capabilities(self) -> frozenset[Capability]:
+        """CVXPY has no SOS1 sets and no indicator rows; squares depend on the solver."""
+        return frozenset({Capability.QUADRATIC}) if SOLVERS[self.solver].quadratic else frozenset()
+
+    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+        """See `Backend.solve`."""
+        require(model, self.capabilities(), self.name)
+        require_available(self)
+        cvxpy = _cvxpy()
+        if not model.columns:
+            return Solution(Stop.OPTIMAL, np.zeros(0), model.offset, model.offset, solver=f"CVXPY {cvxpy.__version__}")
+        solver = SOLVERS[self.solver]
+        values = solver.options(options)
+        problem, _ = _native(model)
+        data, chain, _ = problem.get_problem_data(self.solver)
+        try:
+            raw = chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values)
+        except Exception as error:
+            raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
+        solution = solver.read(model, raw)
+        message = solution.message or (NO_START if start_vector(model) is not None else "")
+        return replace(solution, solver=f"CVXPY {cvxpy.__version__}, {solution.solver}", message=message)
+
+    def emit(self, model: MipModel) -> Emitted:
+        """A `cvxpy.Problem`; the handles are one `cvxpy.Variable` of all columns.
+
+        A problem is extended by making another: `cvxpy.Problem(emitted.model.objective, [*emitted.model.constraints,
+        mine])`.
+        """
+        require_available(self)
+        model, lowered = lower(model, self.capabilities(), self.name)
+        problem, x = _native(model)
+        return Emitted(problem, x, dict(model.values or {}), lowered)
+
+    def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Append constraints to a list; `given` holds affine cvxpy expressions. See `Backend.attach`."""
+        require_available(self)
+        if not isinstance(native, list):
+            raise InvalidProblem(f"give a list that constraints are appended to, not a {type(native).__name__}")
+        model, _ = lower(model, self.capabilities(), self.name)
+        match = Given.of(model, given)
+        x = _variable(model.lower[match.free], model.upper[match.free], model.integer[match.free])
+        columns = _place(x, match.free, model.columns)
+        for where, handle in zip(match.where, match.handles, strict=True):
+            columns = columns + _place(_flat(handle), where, model.columns)
+        native.extend(_constraints(model.matrix, columns, model.row_lower, model.row_upper))
+        bounded = np.setdiff1d(np.arange(model.columns), match.free)
+        selected = sp.eye_array(model.columns, format="csr")[bounded]
+        native.extend(_constraints(selected, columns, model.lower[bounded], model.upper[bounded]))
+        position = np.full(model.columns, -1)
+        position[match.free] = np.arange(match.free.size)
+        return {
+            name: x[position[where]] if (position[where] >= 0).all() else columns[where]
+            for name, where in (model.values or {}).items()
+            if name not in given
+        }
+
+
+@dataclass(frozen=True)
+class MixedIntegerSolver:
+    """What CVXPY needs to be told for a solver, and how its raw result reads."""
+
+    package: tuple[str, str | None]
+    quadratic: bool
+    options: Callable[[SolveOptions], dict[str, Any]]
+    read: Callable[[MipModel, Mapping[str, Any]], Solution]
+
+
+def _read_highs(model: MipModel, raw: Mapping[str, Any]) -> Solution:
+    return highs.read(model, raw["model_status"], raw["info"], raw["solution"], raw["run_time"], model.offset)
+
+
+def _read_gurobi(model: MipModel, raw: Mapping[str, Any]) -> Solution:
+    native = raw["model"]
+    if native.Status == gurobi.NOT_SOLVED:
+        # CVXPY swallows Gurobi's error; solving once more raises it.
+        with gurobi.translated_errors(model):
+            native.optimize()
+    return gurobi.read(model, native, model.offset)
+
+
+SCIP_STOPS = {
+    "optimal": Stop.OPTIMAL,
+    "gaplimit": Stop.OPTIMAL,
+    "infeasible": Stop.INFEASIBLE,
+    "unbounded": Stop.UNBOUNDED,
+    "inforunbd": Stop.UNBOUNDED,
+    "timelimit": Stop.TIME_LIMIT,
+    "nodelimit": Stop.NODE_LIMIT,
+    "totalnodelimit": Stop.NODE_LIMIT,
+    "userinterrupt": Stop.INTERRUPTED,
+}
+
+
+def _scip_options(options: SolveOptions) -> dict[str, Any]:
+    if options.threads > 1:
+        raise InvalidOption(f"threads is {options.threads}; SCIP through CVXPY runs on one thread")
+    values = {
+        "limits/time": options.time_limit,
+        "limits/gap": options.gap,
+        "randomization/randomseedshift": options.seed % 2**31,
+    }
+    return {"scip_params": values | ({"limits/totalnodes": options.node_limit} if options.node_limit else {})}
+
+
+def _read_scip(model: MipModel, raw: Mapping[str, Any]) -> Solution:
+    native, status = raw["model"], raw["scip_status"]
+    stop = SCIP_STOPS.get(status, Stop.FAILED)
+    x = raw["primal"][: model.columns] if "primal" in raw and stop is not Stop.UNBOUNDED else None
+    objective = model.objective(x) if x is not None else np.nan
+    bound = np.inf if stop is Stop.INFEASIBLE else -np.inf
+    if stop not in (Stop.INFEASIBLE, Stop.UNBOUNDED) and abs(native.getDualbound()) < native.infinity():
+        bound = native.getDualbound() + model.offset
+    return Solution(
+        stop=stop,
+        x=x,
+        objective=objective,
+        bound=min(bound, objective) if x is not None else bound,
+        nodes=int(native.getNTotalNodes()),
+        seconds=native.getSolvingTime(),
+        solver=f"SCIP {native.version()}",
+        message=f"SCIP status {status}" if stop is Stop.FAILED else "",
+    )
+
+
+SOLVERS = {
+    "HIGHS": MixedIntegerSolver(("highspy", None), False, highs.cvxpy_options, _read_highs),
+    "GUROBI": MixedIntegerSolver(("gurobipy", "gurobi"), True, gurobi.cvxpy_options, _read_gurobi),
+    "SCIP": MixedIntegerSolver(("pyscipopt", None), False, _scip_options, _read_scip),
+}
+
+
+def _cvxpy() -> Any:
+    """The package, imported when first needed; it has no types."""
+    import cvxpy
+
+    return cvxpy
+
+
+def _native(model: MipModel) -> tuple[Any, Any]:
+    cvxpy = _cvxpy()
+    x = _variable(model.lower, model.upper, model.integer)
+    objective = model.cost @ x + model.offset
+    if model.quadratic is not None and model.quadratic.any():
+        objective += cvxpy.quad_form(x, sp.diags_array(model.quadratic, format="csc"), assume_PSD=True)
+    rows = _constraints(model.matrix, x, model.row_lower, model.row_upper)
+    return cvxpy.Problem(cvxpy.Minimize(objective), rows), x
+
+
+def _variable(lower_: Array, upper: Array, integer: Mask) -> Any:
+    integral = (np.flatnonzero(integer),) if integer.any() else False
+    return _cvxpy().Variable(lower_.size, bounds=[lower_, upper], integer=integral)
+
+
+def _constraints(matrix: Any, x: Any, lower_: Array, upper: Array) -> list[Any]:
+    """One matrix constraint per sense."""
+    equal = np.flatnonzero(lower_ == upper)
+    below = np.flatnonzero(np.isfinite(upper) & (lower_ != upper))
+    above = np.flatnonzero(np.isfinite(lower_) & (lower_ != upper))
+    rows = [matrix[equal] @ x == lower_[equal]] if equal.size else []
+    rows += [matrix[below] @ x <= upper[below]] if below.size else []
+    return rows + ([matrix[above] @ x >= lower_[above]] if above.size else [])
+
+
+def _place(vector: Any, where: Index, size: int) -> Any:
+    """The vector's entries at their positions in a vector of all columns."""
+    return sp.csr_array((np.ones(where.size), (where, np.arange(where.size))), shape=(size, where.size)) @ vector
+
+
+def _flat(handle: Any) -> Any:
+    cvxpy = _cvxpy()
+    expression = cvxpy.hstack(handle) if isinstance(handle, (list, tuple)) else cvxpy.Constant.cast_to_const(handle)
+    if not expression.is_affine():
+        raise InvalidProblem(f"give affine cvxpy expressions; {str(expression)[:60]} is not affine")
+    return cvxpy.vec(expression, order="C")

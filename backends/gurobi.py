@@ -1,0 +1,301 @@
+"""Gurobi through gurobipy: one `addMVar` and one `addMConstr` per sense hand over the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array, Index, Mask
+from relu2mip.backends.protocol import (
+    Availability,
+    Capability,
+    Emitted,
+    Given,
+    require_available,
+    require_package,
+    start_vector,
+)
+from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.capability import require
+from relu2mip.mip.lowering import lower
+from relu2mip.options import SolveOptions
+
+STOPS = {
+    2: Stop.OPTIMAL,
+    3: Stop.INFEASIBLE,
+    4: Stop.UNBOUNDED,
+    5: Stop.UNBOUNDED,
+    8: Stop.NODE_LIMIT,
+    9: Stop.TIME_LIMIT,
+    11: Stop.INTERRUPTED,
+}
+"""By Gurobi's status code; 4 is "infeasible or unbounded", and 5 promises a ray but no feasible point."""
+
+NOT_SOLVED = 1
+SIZE_LIMIT = 10010
+IIS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class GurobiBackend:
+    """Gurobi.
+
+    quadratic: "native", or "cuts" to treat a quadratic cost by tangent cuts in rounds. The size-limited licence that
+    comes with pip takes 2,000 columns and 2,000 rows, but only 200 columns as soon as there is one square.
+    """
+
+    name: ClassVar[str] = "gurobi"
+    quadratic: str = "native"
+
+    def __post_init__(self) -> None:
+        if self.quadratic not in ("native", "cuts"):
+            raise InvalidOption(f'quadratic is {self.quadratic!r}; give "native" or "cuts"')
+
+    def availability(self) -> Availability:
+        """Whether gurobipy is installed. A licence is looked for only when a model is built."""
+        return require_package("gurobipy", "gurobi")
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Everything natively, unless squares are to be cut."""
+        return frozenset(Capability) - ({Capability.QUADRATIC} if self.quadratic == "cuts" else set())
+
+    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+        """See `Backend.solve`."""
+        require(model, self.capabilities(), self.name)
+        require_available(self)
+        with (
+            translated_errors(model),
+            silent_environment() as environment,
+            self._native(model, environment)[0] as native,
+        ):
+            for name, value in option_values(options).items():
+                native.setParam(name, value)
+            start = start_vector(model)
+            if start is not None:
+                native.setAttr("Start", native.getVars(), _start(start).tolist())
+            native.optimize()
+            solution = read(model, native)
+            conflict = _conflict(native, model) if solution.stop is Stop.INFEASIBLE else ()
+            return replace(solution, conflict=conflict)
+
+    def emit(self, model: MipModel) -> Emitted:
+        """A silent `gurobipy.Model` with named variables and constraints; the handles are one `MVar`."""
+        model, lowered = lower(model, self.capabilities(), self.name)
+        require_available(self)
+        with translated_errors(model):
+            native, x = self._native(model, silent_environment(), named=True)
+            start = start_vector(model)
+            if start is not None:
+                x.Start = _start(start)
+            native.update()
+        return Emitted(native, x, dict(model.values or {}), lowered)
+
+    def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add to a `gurobipy.Model`; `given` holds `MVar`s, lists of `Var`, or `MLinExpr`s. See `Backend.attach`."""
+        require_available(self)
+        model, _ = lower(model, self.capabilities() - {Capability.SOS1, Capability.INDICATORS}, self.name)
+        match = Given.of(model, given)
+        free = match.free
+        names = [model.column_names[k] for k in free.tolist()]
+        with translated_errors(model):
+            x = _add_columns(native, model.lower[free], model.upper[free], model.integer[free], names)
+            columns = _place(x, free, model.columns)
+            for where, handle in zip(match.where, match.handles, strict=True):
+                columns = columns + _place(_vector(handle), where, model.columns)
+            for sense, right, rows in _sides(model.row_lower, model.row_upper):
+                added = _add_rows(native, model.matrix[rows] @ columns, sense, right)
+                added.setAttr("ConstrName", [model.row_names[k] for k in rows.tolist()])
+            bounded = np.setdiff1d(np.arange(model.columns), free)
+            for sense, right, rows in _sides(model.lower[bounded], model.upper[bounded]):
+                _add_rows(native, columns[bounded[rows]], sense, right)
+            native.update()
+        position = np.full(model.columns, -1)
+        position[free] = np.arange(free.size)
+        return {
+            name: x[position[where]] if (position[where] >= 0).all() else columns[where]
+            for name, where in (model.values or {}).items()
+            if name not in given
+        }
+
+    def _native(self, model: MipModel, environment: Any, named: bool = False) -> tuple[Any, Any]:
+        native = _gurobipy().Model(env=environment)
+        names = list(model.column_names) if named else None
+        x = _add_columns(native, model.lower, model.upper, model.integer, names)
+        for sense, right, rows in _sides(model.row_lower, model.row_upper):
+            row_names = [model.row_names[k] for k in rows.tolist()] if named else ""
+            native.addMConstr(model.matrix[rows], x, sense, right, name=row_names)
+        if model.columns:
+            squares = None if model.quadratic is None else sp.diags_array(model.quadratic, format="csr")
+            native.setMObjective(squares, model.cost, model.offset, xQ_L=x, xQ_R=x, xc=x)
+        variables = x.tolist()
+        if model.sos1 is not None:
+            for a, b in zip(model.sos1.starts[:-1].tolist(), model.sos1.starts[1:].tolist(), strict=True):
+                native.addSOS(1, [variables[k] for k in model.sos1.members[a:b].tolist()])
+        if model.indicators is not None:
+            rows_of = model.indicators
+            for sense, right, rows in _sides(rows_of.lower, rows_of.upper):
+                binary, active = x[rows_of.binary[rows]], rows_of.active[rows]
+                for value in (False, True):
+                    chosen = np.flatnonzero(active == value)
+                    if chosen.size:
+                        left = rows_of.matrix[rows[chosen]] @ x
+                        native.addGenConstrIndicator(binary[chosen], value, left, sense, right[chosen])
+        native.update()
+        return native, x
+
+
+def _gurobipy() -> Any:
+    """The package, imported when first needed; its types are narrower than what it takes."""
+    import gurobipy
+
+    return gurobipy
+
+
+def silent_environment() -> Any:
+    """A Gurobi environment that does not print its licence; raises `BackendUnavailable` where there is none."""
+    from gurobipy import Env, GurobiError
+
+    try:
+        environment = Env(empty=True)
+        environment.setParam("OutputFlag", 0)
+        environment.start()
+    except GurobiError as error:
+        raise BackendUnavailable(f"backend 'gurobi': no licence: {error}") from error
+    return environment
+
+
+def option_values(options: SolveOptions) -> dict[str, Any]:
+    """Our options under Gurobi's names, and HiGHS's integrality tolerance: big-M rows leak in proportion to it."""
+    values = {
+        "OutputFlag": int(options.log),
+        "TimeLimit": options.time_limit,
+        "MIPGap": options.gap,
+        "Threads": options.threads,
+        "Seed": options.seed % 2_000_000_000,
+        "IntFeasTol": 1e-6,
+    }
+    return values | ({"NodeLimit": options.node_limit} if options.node_limit else {})
+
+
+def cvxpy_options(options: SolveOptions) -> dict[str, Any]:
+    """The same for CVXPY, which sets the log itself."""
+    return {"env": silent_environment(), **{k: v for k, v in option_values(options).items() if k != "OutputFlag"}}
+
+
+def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
+    """The solution of a `gurobipy.Model` whose first variables are our columns; `offset` is added to its bound."""
+    from gurobipy import gurobi
+
+    stop = STOPS.get(native.Status, Stop.FAILED)
+    x = None
+    if native.SolCount and stop is not Stop.UNBOUNDED:
+        x = np.array(native.getAttr("X", native.getVars()))[: model.columns]
+    objective = model.objective(x) if x is not None else np.nan
+    bound = -np.inf
+    if stop is Stop.INFEASIBLE:
+        bound = np.inf
+    elif stop is not Stop.UNBOUNDED:
+        # Barrier and simplex report a bound only at the optimum, where the objective is one.
+        known = native.IsMIP or stop is not Stop.OPTIMAL
+        bound = getattr(native, "ObjBound", -np.inf) + offset if known else objective
+    return Solution(
+        stop=stop,
+        x=x,
+        objective=objective,
+        bound=min(bound, objective) if x is not None else bound,
+        nodes=int(native.NodeCount),
+        seconds=native.Runtime,
+        solver="Gurobi {}.{}.{}".format(*gurobi.version()),
+        message=f"Gurobi status {native.Status}" if stop is Stop.FAILED else "",
+    )
+
+
+def size_limit(model: MipModel) -> BackendUnavailable:
+    """What to say when the licence is too small for the model."""
+    squares = model.quadratic is not None and bool(model.quadratic.any())
+    advice = (
+        " (200 columns with a quadratic cost, for which gurobi(quadratic=cuts) lifts that limit)" if squares else ""
+    )
+    return BackendUnavailable(
+        f"this Gurobi licence is limited in size: the model has {model.columns:,} columns and {model.rows:,} rows, "
+        f"the licence that comes with pip takes 2,000 of each{advice}. Use backend 'highs', shorten the horizon, or "
+        f"install a full licence (free for academics)"
+    )
+
+
+@contextmanager
+def translated_errors(model: MipModel) -> Iterator[None]:
+    """Gurobi's errors as ours: `BackendUnavailable` for the size of the licence, else `SolverFailure`."""
+    import gurobipy
+
+    try:
+        yield
+    except gurobipy.GurobiError as error:
+        if error.errno == SIZE_LIMIT:
+            raise size_limit(model) from error
+        raise SolverFailure(f"Gurobi: {error} (error {error.errno})") from error
+
+
+def _add_columns(native: Any, lower_: Array, upper: Array, integer: Mask, names: list[str] | None) -> Any:
+    kinds = np.where(integer, "I", "C")
+    return native.addMVar(lower_.size, lb=lower_, ub=upper, vtype=kinds, name=names or "")
+
+
+def _sides(lower_: Array, upper: Array) -> Iterator[tuple[str, Array, Index]]:
+    """Rows as Gurobi has them, which has no ranges: sense, right-hand side, and which rows."""
+    equal = lower_ == upper
+    for sense, right, mask in (
+        ("=", lower_, equal),
+        (">", lower_, np.isfinite(lower_) & ~equal),
+        ("<", upper, np.isfinite(upper) & ~equal),
+    ):
+        rows = np.flatnonzero(mask)
+        if rows.size:
+            yield sense, right[rows], rows
+
+
+def _add_rows(native: Any, left: Any, sense: str, right: Array) -> Any:
+    return native.addConstr(left == right if sense == "=" else left >= right if sense == ">" else left <= right)
+
+
+def _place(vector: Any, where: Index, size: int) -> Any:
+    """The vector's entries at their positions in a vector of all columns."""
+    return sp.csr_array((np.ones(where.size), (where, np.arange(where.size))), shape=(size, where.size)) @ vector
+
+
+def _vector(handle: Any) -> Any:
+    gurobipy = _gurobipy()
+    if isinstance(handle, (gurobipy.MVar, gurobipy.MLinExpr)):
+        return handle.reshape(-1) if isinstance(handle, gurobipy.MVar) else handle
+    try:
+        return gurobipy.MVar.fromlist(list(handle))
+    except (TypeError, gurobipy.GurobiError, AttributeError) as error:
+        raise InvalidProblem("give gurobipy variables: an MVar, an MLinExpr, or a list of Var") from error
+
+
+def _start(start: Array) -> Array:
+    from gurobipy import GRB
+
+    return np.where(np.isnan(start), GRB.UNDEFINED, start)
+
+
+def _conflict(native: Any, model: MipModel) -> tuple[str, ...]:
+    """Rows and bounds of an irreducible infeasible subset, integrality included."""
+    import gurobipy
+
+    native.setParam("TimeLimit", IIS_SECONDS)
+    try:
+        native.computeIIS()
+    except gurobipy.GurobiError:
+        return ()
+    origin = np.concatenate([np.zeros(0, dtype=int), *(r for _, _, r in _sides(model.row_lower, model.row_upper))])
+    rows = origin[np.flatnonzero(native.getAttr("IISConstr", native.getConstrs()))]
+    bounds = np.array([native.getAttr(side, native.getVars()) for side in ("IISLB", "IISUB")]).any(axis=0)
+    names = [model.row_names[k] for k in np.unique(rows).tolist()]
+    return (*names, *(model.column_names[k] for k in np.flatnonzero(bounds).tolist()))

@@ -1,0 +1,218 @@
+"""HiGHS through highspy: the default backend. One `passModel` hands over the arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array, Index
+from relu2mip.backends.protocol import (
+    Availability,
+    Capability,
+    Emitted,
+    Given,
+    require_available,
+    require_package,
+    start_vector,
+)
+from relu2mip.errors import InvalidProblem, SolverFailure
+from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.capability import require
+from relu2mip.mip.lowering import lower
+from relu2mip.options import SolveOptions
+
+STOPS = {
+    "kOptimal": Stop.OPTIMAL,
+    "kModelEmpty": Stop.OPTIMAL,
+    "kInfeasible": Stop.INFEASIBLE,
+    "kUnbounded": Stop.UNBOUNDED,
+    "kUnboundedOrInfeasible": Stop.UNBOUNDED,
+    "kTimeLimit": Stop.TIME_LIMIT,
+    "kSolutionLimit": Stop.NODE_LIMIT,
+    "kInterrupt": Stop.INTERRUPTED,
+    "kHighsInterrupt": Stop.INTERRUPTED,
+}
+"""HiGHS calls the node limit a solution limit; what is not listed is a failure."""
+
+FEASIBLE = 2
+"""HiGHS's `primal_solution_status` of a feasible point; a rejected MIP start comes back "valid", with status 1."""
+
+IIS_FROM_IRREDUCIBLE_LP = 2 | 4
+IIS_BOUNDED = (2, 3, 4)
+IIS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class HighsBackend:
+    """HiGHS; no options of its own."""
+
+    name: ClassVar[str] = "highs"
+
+    def availability(self) -> Availability:
+        """Whether highspy is installed; it is a dependency of relu2mip."""
+        return require_package("highspy", None)
+
+    def capabilities(self) -> frozenset[Capability]:
+        """HiGHS takes linear mixed-integer programs only."""
+        return frozenset()
+
+    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+        """See `Backend.solve`."""
+        require(model, self.capabilities(), self.name)
+        highs = self._native(model)
+        for name, value in option_values(options).items():
+            _check(highs.setOptionValue(name, value), f"option {name} = {value}")
+        if options.threads:
+            _share_threads()
+        message = _set_start(highs, start_vector(model))
+        highs.run()
+        solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), highs.getRunTime())
+        conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
+        return replace(solution, message=solution.message or message, conflict=conflict)
+
+    def emit(self, model: MipModel) -> Emitted:
+        """A `highspy.Highs` with named columns and rows; the handles are column indices."""
+        model, lowered = lower(model, self.capabilities(), self.name)
+        return Emitted(self._native(model, named=True), np.arange(model.columns), dict(model.values or {}), lowered)
+
+    def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Add to a `highspy.Highs`; `given` holds arrays of its column indices. See `Backend.attach`."""
+        from highspy import HighsVarType
+
+        require_available(self)
+        model, _ = lower(model, self.capabilities(), self.name)
+        match = Given.of(model, given)
+        free, first = match.free, native.getNumCol()
+        nothing = np.zeros(0, dtype=np.int32)
+        zero = np.zeros(free.size)
+        native.addCols(free.size, zero, model.lower[free], model.upper[free], 0, nothing, nothing, np.zeros(0))
+        columns = np.empty(model.columns, dtype=np.int32)
+        columns[free] = np.arange(first, first + free.size)
+        for where, handle in zip(match.where, match.handles, strict=True):
+            columns[where] = _indices(handle, first)
+        integral = columns[model.integer]
+        native.changeColsIntegrality(integral.size, integral, np.full(integral.size, HighsVarType.kInteger))
+        bounded = np.setdiff1d(np.arange(model.columns), free)
+        matrix = sp.vstack([model.matrix, sp.eye_array(model.columns, format="csr")[bounded]], format="csr")
+        lower_, upper = (np.r_[model.row_lower, model.lower[bounded]], np.r_[model.row_upper, model.upper[bounded]])
+        status = native.addRows(
+            matrix.shape[0], lower_, upper, matrix.nnz, matrix.indptr[:-1], columns[matrix.indices], matrix.data
+        )
+        _check(status, "adding rows")
+        return {name: columns[where] for name, where in (model.values or {}).items() if name not in given}
+
+    def _native(self, model: MipModel, named: bool = False) -> Any:
+        """A silent `highspy.Highs` that holds the model."""
+        require_available(self)
+        from highspy import HighsLp, HighsVarType, MatrixFormat
+
+        lp = HighsLp()
+        lp.num_col_, lp.num_row_ = model.columns, model.rows
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
+        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+        lp.offset_ = model.offset
+        lp.a_matrix_.format_ = MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = model.matrix.indptr
+        lp.a_matrix_.index_ = model.matrix.indices
+        lp.a_matrix_.value_ = model.matrix.data
+        if model.integer.any():
+            kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
+            lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
+        if named:
+            lp.col_names_, lp.row_names_ = list(model.column_names), list(model.row_names)
+        highs = _highs()
+        highs.setOptionValue("output_flag", False)
+        _check(highs.passModel(lp), "handing over the model")
+        return highs
+
+
+def option_values(options: SolveOptions) -> dict[str, Any]:
+    """Our options under HiGHS's names. The relative gap alone decides, so that small objectives are solved too."""
+    values = {
+        "output_flag": options.log,
+        "time_limit": float(options.time_limit),
+        "mip_rel_gap": options.gap,
+        "mip_abs_gap": 1e-9,
+        "threads": options.threads,
+        "random_seed": options.seed % 2**31,
+    }
+    return values | ({"mip_max_nodes": options.node_limit} if options.node_limit else {})
+
+
+def cvxpy_options(options: SolveOptions) -> dict[str, Any]:
+    """The same for CVXPY, which makes the solver itself."""
+    if options.threads:
+        _share_threads()
+    return option_values(options)
+
+
+def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, offset: float = 0.0) -> Solution:
+    """HiGHS's facts as a solution; the objective is recomputed, and `offset` is added to the bound."""
+    stop = STOPS.get(status, Stop.FAILED)
+    x = np.array(point.col_value) if info.primal_solution_status == FEASIBLE and stop is not Stop.UNBOUNDED else None
+    if status == "kModelEmpty":
+        x = np.zeros(0)
+    objective = model.objective(x) if x is not None else np.nan
+    bound = info.mip_dual_bound + offset
+    if stop is Stop.INFEASIBLE:
+        bound = np.inf
+    elif not model.integer.any():
+        # HiGHS reports no bound for a linear program; at its optimum the objective is one.
+        bound = objective if stop is Stop.OPTIMAL else -np.inf
+    return Solution(
+        stop=stop,
+        x=x,
+        objective=objective,
+        bound=min(bound, objective) if x is not None else bound,
+        nodes=max(0, info.mip_node_count),
+        seconds=seconds,
+        solver=f"HiGHS {_highs().version()}",
+        message=f"HiGHS status {status}" if stop is Stop.FAILED else "",
+    )
+
+
+def _highs() -> Any:
+    """A new `highspy.Highs`; highspy has no types."""
+    from highspy import Highs
+
+    return Highs()  # type: ignore[no-untyped-call]
+
+
+def _share_threads() -> None:
+    """Let the next solve choose its number of threads: the pool of a process refuses to run with another number."""
+    _highs().resetGlobalScheduler(True)
+
+
+def _set_start(highs: Any, start: Array | None) -> str:
+    if start is None:
+        return ""
+    known = np.flatnonzero(~np.isnan(start)).astype(np.int32)
+    status = highs.setSolution(known.size, known, start[known])
+    return "" if status.name != "kError" else "MIP start rejected: a value lies outside its column's bounds"
+
+
+def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
+    """Rows and bounds of an irreducible infeasible subset of the LP relaxation; empty where that is feasible."""
+    highs.setOptionValue("iis_strategy", IIS_FROM_IRREDUCIBLE_LP)
+    highs.setOptionValue("iis_time_limit", IIS_SECONDS)
+    _, iis = highs.getIis()
+    if not iis.valid_:
+        return ()
+    columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
+    return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
+
+
+def _indices(handle: Any, columns: int) -> Index:
+    index = np.array([getattr(k, "index", k) for k in np.ravel(np.asarray(handle, dtype=object))])
+    if index.dtype.kind not in "iu" or (index < 0).any() or (index >= columns).any():
+        raise InvalidProblem(f"give column indices of the highspy model, from 0 to {columns - 1}")
+    return index
+
+
+def _check(status: Any, what: str) -> None:
+    if status.name == "kError":
+        raise SolverFailure(f"HiGHS refused {what}")

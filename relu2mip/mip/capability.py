@@ -1,0 +1,42 @@
+"""What a model may need beyond linear rows, bounds and integrality, and which backends take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from relu2mip.errors import CapabilityMissing
+from relu2mip.mip.model import MipModel
+
+
+class Capability(StrEnum):
+    """A feature of a model that not every solver takes."""
+
+    QUADRATIC = "convex quadratic cost with integers"
+    SOS1 = "SOS1 sets"
+    INDICATORS = "indicator rows"
+
+
+def needs(model: MipModel) -> frozenset[Capability]:
+    """What the model holds."""
+    held = {
+        Capability.QUADRATIC: model.quadratic is not None and bool(model.quadratic.any()),
+        Capability.SOS1: model.sos1 is not None and len(model.sos1) > 0,
+        Capability.INDICATORS: model.indicators is not None and model.indicators.binary.size > 0,
+    }
+    return frozenset(capability for capability, is_held in held.items() if is_held)
+
+
+def require(model: MipModel, capabilities: frozenset[Capability], who: str) -> None:
+    """Raise `CapabilityMissing` where the model needs more than `who` takes."""
+    if missing := sorted(needs(model) - capabilities):
+        raise CapabilityMissing(f"{who} does not take {' and '.join(missing)}; {able(missing)}")
+
+
+def able(capabilities: Iterable[Capability]) -> str:
+    """Words that name the backends which take all of these natively: "backends that do: gurobi"."""
+    from relu2mip.registry import backends
+
+    wanted = frozenset(capabilities)
+    names = [name for name in backends if wanted <= backends[name]().capabilities()]
+    return f"backends that do: {', '.join(names) or 'none'}"

@@ -1,0 +1,149 @@
+"""How far a point is from satisfying a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array, Index
+from relu2mip.mip.model import MipModel
+
+
+@dataclass(frozen=True)
+class Violation:
+    """The worst violation of one kind: `absolute` in the units of the row or column, `scaled` for the verdict."""
+
+    kind: str
+    name: str
+    absolute: float
+    scaled: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} by {self.absolute:.2g} (scaled {self.scaled:.2g})"
+
+
+@dataclass(frozen=True)
+class Violations:
+    """The worst violation of every kind that is violated at all, worst scaled one first.
+
+    A row's violation is scaled by max(1, largest |coefficient * value| in the row), a bound's by max(1, |bound|), an
+    SOS1 member's by max(1, |its bounds|); integrality is not scaled. Solvers promise about 1e-6 of this.
+    """
+
+    worst: tuple[Violation, ...]
+
+    @property
+    def rows(self) -> float:
+        """Worst absolute violation of a row."""
+        return self._of("row")
+
+    @property
+    def bounds(self) -> float:
+        """Worst absolute violation of a column's bounds."""
+        return self._of("bound of column")
+
+    @property
+    def integrality(self) -> float:
+        """Worst distance of an integral column from an integer."""
+        return self._of("integrality of column")
+
+    @property
+    def sos1(self) -> float:
+        """Worst absolute value of a second nonzero in an SOS1 set."""
+        return self._of("SOS1 set")
+
+    @property
+    def indicators(self) -> float:
+        """Worst absolute violation of an indicator row whose binary is active."""
+        return self._of("indicator row")
+
+    def feasible(self, tolerance: float = 1e-6) -> bool:
+        """Whether every scaled violation is within the tolerance."""
+        return all(violation.scaled <= tolerance for violation in self.worst)
+
+    def _of(self, kind: str) -> float:
+        return max((violation.absolute for violation in self.worst if violation.kind == kind), default=0.0)
+
+    def __str__(self) -> str:
+        return "violated: " + "; ".join(map(str, self.worst)) if self.worst else "no violation"
+
+
+def violations(model: MipModel, x: Array) -> Violations:
+    """What a point of all columns violates; NaN anywhere counts as an infinite violation.
+
+    >>> import numpy as np
+    >>> from relu2mip.mip import ModelBuilder, NameBlock
+    >>> model = ModelBuilder()
+    >>> x = model.add_columns(NameBlock("x", np.arange(2)), 0.0, 1.0, integer=True)
+    >>> _ = model.add_rows(NameBlock("sum", np.arange(1)), [(np.ones((1, 2)), x)], upper=1.0)
+    >>> print(violations(model.build(), np.array([1.0, 0.25])))
+    violated: row sum[0] by 0.25 (scaled 0.25); integrality of column x[1] by 0.25 (scaled 0.25)
+    """
+    columns = model.column_names
+    found = [
+        _worst("row", model.row_names, *_rows(model.matrix, x, model.row_lower, model.row_upper)),
+        _worst("bound of column", columns, *_outside(x, model.lower, model.upper)),
+    ]
+    distance = np.where(model.integer, np.abs(x - np.round(x)), 0.0)
+    found.append(_worst("integrality of column", columns, distance, distance))
+    if model.sos1 is not None and len(model.sos1):
+        members, starts = model.sos1.members, model.sos1.starts
+        scale = np.maximum(1.0, _finite(np.maximum(np.abs(model.lower), np.abs(model.upper))))[members]
+        second, scaled = (
+            _second_largest(np.abs(x[members]), starts),
+            _second_largest(np.abs(x[members]) / scale, starts),
+        )
+        found.append(_worst("SOS1 set", model.sos1.names, second, scaled))
+    if model.indicators is not None and model.indicators.binary.size:
+        rows = model.indicators
+        holds = np.round(x[rows.binary]) == rows.active
+        absolute, scaled = _rows(rows.matrix, x, rows.lower, rows.upper)
+        found.append(_worst("indicator row", rows.names, absolute * holds, scaled * holds))
+    kept = [violation for violation in found if violation is not None]
+    return Violations(tuple(sorted(kept, key=lambda violation: -violation.scaled)))
+
+
+def feasible(model: MipModel, x: Array, tolerance: float = 1e-6) -> bool:
+    """Whether a point satisfies the model to a scaled tolerance."""
+    return violations(model, x).feasible(tolerance)
+
+
+def _rows(matrix: sp.csr_array, x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """Absolute and scaled violation of every row."""
+    absolute = np.maximum(_excess(matrix @ x, lower, upper), 0.0)
+    terms = np.abs(matrix.data * x[matrix.indices])
+    scale = np.ones(matrix.shape[0])
+    filled = np.flatnonzero(np.diff(matrix.indptr))
+    scale[filled] = np.maximum(1.0, np.maximum.reduceat(terms, matrix.indptr[filled]) if filled.size else 1.0)
+    return absolute, absolute / scale
+
+
+def _outside(x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    absolute = np.maximum(_excess(x, lower, upper), 0.0)
+    bound = np.where(x < lower, lower, upper)
+    return absolute, absolute / np.maximum(1.0, _finite(np.abs(bound)))
+
+
+def _excess(value: Array, lower: Array, upper: Array) -> Array:
+    return np.where(np.isnan(value), np.inf, np.maximum(lower - value, value - upper))
+
+
+def _finite(values: Array) -> Array:
+    return np.where(np.isfinite(values), values, 1.0)
+
+
+def _second_largest(values: Array, starts: Index) -> Array:
+    sets = np.repeat(np.arange(starts.size - 1), np.diff(starts))
+    order = np.lexsort((values, sets))
+    position = np.maximum(starts[1:] - 2, 0)
+    return np.where(np.diff(starts) >= 2, values[order][np.minimum(position, values.size - 1)], 0.0)
+
+
+def _worst(kind: str, names: Sequence[str], absolute: Array, scaled: Array) -> Violation | None:
+    ranked = np.where(np.isnan(scaled), np.inf, scaled)
+    if not ranked.size or (worst := int(np.argmax(ranked))) < 0 or not ranked[worst] > 0:
+        return None
+    return Violation(kind, names[worst], float(absolute.max()), float(ranked[worst]))

@@ -1,0 +1,127 @@
+"""Passes that rewrite what a solver lacks as big-M rows; each needs finite bounds of the columns it touches.
+
+SOS1 set {x_1, ..., x_k}, x_j in [l_j, u_j]; b_1, ..., b_{k-1} binary, b_k = 1 - sum_{j<k} b_j:
+
+    l_j b_j <= x_j <= u_j b_j,    sum_{j<k} b_j <= 1
+
+so that a pair, as a ReLU makes it, takes one binary. Per set of k: k - 1 binaries, at most 2 k + 1 rows.
+
+Indicator row, x_b = v  =>  a @ x <= r, with A = max of a @ x over the bounds, and s = x_b or 1 - x_b, which is 1 where
+x_b = v:
+
+    a @ x + (A - r) s <= A
+
+and the same for a lower side. Per row: at most 2 rows, no columns. A side that the bounds imply is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Index
+from relu2mip.errors import CapabilityMissing
+from relu2mip.mip.capability import Capability, able, needs, require
+from relu2mip.mip.extend import with_columns, with_rows
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.names import DerivedBlock
+
+SOS1_TO_BIG_M = "SOS1 sets to big-M"
+INDICATORS_TO_BIG_M = "indicator rows to big-M"
+
+
+def lower(model: MipModel, capabilities: frozenset[Capability], who: str) -> tuple[MipModel, tuple[str, ...]]:
+    """The model in terms of what a backend takes, and the names of what was rewritten.
+
+    Raises `CapabilityMissing` for a quadratic cost that `who` does not take, and where a bound needed is infinite.
+    """
+    require(model, capabilities | {Capability.SOS1, Capability.INDICATORS}, who)
+    missing, lowered = needs(model) - capabilities, []
+    if Capability.SOS1 in missing:
+        model = lower_sos1(model)
+        lowered.append(SOS1_TO_BIG_M)
+    if Capability.INDICATORS in missing:
+        model = lower_indicators(model)
+        lowered.append(INDICATORS_TO_BIG_M)
+    return model, tuple(lowered)
+
+
+def lower_sos1(model: MipModel) -> MipModel:
+    """The model with binaries and big-M rows for its SOS1 sets; raises `CapabilityMissing` at an infinite bound."""
+    sets = model.sos1
+    if sets is None:
+        return model
+    x, sizes = sets.members, np.diff(sets.starts)
+    group = np.repeat(np.arange(sizes.size), sizes)
+    _refuse_infinite(model, x, sets.names, group, Capability.SOS1)
+    last = np.zeros(x.size, dtype=bool)
+    last[sets.starts[1:][sizes > 0] - 1] = True
+    own = np.flatnonzero(~last)
+    # nonzero = used @ binaries + last says which members may be nonzero.
+    of_group = sp.csr_array((np.ones(own.size), (group[own], np.arange(own.size))), shape=(sizes.size, own.size))
+    used = sp.csr_array((np.ones(own.size), (own, np.arange(own.size))), shape=(x.size, own.size))
+    used = used - sp.diags_array(last.astype(float)) @ of_group[group]
+
+    start = None
+    if model.start is not None:
+        proposed = model.start[x[own]]
+        start = np.where(np.isnan(proposed), np.nan, proposed != 0.0)
+    names = DerivedBlock(model.column_names, x[own], ".nonzero")
+    extended = with_columns(replace(model, sos1=None), names, 0.0, 1.0, integer=True, start=start)
+    members = sp.csr_array((np.ones(x.size), (np.arange(x.size), x)), shape=(x.size, model.columns))
+    for side, bound in (("upper", model.upper[x]), ("lower", model.lower[x])):
+        rows = np.flatnonzero(bound > 0 if side == "upper" else bound < 0)
+        matrix = sp.hstack([members, sp.diags_array(-bound) @ used], format="csr")[rows]
+        names = DerivedBlock(model.column_names, x[rows], f".nonzero.{side}")
+        extended = with_rows(extended, names, matrix, **{side: (bound * last)[rows]})
+    rows = np.flatnonzero(sizes > 2)
+    matrix = sp.hstack([sp.csr_array((sizes.size, model.columns)), of_group], format="csr")[rows]
+    return with_rows(extended, DerivedBlock(sets.names, rows, ".one"), matrix, upper=1.0)
+
+
+def lower_indicators(model: MipModel) -> MipModel:
+    """The model with big-M rows for its indicator rows; raises `CapabilityMissing` at an infinite activity."""
+    rows = model.indicators
+    if rows is None:
+        return model
+    lowered = replace(model, indicators=None)
+    for side, bound, sign in (("upper", rows.upper, 1.0), ("lower", rows.lower, -1.0)):
+        kept = np.flatnonzero(np.isfinite(bound))
+        matrix = sign * rows.matrix[kept]
+        matrix.eliminate_zeros()
+        of_row = np.repeat(kept, np.diff(matrix.indptr))
+        reached = np.where(matrix.data > 0, model.upper[matrix.indices], model.lower[matrix.indices])
+        infinite = ~np.isfinite(reached)
+        _refuse_infinite(model, matrix.indices[infinite], rows.names, of_row[infinite], Capability.INDICATORS)
+        activity = np.zeros(rows.binary.size)
+        np.add.at(activity, of_row, matrix.data * reached)
+        big_m = activity - sign * bound
+        needed = big_m[kept] > 0
+        kept, matrix = kept[needed], matrix[needed]
+        # s = x_b where the active value is 1, else 1 - x_b.
+        active = rows.active[kept]
+        switch = sp.csr_array(
+            (np.where(active, 1.0, -1.0) * big_m[kept], (np.arange(kept.size), rows.binary[kept])), shape=matrix.shape
+        )
+        right = np.where(active, activity[kept], activity[kept] - big_m[kept])
+        names = DerivedBlock(rows.names, kept, f".{side}")
+        lowered = with_rows(lowered, names, sign * (matrix + switch), **{side: sign * right})
+    return lowered
+
+
+def _refuse_infinite(
+    model: MipModel, columns: Index, owners: Sequence[str], owner: Index, capability: Capability
+) -> None:
+    """Raise where a column that needs finite bounds lacks one; `owner` is the set or row each column belongs to."""
+    infinite = ~(np.isfinite(model.lower[columns]) & np.isfinite(model.upper[columns]))
+    if infinite.any():
+        k = int(np.argmax(infinite))
+        column = int(columns[k])
+        raise CapabilityMissing(
+            f"{owners[int(owner[k])]}: rewriting {capability} as big-M rows needs finite bounds, and column "
+            f"{model.column_names[column]} lies in [{model.lower[column]:g}, {model.upper[column]:g}]; bound it, or "
+            f"use a backend that takes {capability} ({able([capability])})"
+        )

@@ -1,0 +1,78 @@
+"""Solve a model on any backend: rewrite what the backend lacks, solve, and cut the solution back to the model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relu2mip.errors import SolverFailure
+from relu2mip.mip.capability import Capability, needs
+from relu2mip.mip.check import violations
+from relu2mip.mip.lowering import lower
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
+from relu2mip.mip.solution import Solution, Stop
+from relu2mip.options import SolveOptions
+
+if TYPE_CHECKING:
+    from relu2mip.backends.protocol import Backend
+
+WRONG = 1e-3
+"""Scaled violation above which a point is not a rounding error but no solution at all."""
+
+
+def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+    """Solve a model.
+
+    `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
+    A backend that cannot tell unbounded from infeasible is asked again without the objective.
+
+    Raises `BackendUnavailable`, `CapabilityMissing`, and `SolverFailure` where the returned point is no solution.
+    """
+    capabilities = backend.capabilities()
+    cut = Capability.QUADRATIC in needs(model) - capabilities
+    lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
+    begun = time.perf_counter()
+    if cut:
+        solution = outer_approximate(lowered_model, backend, options)
+        lowered += (TANGENT_CUTS,)
+    else:
+        solution = backend.solve(lowered_model, options)
+    if solution.stop is Stop.UNBOUNDED:
+        remaining = options.time_limit - (time.perf_counter() - begun)
+        solution = _settle(solution, lowered_model, backend, replace(options, time_limit=max(remaining, 1e-3)))
+    x = None if solution.x is None else solution.x[: model.columns]
+    if x is not None and not (found := violations(model, x)).feasible(WRONG):
+        raise SolverFailure(f"{solution.solver} returned a point that is no solution; {found}")
+    return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
+
+
+def _settle(unbounded: Solution, model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+    """Unbounded if there is a feasible point at all, else infeasible, or the limit that came before either."""
+    anything = replace(model, cost=np.zeros(model.columns), quadratic=None, offset=0.0)
+    found = backend.solve(anything, options)
+    seconds, nodes = unbounded.seconds + found.seconds, unbounded.nodes + found.nodes
+    if found.x is not None:
+        return replace(unbounded, stop=Stop.UNBOUNDED, x=None, bound=-np.inf, seconds=seconds, nodes=nodes)
+    if found.stop is Stop.INFEASIBLE:
+        return replace(found, seconds=seconds, nodes=nodes)
+    message = "unbounded or infeasible; the limit came before it was known which"
+    return replace(found, bound=-np.inf, seconds=seconds, nodes=nodes, message=message)
+
+
+def _known(conflict: tuple[str, ...], model: MipModel) -> tuple[str, ...]:
+    """The conflict in names of the model itself: what a rewriting added is named after its column or row."""
+    if not conflict:
+        return ()
+    known = {*model.column_names, *model.row_names}
+    known.update(model.indicators.names if model.indicators is not None else ())
+    known.update(model.sos1.names if model.sos1 is not None else ())
+    stems = []
+    for name in conflict:
+        while name and name not in known:
+            name = name.rpartition(".")[0]
+        stems.append(name)
+    return tuple(dict.fromkeys(filter(None, stems)))
