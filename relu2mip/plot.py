@@ -1,0 +1,115 @@
+"""A picture of a plan: every state and control over the time steps (needs the `plot` extra, matplotlib)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from relu2mip.answer import Answer
+from relu2mip.arrays import Array
+from relu2mip.errors import InvalidProblem, Relu2MipError
+from relu2mip.trajectory.problem import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".svg", ".pdf")
+
+STATE, CONTROL, REPLAY, LIMIT = "#1f5aa6", "#b45309", "#111827", "#9ca3af"
+PANELS_PER_COLUMN = 6
+
+
+def plot_answer(
+    answer: Answer,
+    path: str | Path,
+    *,
+    problem: Trajectory | None = None,
+    replay: ArrayLike | None = None,
+    replay_name: str = "simulated",
+) -> Path:
+    """Draw the states (H + 1 points) and the controls (held for one step each) of a plan, one panel each.
+
+    problem: draws the limits of its boxes, where they are in view.  replay: states (H + 1, n) to draw beside the
+    planned ones, as from a simulator, named `replay_name` in the legend.
+
+    Raises `Relu2MipError` where matplotlib is missing or the suffix is none of .png, .svg, .pdf, and `InvalidProblem`
+    for an answer without a trajectory or a replay of another shape.
+    """
+    path = check_plot(path)
+    if answer.states is None or answer.controls is None:
+        raise InvalidProblem("this answer has no states and controls over time to plot; it is that of a box problem")
+    states, controls = answer.states, answer.controls
+    beside = None if replay is None else np.asarray(replay, dtype=np.float64)
+    if beside is not None and beside.shape != states.shape:
+        raise InvalidProblem(f"replay has shape {beside.shape}; give the states {states.shape} of steps 0 to H")
+
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.ticker import MaxNLocator
+
+    n, m, horizon = states.shape[1], controls.shape[1], controls.shape[0]
+    columns = -(-(n + m) // PANELS_PER_COLUMN)
+    rows = -(-(n + m) // columns)
+    layout = ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.12)
+    figure = Figure(figsize=(1.0 + 5.6 * columns, 0.9 + 1.25 * rows), dpi=150, layout=layout)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    panels: Sequence[Axes] = grid.T.ravel().tolist()
+    limits: Sequence[Sequence[Array]] = _limits(problem) if problem is not None else [()] * (n + m)
+    for i, axes in enumerate(panels[:n]):
+        axes.plot(states[:, i], color=STATE, marker=".", markersize=7, linewidth=1.6, label="planned")
+        if beside is not None:
+            style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markerfacecolor": "none", "markersize": 7}
+            axes.plot(beside[:, i], color=REPLAY, markeredgewidth=0.9, label=replay_name, **style)
+    for j, axes in enumerate(panels[n : n + m]):
+        axes.stairs(controls[:, j], np.arange(horizon + 1), baseline=None, color=CONTROL, linewidth=1.8)
+    names = (*answer.state_names, *answer.control_names)
+    for i, (axes, name) in enumerate(zip(panels, names, strict=False)):
+        axes.set_title(name, loc="left", fontsize=9, pad=3)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.02, y=0.15)
+        _draw_limits(axes, limits[i])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in panels[n + m :]:
+        axes.set_visible(False)
+    for column in range(columns):
+        last = panels[min((column + 1) * rows, n + m) - 1]
+        last.set_xlabel("step", fontsize=9)
+        last.tick_params(labelbottom=True)
+    figure.suptitle(f"{answer.status}: objective {answer.objective:.6g}, gap {answer.gap:.2%}", fontsize=10)
+    if beside is not None:
+        panels[0].legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.97), borderpad=0)
+    figure.savefig(path)
+    return path
+
+
+def check_plot(path: str | Path) -> Path:
+    """The path, if a picture can be written under its name; raises `Relu2MipError` otherwise."""
+    path = Path(path)
+    if importlib.util.find_spec("matplotlib") is None:
+        raise Relu2MipError(f'{path}: pictures need matplotlib: install it with pip install "relu2mip[plot]"')
+    if path.suffix not in FORMATS:
+        raise Relu2MipError(f"{path}: cannot draw to {path.suffix or 'no suffix'}; use one of {', '.join(FORMATS)}")
+    return path
+
+
+def _limits(problem: Trajectory) -> list[tuple[Array, Array]]:
+    """Lower and upper limits at steps 0 to H of every state and then control; an end is repeated to span the axis."""
+    states = [np.vstack([side[:1], side]) for side in problem.state_limits]
+    controls = [np.vstack([side, side[-1:]]) for side in problem.control_limits]
+    return [(lower[:, k], upper[:, k]) for lower, upper in (states, controls) for k in range(lower.shape[1])]
+
+
+def _draw_limits(axes: Axes, limits: Sequence[Array]) -> None:
+    """Dotted lines that leave the scale of the axis as it is: far limits shall not flatten the plan."""
+    view = axes.get_ylim()
+    for side in limits:
+        if np.isfinite(side).any():
+            axes.plot(side, color=LIMIT, linewidth=1.0, linestyle=":", zorder=0.5)
+    axes.set_ylim(view)
