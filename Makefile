@@ -20,7 +20,7 @@ PYTEST_ARGS ?= -n 2
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed-plot ## Plan a CartPole swing with HiGHS, replay it, write a table and a picture
+demo: $(VENV)/.installed-demo ## Plan a CartPole swing with HiGHS, replay it, write a table and a picture
 	$(BIN)/relu2mip demo
 
 test: $(VENV)/.installed-dev ## Run the whole test suite, slow tests included

@@ -145,9 +145,7 @@ def test_version_is_the_same_everywhere():
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make as a user would, also when the tests themselves were started by make."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
     command = ["make", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -165,8 +163,8 @@ class TestMakefile:
         assert not (tmp_path / "venv").exists()
 
     def test_demo_needs_neither_torch_nor_a_commercial_solver(self):
-        assert {"torch", "gurobipy", "cvxpy"} & (requirements_of(None) | requirements_of("plot")) == set()
-        assert "[plot]" in make("--dry-run", "demo", "VENV=/nowhere").stdout
+        assert {"torch", "gurobipy", "cvxpy"} & (requirements_of(None) | requirements_of("demo")) == set()
+        assert "[demo]" in make("--dry-run", "demo", "VENV=/nowhere").stdout
 
 
 def commands_in_guides(program: str) -> set[str]:
@@ -201,9 +199,7 @@ def test_documentation_builds_without_a_warning(tmp_path: Path):
 class TestInstalledBackends:
     def test_missing_backend_is_left_out(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv("RELU2MIP_REQUIRE_BACKENDS", raising=False)
-        monkeypatch.setattr(
-            importlib.util, "find_spec", lambda name: None if name == "gurobipy" else object()
-        )
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gurobipy" else object())
         assert installed_backends() == ["highs", "cvxpy"]
 
     def test_missing_backend_that_is_required_is_listed(self, monkeypatch: pytest.MonkeyPatch):

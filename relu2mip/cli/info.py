@@ -1,0 +1,99 @@
+"""`relu2mip info`: what a network or a problem consists of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from relu2mip.cli.arguments import Debug, Json, NetworkOrProblem
+from relu2mip.cli.console import facts, progress, show, show_json
+from relu2mip.cli.files import check_output, complete
+
+if TYPE_CHECKING:
+    from relu2mip.compiled import Problem
+    from relu2mip.ir import Graph
+
+Draw = Annotated[
+    Path | None, typer.Option(help="Also draw the network: .svg, .png, .pdf, .dot or .txt.", show_default=False)
+]
+
+
+def info(file: NetworkOrProblem, draw: Draw = None, json: Json = False, debug: Debug = False) -> None:
+    """Show a network's inputs, outputs, operations and sizes, or a problem's sets, steps and model sizes.
+
+    Examples:
+      relu2mip info dynamics.onnx --draw dynamics.svg
+      relu2mip info problem.toml
+    """
+    from relu2mip.frontends.onnx import load_onnx
+    from relu2mip.ir.draw import draw as draw_graph
+    from relu2mip.trajectory.toml import read
+
+    check_output(draw, (".svg", ".png", ".pdf", ".dot", ".txt"))
+    with progress(f"reading {file}"):
+        if file.suffix == ".toml":
+            problem = read(file)
+            net, found = problem.net, _problem(problem)
+        else:
+            net = load_onnx(file)
+            found = _network(net)
+    if draw is not None:
+        with complete(draw) as path:
+            draw_graph(net, path)
+    show_json(found) if json else show(facts({name.replace("_", " "): _words(value) for name, value in found.items()}))
+
+
+def _network(net: Graph) -> dict[str, Any]:
+    from relu2mip.normal_form.lower import lower
+    from relu2mip.passes import simplify
+
+    form = simplify(lower(net)).form
+    return {
+        "name": net.name,
+        "inputs": {port.name: list(port.shape) for port in net.inputs},
+        "outputs": {port.name: list(port.shape) for port in net.outputs},
+        "operations": dict(Counter(node.op.name for node in net.nodes)),
+        "normal_form": {
+            "values": len(form.values),
+            "relu_units": form.relu_units,
+            "max_units": form.max_units,
+            "nonzeros": form.nonzeros,
+        },
+        "metadata": dict(net.source.metadata) if net.source else {},
+        "digest": net.digest,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    from relu2mip.compiled import compile as compile_problem
+    from relu2mip.trajectory.problem import Trajectory
+
+    compiled = compile_problem(problem)
+    statistics = compiled.statistics.to_dict()
+    found: dict[str, Any] = {"kind": type(problem).__name__, "network": problem.net.name}
+    if isinstance(problem, Trajectory):
+        found |= {
+            "horizon": problem.horizon,
+            "window": problem.window,
+            "predicts": problem.predicts,
+            "states": list(problem.state_names or []) or problem.n,
+            "controls": list(problem.control_names or []) or problem.m,
+            "costs": [part.name for part in problem.cost.parts()] if problem.cost else [],
+            "constraints": [constraint.name for constraint in problem.all_constraints],
+        }
+    else:
+        found |= {"sense": problem.sense, "inputs": problem.net.input_size, "outputs": problem.net.output_size}
+    model = {name: statistics[name] for name in ("units", "stable", "columns", "binaries", "rows", "nonzeros")}
+    return found | {"bounds": [p.method for p in compiled.all_bounds.provenance], "model": model}
+
+
+def _words(value: Any) -> Any:
+    """A list or table as one line of text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_words(entry)}" for name, entry in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return value

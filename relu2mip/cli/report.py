@@ -1,0 +1,110 @@
+"""Answers and sizes as tables."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from relu2mip.cli.console import facts, table, text
+
+if TYPE_CHECKING:
+    from relu2mip.answer import Answer
+    from relu2mip.arrays import Array
+    from relu2mip.statistics import LayerStatistics, Statistics
+
+LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
+SIZES = (*LAYER, "columns", "binaries", "rows", "nonzeros")
+
+
+def layer_table(layers: Sequence[LayerStatistics], names: Sequence[str]) -> Table:
+    """One row for each layer and step, with the named facts."""
+    rows = ([getattr(layer, name) for name in names] for layer in layers)
+    return table([name.replace("_", " ") for name in names], rows, left=["layer"])
+
+
+def answer_tables(answer: Answer) -> Iterator[Table]:
+    """The plan of an answer, step by step, or the inputs and outputs of a box problem."""
+    if answer.states is not None:
+        yield plan_table(answer)
+    else:
+        yield vector_table("input", answer.inputs)
+        yield vector_table("output", answer.outputs)
+
+
+def plan_table(answer: Answer, simulated: Array | None = None) -> Table:
+    """Controls, states and the replay error of every step; or simulated states beside the planned ones."""
+    assert answer.states is not None
+    assert answer.controls is not None
+    steps = [str(t) for t in range(len(answer.states))]
+    columns = [("step", steps), *_columns(answer.control_names, answer.controls)]
+    planned = _columns(answer.state_names, answer.states)
+    if simulated is None:
+        errors = ["", *(f"{error:.1e}" for error in replay_errors(answer))]
+        columns += [*planned, ("replay\nerror", errors)]
+    else:
+        for (name, plan), (_, simulation) in zip(planned, _columns(answer.state_names, simulated), strict=True):
+            columns += [(f"{name}\nplanned", plan), ("simulated", simulation)]
+    headers, cells = zip(*columns, strict=True)
+    return table(headers, zip_longest(*cells, fillvalue=""))
+
+
+def _columns(names: Sequence[str], values: Array) -> list[tuple[str, list[str]]]:
+    """A header, wrapped at its spaces, and aligned numbers for each column of an array."""
+    headers = [textwrap.fill(name, 10, break_long_words=False) for name in names]
+    return [(name, aligned(column)) for name, column in zip(headers, values.T.tolist(), strict=True)]
+
+
+def vector_table(what: str, values: Mapping[str, Array]) -> Table:
+    """Named vectors, one entry a row."""
+    names = [f"{name}[{k}]" for name, value in values.items() for k in range(value.size)]
+    entries = [entry for value in values.values() for entry in value.ravel().tolist()]
+    return table([what, "value"], zip(names, aligned(entries), strict=True), left=[what])
+
+
+def aligned(values: Sequence[float]) -> list[str]:
+    """Numbers with one count of decimals, such that the largest has four digits; the JSON has all of them."""
+    largest = max(map(abs, values), default=0.0)
+    decimals = min(max(3 - math.floor(math.log10(largest)), 0), 12) if largest > 1e-12 else 3
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}" for value in values]
+
+
+def replay_errors(answer: Answer) -> list[float]:
+    """The worst error of the float64 replays at each step."""
+    doubles = [errors for name, errors in answer.check.errors.items() if name != "onnxruntime"]
+    return [max(step) for step in zip(*doubles, strict=True)]
+
+
+def summary(answer: Answer) -> Table:
+    """What was found, what is proven, by whom, and how it was checked."""
+    check = answer.check
+    found: dict[str, Any] = {
+        "status": answer.status,
+        "objective": answer.objective,
+        "bound": text(answer.bound) + ("" if answer.sound else " (not proven: it rests on unsound bounds)"),
+        "gap": f"{answer.gap:.3%}",
+        "time": f"{answer.seconds:.2f} s, {answer.nodes} nodes",
+        "solver": answer.solver or answer.backend,
+        "compiled": f"{answer.formulation} with bounds {' + '.join(answer.bounds)}",
+        "sizes": sizes(answer.statistics),
+        "check": ("passed" if check.passed else "FAILED") + f", largest replay error {check.max_error:.1e}",
+    }
+    if answer.lowered:
+        found["lowered"] = ", ".join(answer.lowered)
+    if answer.message:
+        found["message"] = answer.message
+    if check.notes:
+        found["notes"] = "; ".join(check.notes)
+    return facts(found)
+
+
+def sizes(statistics: Statistics) -> str:
+    """One line of totals."""
+    return (
+        f"{statistics.units} units ({statistics.stable} stable), {statistics.columns} columns "
+        f"({statistics.binaries} binary), {statistics.rows} rows, {statistics.nonzeros} nonzeros"
+    )

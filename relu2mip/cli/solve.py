@@ -1,0 +1,139 @@
+"""`relu2mip solve`: an optimal plan, checked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
+from relu2mip.cli.console import message, prints_to_stderr, progress, show, show_json
+from relu2mip.cli.files import check_output, complete
+from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
+from relu2mip.cli.report import sizes as sizes_of
+from relu2mip.errors import InvalidProblem, SolverFailure
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from relu2mip.answer import Answer
+    from relu2mip.trajectory.box_problem import BoxProblem
+    from relu2mip.trajectory.problem import Trajectory
+
+
+def solve(
+    problem: Problem,
+    backend: Annotated[
+        str | None, typer.Option(help='"highs", "gurobi", "cvxpy" or "cvxpy(solver=SCIP)".', show_default=False)
+    ] = None,
+    bounds: Bounds = None,
+    formulation: Formulation = None,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Time of the solver: 60, 500ms, 5s, 2min.", show_default=False)
+    ] = None,
+    gap: Annotated[float | None, typer.Option(help="Relative gap to stop at.", show_default=False)] = None,
+    threads: Annotated[int | None, typer.Option(help="0 leaves it to the solver.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of the solver.", show_default=False)] = None,
+    node_limit: Annotated[int | None, typer.Option(help="0 is none.", show_default=False)] = None,
+    log: Annotated[
+        bool | None, typer.Option("--log", help="Show the solver's log, on standard error.", show_default=False)
+    ] = None,
+    sizes: Annotated[bool, typer.Option("--sizes", help="Show sizes per layer and step.", show_default=False)] = False,
+    output: Annotated[Path | None, typer.Option(help="Write the answer as JSON.", show_default=False)] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw states and controls: .png, .svg or .pdf.", show_default=False)
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Solve a problem, check the solver's word, and print the plan.
+
+    What is not given comes from the problem file's [solve] table, else from the defaults.
+
+    Examples:
+      relu2mip solve problem.toml
+      relu2mip solve problem.toml --backend gurobi --time-limit 5s --output answer.json
+      relu2mip solve problem.toml --sizes --plot plan.png
+    """
+    from relu2mip.trajectory.problem import Trajectory
+    from relu2mip.trajectory.toml import read
+
+    given = {
+        "time_limit": time_limit,
+        "gap": gap,
+        "threads": threads,
+        "seed": seed,
+        "node_limit": node_limit,
+        "log": log,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    check_output(output)
+    if plot is not None:
+        check_picture(plot)
+    described = read(problem)
+    if plot is not None and not isinstance(described, Trajectory):
+        raise InvalidProblem(f"{problem} has no steps to plot, it is a box problem; leave out --plot")
+    answer = solved(described, backend, bounds, formulation, options)
+    if output is not None:
+        with complete(output) as path:
+            answer.save(path)
+    if plot is not None and isinstance(described, Trajectory):
+        draw(answer, plot, described)
+    if json:
+        show_json(answer.to_dict())
+    else:
+        show(*answer_tables(answer), summary(answer))
+        if sizes:
+            show(layer_table(answer.statistics.layers, SIZES))
+    for written in filter(None, (output, plot)):
+        message(f"wrote {written}")
+    require_plan(answer)
+
+
+def solved(
+    problem: Trajectory | BoxProblem,
+    backend: str | None = None,
+    bounds: str | None = None,
+    formulation: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Answer:
+    """The answer; what the solver prints goes to standard error."""
+    from relu2mip.compiled import compile as compile_problem
+    from relu2mip.solving import resolve_backend
+
+    options = options or {}
+    resolve_backend(backend or problem.options.get("backend", "highs"))  # a misspelt one is found before any work
+    with progress("compiling"):
+        compiled = compile_problem(problem, bounds, formulation)
+    log = options.get("log", problem.options.get("log", False))
+    with contextlib.nullcontext() if log else progress(f"solving: {sizes_of(compiled.statistics)}"), prints_to_stderr():
+        return compiled.solve(backend, **options)
+
+
+def check_picture(path: Path) -> None:
+    """Raise before any work is done for a picture that could not be drawn."""
+    from relu2mip.plot import check_plot
+
+    check_output(check_plot(path))
+
+
+def draw(answer: Answer, path: Path, problem: Trajectory, replay: ArrayLike | None = None) -> None:
+    """Write the picture of a plan, whole or not at all."""
+    from relu2mip.plot import plot_answer
+
+    with complete(path) as temporary:
+        plot_answer(answer, temporary, problem=problem, replay=replay)
+
+
+def require_plan(answer: Answer) -> None:
+    """Raise `SolverFailure` where the point that the solver returned did not pass the check."""
+    if not answer.has_plan:
+        check = answer.check
+        raise SolverFailure(
+            f"{answer.backend}: the returned point failed the check: replay error {check.max_error:.1e}, "
+            f"violated rows {check.rows:.1e}, bounds {check.bounds:.1e}, integrality {check.integrality:.1e}; "
+            "try tighter bounds, a shorter horizon or another backend"
+        )
