@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,25 +78,28 @@ def clip(call: Call, x: Variable, lower: ArrayLike, upper: ArrayLike) -> Variabl
     return call.emit(Clip(low, high), [x], shape)
 
 
-def maximum(call: Call, values: Sequence[Value]) -> Variable:
-    """The elementwise maximum of variables and constants, at least one a variable."""
-    x, constants = _join(call, values, Maximum())
-    return clip(call, x, np.maximum.reduce(np.broadcast_arrays(*constants)), np.inf) if constants else x
+def maximum(call: Call, values: Sequence[Value]) -> Value:
+    """The elementwise maximum of variables and constants."""
+    x, limit = _join(call, values, Maximum(), np.maximum)
+    return limit if x is None else clip(call, x, limit, np.inf)
 
 
-def minimum(call: Call, values: Sequence[Value]) -> Variable:
-    """The elementwise minimum of variables and constants, at least one a variable."""
-    x, constants = _join(call, values, Minimum())
-    return clip(call, x, -np.inf, np.minimum.reduce(np.broadcast_arrays(*constants))) if constants else x
+def minimum(call: Call, values: Sequence[Value]) -> Value:
+    """The elementwise minimum of variables and constants."""
+    x, limit = _join(call, values, Minimum(), np.minimum)
+    return limit if x is None else clip(call, x, -np.inf, limit)
 
 
-def _join(call: Call, values: Sequence[Value], op: Op) -> tuple[Variable, list[Array]]:
+def _join(call: Call, values: Sequence[Value], op: Op, ufunc: np.ufunc) -> tuple[Variable | None, Array]:
+    """The extremum of the variables (None where there are none) and that of the constants (else infinite)."""
     variables = list(dict.fromkeys(v for v in values if isinstance(v, Variable)))
     constants = [np.asarray(v, dtype=np.float64) for v in values if not isinstance(v, Variable)]
-    if len(variables) == 1:
-        return variables[0], constants
+    none = -np.inf if ufunc is np.maximum else np.inf
+    limit = functools.reduce(ufunc, constants, np.full((), none))
+    if len(variables) <= 1:
+        return (variables[0] if variables else None), limit
     shape = np.broadcast_shapes(*(v.shape for v in variables))
-    return call.emit(op, [expand(call, v, shape) for v in variables], shape), constants
+    return call.emit(op, [expand(call, v, shape) for v in variables], shape), limit
 
 
 def _flat(array: ArrayLike, shape: tuple[int, ...]) -> Array:

@@ -30,9 +30,10 @@ class RefusedError(Exception):
 def schema(op: str, opset: int) -> OpSchema | None:
     """The operator's definition in an operator set; None where that set has no such operator."""
     try:
-        return onnx.defs.get_schema(op, opset, "")
+        found = onnx.defs.get_schema(op, opset, "")
     except SchemaError:
         return None
+    return None if found.deprecated else found
 
 
 @functools.cache

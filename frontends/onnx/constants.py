@@ -1,45 +1,71 @@
-"""Folding: nodes with constant inputs are computed once, in float64, by ONNX's reference implementation."""
+"""Folding: a node whose inputs are all constant is computed once, in float64.
+
+Operators on floating-point numbers that have a converter are computed by it, so that they mean the same on constants
+and variables; integers (shapes, indices) and all other operators by ONNX's reference implementation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from relu2mip.errors import InvalidNetwork
 from relu2mip.frontends.onnx.call import Call
-from relu2mip.frontends.onnx.values import Constant, in_float64
+from relu2mip.frontends.onnx.emit import Emitter
+from relu2mip.frontends.onnx.registry import Converter
+from relu2mip.frontends.onnx.values import Constant, Value, Variable, in_float64, is_float
 
 RANDOM = {
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
+    *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
 }
 
 
-def fold(call: Call) -> Sequence[Constant]:
+def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
     """The outputs of a node from its constant inputs."""
-    from onnx.reference import ReferenceEvaluator
-
-    node = call.node
     if call.op in RANDOM:
         call.refuse("it is random", "Compute this part outside the network")
-    outputs = [name for name in node.output if name]
-    feeds = {name: call.constant(k) for k, name in enumerate(node.input) if name}
-    model = _model(call, feeds, outputs)
+    first = next((k for k, x in enumerate(call.arguments) if isinstance(x, np.ndarray) and is_float(x)), None)
+    if converter is None or first is None or np.size(call.arguments[first]) == 0:
+        return _by_reference(call)
+    return _by_converter(call, converter, first)
+
+
+def _by_converter(call: Call, converter: Converter, position: int) -> Sequence[Constant]:
+    """Convert the call with one operand as a variable, and evaluate what comes out at that operand."""
+    emitter, operand = Emitter(), np.asarray(call.arguments[position])
+    arguments = list(call.arguments)
+    arguments[position] = emitter.input("", operand.shape)
+    alone = replace(call, arguments=arguments, emitter=emitter)
+    converted = converter.function(alone)
+    alone.check_read()
+    vectors = [operand.reshape(1, -1)]
+    for node in emitter.pending[1:]:
+        assert node.op is not None
+        empty = 0 in node.shape
+        vectors.append(np.zeros((1, 0)) if empty else node.op.evaluate(*(vectors[k] for k in node.inputs)))
+
+    def constant(value: Value | None) -> Constant:
+        return vectors[value.node].reshape(value.shape) if isinstance(value, Variable) else np.asarray(value)
+
+    values = [converted] if isinstance(converted, (Variable, np.ndarray)) else converted
+    return [constant(value) for value in values]
+
+
+def _by_reference(call: Call) -> Sequence[Constant]:
+    from onnx.reference import ReferenceEvaluator
+
+    feeds = {name: call.constant(k) for k, name in enumerate(call.node.input) if name}
+    outputs = [name for name in call.node.output if name]
     try:
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(model).run(None, feeds)
-    except NotImplementedError:
-        call.refuse("it cannot be computed from its constants here", "Fold it before: export with constant folding")
+            results = ReferenceEvaluator(_model(call, feeds, outputs)).run(None, feeds)
     except Exception as error:  # the reference raises whatever numpy does
-        raise InvalidNetwork(f"cannot be computed from its constants: {error}") from error
+        raise InvalidNetwork(f"cannot be computed from its constants ({error}); fold it when exporting") from error
     by_name = dict(zip(outputs, (in_float64(np.asarray(result)) for result in results), strict=True))
-    return [by_name.get(name, np.zeros(0)) for name in node.output]
+    return [by_name.get(name, np.zeros(0)) for name in call.node.output]
 
 
 def _model(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[str]) -> ModelProto:

@@ -204,7 +204,7 @@ class _Conversion:
         )
         constant = not unknown and not any(isinstance(value, Variable) for value in arguments)
         if constant and (converter is None or not converter.on_constants):
-            return fold(call)
+            return fold(call, converter)
         if converter is None:
             refuse_operator(call)
         if unknown:

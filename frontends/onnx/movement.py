@@ -74,7 +74,7 @@ class _Sources:
         fixed = numbers < 0
         pool = np.concatenate([np.zeros(1), *self._constants])
         fill = pool[np.where(fixed, -numbers, 0)]
-        if fixed.all():
+        if fixed.all() and (numbers.size or not self._variables):
             return fill.reshape(shape)
         index = np.full(numbers.size, -1)
         read: list[Variable] = []

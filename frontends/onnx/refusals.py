@@ -36,6 +36,7 @@ _ELEMENTWISE = [
         "it is smooth, not piecewise linear",
         _OUTSIDE,
     ),
+    ("Pow", "a power of a variable is not piecewise linear", "Use Abs, Max or layers of Relu instead"),
     ("Sign Floor Ceil Round Mod Shrink", "it is discontinuous", _OUTSIDE),
     (
         "ThresholdedRelu",
@@ -79,7 +80,7 @@ _OTHERS = [
 ]
 _REASONS = {op: (reason, remedy) for ops, reason, remedy in (*_ELEMENTWISE, *_OTHERS) for op in ops.split()}
 
-KEEPS_SHAPE = {"Pow", *(op for ops, _, _ in _ELEMENTWISE for op in ops.split())}
+KEEPS_SHAPE = {op for ops, _, _ in _ELEMENTWISE for op in ops.split()}
 """Refused operators whose first output has the shape of the first input."""
 
 

@@ -101,13 +101,13 @@ def _session(source: Source, double: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Its fusions change results: scale factors of float64 models in float32, quantised products.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     data = source.model
     if double:
         from relu2mip.frontends.onnx.double import in_double
 
         data = in_double(ModelProto.FromString(data)).SerializeToString()
-        # Its fusions keep scale factors in float32.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no type

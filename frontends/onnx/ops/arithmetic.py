@@ -1,4 +1,4 @@
-"""Elementwise arithmetic with broadcasting: Add, Sub, Mul, Div, Neg, Sum, Mean, Pow."""
+"""Elementwise arithmetic with broadcasting: Add, Sub, Mul, Div, Neg, Sum, Mean."""
 
 from __future__ import annotations
 
@@ -59,12 +59,3 @@ def div(call: Call) -> Value:
     if not np.all(denominator):
         call.fail(f"divides by zero: {call.node.input[1]!r} has zero entries")
     return scale(call, call.variable(0), 1.0 / denominator) if isinstance(numerator, Variable) else numerator
-
-
-@converter("Pow", since=7)
-def power(call: Call) -> Value:
-    """X ** 1; other powers are refused."""
-    base, exponent = call.value(0), call.value(1)
-    if isinstance(exponent, Variable) or not np.all(exponent == 1) or not isinstance(base, Variable):
-        call.refuse("a power of a variable is not piecewise linear", "Use Abs, Max or ReLU layers instead")
-    return scale(call, base, np.ones(exponent.shape))

@@ -105,8 +105,25 @@ def _transposed_geometry(call: Call, spatial: Sequence[int], kernel: tuple[int, 
         totals = [max(f - n, 0) for f, n in zip(full, sizes, strict=True)]
         heads = [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in totals]
         tails = [t - h for t, h in zip(totals, heads, strict=True)]
+        _check_reached(
+            call, spatial, sizes, totals, [reach(k, d) for k, d in zip(kernel, dilations, strict=True)], strides
+        )
     else:
         sizes = [f - h - t for f, h, t in zip(full, heads, tails, strict=True)]
     if min(sizes) < 1:
         call.fail(f"pads {pads} leave nothing of the output")
     return Geometry(*map(tuple, (kernel, strides, dilations, heads, tails, sizes)))
+
+
+def _check_reached(
+    call: Call,
+    spatial: Sequence[int],
+    sizes: Sequence[int],
+    totals: Sequence[int],
+    spans: Sequence[int],
+    strides: Sequence[int],
+) -> None:
+    """The convolution of an output of these sizes must have the size of the input."""
+    for n, size, total, span, stride in zip(spatial, sizes, totals, spans, strides, strict=True):
+        if (size + total - span) // stride + 1 != n:
+            call.fail(f"an output axis of {size} does not come from an input axis of {n}; correct output_shape")
