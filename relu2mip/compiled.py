@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Formulation, encode
@@ -20,10 +18,7 @@ from relu2mip.passes import drop_dead, drop_stable, fuse_affine
 from relu2mip.registry import bound_methods, formulations
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
-from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.problem import Trajectory
-from relu2mip.trajectory.unroll import cost_expressions, name_of
-from relu2mip.trajectory.write import write_problem
 
 if TYPE_CHECKING:
     from relu2mip.answer import Answer
@@ -100,10 +95,7 @@ def compile(
     model = ModelBuilder()
     values, costs = encode(reduced, chosen, model)
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
-    if isinstance(problem, Trajectory):
-        write_problem(problem, _frame(problem, reduced, expressions, model))
-    else:
-        _write_objective(problem, expressions, model)
+    unrolled.write(model, expressions)
     built = model.build()
     seconds = {
         "unroll": unrolled_at - begun,
@@ -140,28 +132,3 @@ def resolve_formulation(spec: str | Formulation) -> Formulation:
     if len(chosen) != 1:
         raise InvalidOption(f"formulation {spec!r}: give exactly one")
     return chosen[0]
-
-
-def _frame(problem: Trajectory, bounds: Bounds, expressions: Mapping[str, Expression], model: ModelBuilder) -> Frame:
-    def columns(kind: str, step: int) -> Any:
-        ((_, positions),) = expressions[name_of(kind, step)].terms
-        return positions
-
-    horizon = problem.horizon
-    return Frame(
-        model=model,
-        states=np.stack([columns("state", t) for t in range(horizon + 1)]),
-        controls=np.stack([columns("control", t) for t in range(horizon)]),
-        previous_control=problem.previous_control,
-        expressions={key: expressions[name] for name, key in cost_expressions(problem).items()},
-        digits=max(2, len(str(horizon))),
-    )
-
-
-def _write_objective(problem: BoxProblem, expressions: Mapping[str, Expression], model: ModelBuilder) -> None:
-    sign = 1.0 if problem.sense == "min" else -1.0
-    at = 0
-    for port in problem.net.outputs:
-        coefficients = sign * problem.coefficients[at : at + port.size]
-        model.minimise_expression(coefficients, expressions[port.name])
-        at += port.size

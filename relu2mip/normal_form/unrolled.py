@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
+
+if TYPE_CHECKING:
+    from relu2mip.mip import Expression, ModelBuilder
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +22,7 @@ class Unrolled:
     step: the normal form of one step (for a network over a box: `form` itself).
     step_value: for the values of `form` that are copies of a value of `step`, which one.
     step_inputs: turns named arrays of samples into inputs of `step`.
+    write: writes the problem's own rows and its objective on a model, given expressions for the outputs of `form`.
     """
 
     form: NormalForm
@@ -25,3 +30,4 @@ class Unrolled:
     step: NormalForm
     step_value: Mapping[int, int]
     step_inputs: Callable[[Mapping[str, Array]], Mapping[str, Array]]
+    write: Callable[[ModelBuilder, Mapping[str, Expression]], None]

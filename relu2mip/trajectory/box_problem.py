@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
+from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
@@ -112,7 +113,14 @@ class BoxProblem:
         for port in self.net.inputs:
             domain[form.inputs[port.name]] = low[at : at + port.size], high[at : at + port.size]
             at += port.size
-        return Unrolled(form, domain, form, {i: i for i in range(len(form.values))}, self._samples)
+        return Unrolled(form, domain, form, {i: i for i in range(len(form.values))}, self._samples, self._write)
+
+    def _write(self, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
+        sign = 1.0 if self.sense == "min" else -1.0
+        at = 0
+        for port in self.net.outputs:
+            model.minimise_expression(sign * self.coefficients[at : at + port.size], expressions[port.name])
+            at += port.size
 
     def _samples(self, samples: Mapping[str, Array]) -> dict[str, Array]:
         inputs = {}

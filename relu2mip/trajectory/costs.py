@@ -215,7 +215,7 @@ class L1(_Norm):
 
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         r = x.scaled(np.tile(weights, steps.size))
-        s = frame.model.add_columns(frame.names(label, steps, units), 0.0, np.inf)
+        s = frame.model.add_columns(frame.names(label, steps, units), 0.0, _largest_absolute(frame, r))
         _bound_absolute(frame, label, steps, units, s, r)
         frame.model.minimise([(np.ones(s.size), s)])
 
@@ -230,7 +230,8 @@ class LInf(_Norm):
 
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         r = x.scaled(np.tile(weights, steps.size))
-        s = frame.model.add_columns(frame.names(label, steps, np.zeros(1, dtype=np.intp)), 0.0, np.inf)
+        largest = _largest_absolute(frame, r).reshape(steps.size, -1).max(axis=1)
+        s = frame.model.add_columns(frame.names(label, steps, np.zeros(1, dtype=np.intp)), 0.0, largest)
         _bound_absolute(frame, label, steps, units, np.repeat(s, units.size), r)
         frame.model.minimise([(np.ones(s.size), s)])
 
@@ -328,6 +329,11 @@ class Network(Cost):
     def networks(self) -> Iterator[Network]:
         """Itself."""
         yield self
+
+
+def _largest_absolute(frame: Frame, r: Expression) -> Array:
+    lower, upper = frame.limits(r)
+    return np.maximum(np.abs(lower), np.abs(upper))
 
 
 def _bound_absolute(frame: Frame, label: str, steps: Index, units: Index, s: Index, r: Expression) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +15,11 @@ from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import simplify
+from relu2mip.trajectory.names import cost_name, name_of
+from relu2mip.trajectory.write import write_problem
 
 if TYPE_CHECKING:
-    from relu2mip.trajectory.costs import Network
     from relu2mip.trajectory.problem import Trajectory
-
-
-def name_of(kind: str, step: int) -> str:
-    """The name of an output of the unrolled form: `state@3`."""
-    return f"{kind}@{step}"
 
 
 def unroll(problem: Trajectory) -> Unrolled:
@@ -60,7 +57,9 @@ def unroll(problem: Trajectory) -> Unrolled:
     outputs = {name_of("state", t): states[t] for t in range(1 - window, horizon + 1)}
     outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
     outputs |= _cost_networks(problem, form, states, controls, digits)
-    return Unrolled(form.build(outputs), domain, step, copies, lambda samples: _step_inputs(problem, samples))
+    return Unrolled(
+        form.build(outputs), domain, step, copies, partial(_step_inputs, problem), partial(write_problem, problem)
+    )
 
 
 def _cost_networks(
@@ -82,21 +81,6 @@ def _cost_networks(
 
             outputs[cost_name(number, t)] = splice(form, cost, reads, place)[network.net.outputs[0].name]
     return outputs
-
-
-def cost_name(number: int, step: int) -> str:
-    """The name of the value of the k-th cost network at a step."""
-    return name_of(f"cost{number}", step)
-
-
-def cost_expressions(problem: Trajectory) -> dict[str, tuple[Network, int]]:
-    """Which cost network and step each such output belongs to."""
-    networks = problem.cost.networks() if problem.cost else ()
-    return {
-        cost_name(number, t): (network, t)
-        for number, network in enumerate(networks, 1)
-        for t in network.steps(problem.n, problem.horizon)
-    }
 
 
 def _slice(form: FormBuilder, blocks: list[int], at: int, size: int, place: Place) -> int:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Index
+from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.trajectory.frame import Frame
-from relu2mip.trajectory.problem import Trajectory
+from relu2mip.trajectory.names import cost_outputs, name_of
 from relu2mip.trajectory.sets import Finite
 
+if TYPE_CHECKING:
+    from relu2mip.trajectory.problem import Trajectory
 
-def write_problem(problem: Trajectory, frame: Frame) -> None:
+
+def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
     """Discrete controls, control rates, linear constraints and the cost; boxes are column bounds already."""
+    frame = _frame(problem, model, expressions)
     if isinstance(problem.controls, Finite):
         _finite_controls(problem, frame)
     if problem.rate_limits is not None:
@@ -31,6 +39,21 @@ def write_problem(problem: Trajectory, frame: Frame) -> None:
         frame.model.add_rows(names, terms, np.tile(lower, steps.size), np.tile(upper, steps.size))
     if problem.cost is not None:
         problem.cost.write(frame, "cost")
+
+
+def _frame(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> Frame:
+    def columns(kind: str, step: int) -> Index:
+        ((_, positions),) = expressions[name_of(kind, step)].terms
+        return positions
+
+    return Frame(
+        model=model,
+        states=np.stack([columns("state", t) for t in range(problem.horizon + 1)]),
+        controls=np.stack([columns("control", t) for t in range(problem.horizon)]),
+        previous_control=problem.previous_control,
+        expressions={key: expressions[name] for name, key in cost_outputs(problem).items()},
+        digits=max(2, len(str(problem.horizon))),
+    )
 
 
 def _finite_controls(problem: Trajectory, frame: Frame) -> None:

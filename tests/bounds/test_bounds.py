@@ -16,7 +16,7 @@ from tests.forms import domain, forms, mlp, points
 
 
 def unrolled(form: NormalForm) -> Unrolled:
-    return Unrolled(form, domain(form), form, {i: i for i in range(len(form.values))}, lambda samples: samples)
+    return Unrolled(form, domain(form), form, {i: i for i in range(len(form.values))}, dict, lambda *_: None)
 
 
 def trajectory(horizon: int = 6, **changes: object) -> r2m.Trajectory:
@@ -134,7 +134,7 @@ def test_unreachable_state_box_names_unit_and_step() -> None:
 
 def test_infinite_inputs_are_named() -> None:
     form = mlp_form()
-    open_box = Unrolled(form, {0: (np.array([-1.0, -np.inf]), np.ones(2))}, form, {}, dict)
+    open_box = Unrolled(form, {0: (np.array([-1.0, -np.inf]), np.ones(2))}, form, {}, dict, lambda *_: None)
     with pytest.raises(UnboundedUnit, match=r"input x\[1\] .*\[-inf, 1\]"):
         compute_bounds(open_box, [Ibp()])
 

@@ -1,0 +1,29 @@
+"""How the outputs of an unrolled form are called: `state@3`, `control@0`, `cost1@3`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relu2mip.trajectory.costs import Network
+    from relu2mip.trajectory.problem import Trajectory
+
+
+def name_of(kind: str, step: int) -> str:
+    """The name of an output of the unrolled form: `state@3`."""
+    return f"{kind}@{step}"
+
+
+def cost_name(number: int, step: int) -> str:
+    """The name of the value of the k-th cost network at a step."""
+    return name_of(f"cost{number}", step)
+
+
+def cost_outputs(problem: Trajectory) -> dict[str, tuple[Network, int]]:
+    """Which cost network and step each such output belongs to."""
+    networks = problem.cost.networks() if problem.cost else ()
+    return {
+        cost_name(number, t): (network, t)
+        for number, network in enumerate(networks, 1)
+        for t in network.steps(problem.n, problem.horizon)
+    }
