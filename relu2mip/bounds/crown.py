@@ -12,10 +12,10 @@ member with the largest lower bound from below, and from above by the better of 
 
 What is left is linear in the inputs and is bounded over their box. Any alpha is sound and no rule is best everywhere,
 so each pass carries several at once (`SLOPES`) and keeps the best bound of each unit: the one of smaller area (1 where
-u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which interval
-propagation forgets. Both signs of all units of a value go through one pass; units that intervals prove stable are left
-out. At each state between steps the expression is also bounded over what is known there (its box in the problem
-among others), and the best of these bounds counts.
+u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which
+interval propagation forgets. Both signs of all units of a value go through one pass; units that intervals prove stable
+are left out. At each state between steps the expression is also bounded over what is known there (its box in the
+problem among others), and the best of these bounds counts.
 
 Source: Zhang et al., "Efficient Neural Network Robustness Certification with General Activation Functions" (NeurIPS
 2018), with the adaptive lower slope of its section 3; the same relaxation is DeepPoly's (Singh et al., POPL 2019).
@@ -23,10 +23,12 @@ Source: Zhang et al., "Efficient Neural Network Robustness Certification with Ge
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.bounds import Bounds, intersect
@@ -95,36 +97,30 @@ class Relaxation:
 
     def __init__(self, form: NormalForm, lower: list[Array], upper: list[Array], window: int = 0) -> None:
         self.form, self.lower, self.upper, self.window = form, lower, upper, window
-        self.linear: dict[int, tuple[Matrix | Array, Array, Matrix | Array, Array]] = {}
+        self.sides: dict[int, Sides] = {}
         nonlinear = [isinstance(value, Relu | Max) for value in form.values]
         self.depth = np.cumsum(nonlinear)
         self.first_reader = [min(readers, default=len(form.values)) for readers in form.readers]
 
     def relax(self, i: int) -> None:
-        """Fix the relaxation of value i from the bounds of what it reads: (lower A, b, upper A, b).
-
-        For a ReLU the As are diagonal, the lower one with a row for each choice of slopes.
-        """
+        """Fix the relaxation of value i from the bounds of what it reads."""
         value = self.form.values[i]
         if isinstance(value, Relu):
-            low, high = self.lower[value.input], self.upper[value.input]
-            below, above, offset = relu_slopes(low, high)
-            self.linear[i] = below, np.zeros(value.size), above, offset
+            self.sides[i] = Sides(*relu_slopes(self.lower[value.input], self.upper[value.input]))
         elif isinstance(value, Max):
-            self.linear[i] = _relax_max(value, self.lower[value.input], self.upper[value.input])
+            self.sides[i] = _relax_max(value, self.lower[value.input], self.upper[value.input])
 
     def bound(self, i: int, units: Index) -> tuple[Array, Array]:
         """Lower and upper bounds of some units of value i."""
-        eye = np.zeros((units.size, self.form.values[i].size))
-        eye[np.arange(units.size), units] = 1.0
-        both = np.vstack([eye, -eye])
+        both = both_signs(units, self.form.values[i].size)
         result = self.minimum({i: np.tile(both, (SLOPES, 1))}, i).reshape(SLOPES, -1).max(axis=0)
         return result[: units.size], -result[units.size :]
 
-    def minimum(self, terms: dict[int, Array], start: int) -> Array:
+    def minimum(self, terms: dict[int, Array], start: int, slopes: Mapping[int, Array] | None = None) -> Array:
         """Lower bounds of sum_k C_k @ value_k, one a row, for coefficients C_k (rows, size_k) of values up to start.
 
-        The rows come in `SLOPES` equal blocks, each of which uses one choice of lower slopes.
+        `slopes` gives the lower slopes of each nonlinear value, (rows, inputs). Without it, the rows come in `SLOPES`
+        equal blocks, each of which uses one choice of them.
         """
         form = self.form
         rows = next(iter(terms.values())).shape[0]
@@ -149,16 +145,16 @@ class Relaxation:
                 for k, matrix in zip(value.inputs, value.matrices, strict=True):
                     _add(terms, k, _times(c, matrix))
             else:
-                c = terms.pop(j)
-                below, low, above, high = self.linear[j]
+                c, sides = terms.pop(j), self.sides[j]
                 plus, minus = np.maximum(c, 0.0), np.minimum(c, 0.0)
-                shift = plus @ low + minus @ high
-                constant, magnitude = constant + shift, magnitude + np.abs(shift)
-                if isinstance(value, Relu):
-                    blocks = plus.reshape(SLOPES, -1, value.size) * below[:, None, :]
-                    _add(terms, value.input, blocks.reshape(plus.shape) + minus * above)
-                else:
-                    _add(terms, value.input, plus @ below + minus @ above)
+                constant = constant + minus @ sides.offset
+                magnitude = magnitude - minus @ np.abs(sides.offset)
+                below = sides.below[:, None] if slopes is None else slopes[j][None]
+                if sides.group is not None:
+                    plus, minus = plus[:, sides.group], minus[:, sides.group]
+                blocks = plus.reshape(len(below), -1, plus.shape[1]) * below
+                c = blocks.reshape(plus.shape) + minus * sides.above
+                _add(terms, value.input, c if sides.gather is None else apply(sides.gather, c))
         return np.maximum(best, self._over_boxes(terms, constant, magnitude))
 
     def _absorb(self, terms: dict[int, Array], j: int, constant: Array, magnitude: Array) -> tuple[Array, Array]:
@@ -176,6 +172,26 @@ class Relaxation:
         return np.asarray(constant - ROUNDING * magnitude)
 
 
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """A nonlinear value y between linear functions of its inputs x.
+
+    Elementwise for a ReLU,
+
+        below * x  <=  y  <=  above * x + offset
+
+    with a row of `below` for each choice of lower slopes. For a maximum, x are the members of all groups and each side
+    is summed over a group: `group` says which one a member belongs to, and `gather` adds up the coefficients of members
+    on the units they come from.
+    """
+
+    below: Array
+    above: Array
+    offset: Array
+    group: Index | None = None
+    gather: Matrix = None
+
+
 def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
     """(alpha, s, t) with alpha x <= relu(x) <= s x + t on [lower, upper], alpha with a row for each choice of slopes.
 
@@ -188,28 +204,33 @@ def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
     return np.where(unstable, choices, active), slope, np.where(unstable, -slope * lower, 0.0)
 
 
-def _relax_max(value: Max, lower: Array, upper: Array) -> tuple[Matrix, Array, Matrix, Array]:
-    size, groups = lower.size, value.size
-    starts, members = value.starts, value.members
+def _relax_max(value: Max, lower: Array, upper: Array) -> Sides:
+    groups, starts, members = value.size, value.starts, value.members
     group = np.repeat(np.arange(groups), np.diff(starts))
     low, high = lower[members], upper[members]
     floor = np.maximum.reduceat(low, starts[:-1])
     top = np.maximum.reduceat(high, starts[:-1])
     order = np.lexsort((np.arange(low.size), -low, group))
-    best = order[starts[:-1]]
-    below = np.zeros((groups, size))
-    below[np.arange(groups), members[best]] = 1.0
+    below = np.zeros((1, low.size))
+    below[0, order[starts[:-1]]] = 1.0
     # A member that cannot exceed the floor adds nothing; one whose lower limit is the floor counts from there.
     counts = high > floor[group]
     slope = np.where(counts, (high - floor[group]) / np.where(counts, high - low, 1.0), 0.0)
     height = np.bincount(group, slope * (high - low) / 2, minlength=groups)
     linear = height < top - floor
     alone = np.bincount(group, counts, minlength=groups) == 0
-    above, offset = np.zeros((groups, size)), np.where(linear | alone, floor, top)
-    chosen = counts & linear[group]
-    np.add.at(above, (group[chosen], members[chosen]), slope[chosen])
-    offset -= np.bincount(group, np.where(chosen, slope * low, 0.0), minlength=groups)
-    return below, np.zeros(groups), above, offset
+    above = np.where(linear[group], slope, 0.0)
+    offset = np.where(linear | alone, floor, top) - np.bincount(group, above * low, minlength=groups)
+    gather = sp.csr_array((np.ones(low.size), (members, np.arange(low.size))), shape=(lower.size, low.size))
+    return Sides(below, above, offset, group, gather)
+
+
+def both_signs(units: Index, size: int) -> Array:
+    """Coefficients of some units of a value and of their negatives, (2 units, size)."""
+    rows = np.zeros((2 * units.size, size))
+    rows[np.arange(units.size), units] = 1.0
+    rows[np.arange(units.size, 2 * units.size), units] = -1.0
+    return rows
 
 
 def _times(c: Array, matrix: Matrix) -> Array:
