@@ -28,6 +28,11 @@ def check_output(path: Path | None, suffixes: tuple[str, ...] = ()) -> None:
 def complete(path: Path) -> Iterator[Path]:
     """The path to write to; what is written, side files included, moves to its place only if the block succeeds."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".relu2mip-") as folder:
-        yield Path(folder) / path.name
+        temporary = Path(folder) / path.name
+        try:
+            yield temporary
+        except Relu2MipError as error:
+            error.args = (str(error).replace(str(temporary), str(path)),)
+            raise
         for written in Path(folder).iterdir():
             written.replace(path.parent / written.name)

@@ -1,0 +1,506 @@
+"""The command line: what each command prints and writes, and that bad input gets one clear message and nothing else."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import relu2mip as r2m
+from relu2mip.cli.app import COMMANDS, app, exit_code
+from relu2mip.errors import Relu2MipError, SolverFailure, UnboundedProblem
+from tests.conftest import ROOT, installed_backends
+from tests.problem_files import BOX, TRAJECTORY, write_problem
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with problem.toml, box.toml and their networks."""
+    write_problem(tmp_path)
+    (tmp_path / "box.toml").write_text(BOX, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """Run a command in the folder and hold it to its exit code."""
+
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, [*arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    return invoke
+
+
+def program(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the installed program as a user would."""
+    command = [Path(sys.executable).with_name("relu2mip"), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_shows_examples_of_itself(self, run: Run, command: str):
+        shown = run(command, "--help").stdout
+        assert "Examples:" in shown
+        assert f"relu2mip {command}" in shown
+        assert "--json" in shown
+
+    def test_exit_codes_are_listed(self, run: Run):
+        shown = run("--help").stdout
+        assert "Exit codes:" in shown
+        assert all(f"\n   {code}  " in shown for code in range(5))
+
+    def test_help_imports_nothing_heavy(self):
+        script = (
+            "import sys; sys.argv = ['relu2mip', '--help']; heavy = {'numpy', 'scipy', 'onnx', 'highspy'}\n"
+            "from relu2mip.cli import main\n"
+            "try: main()\n"
+            "except SystemExit: print(*sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        )
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert "Exit codes" in result.stdout
+        assert result.stderr.split() == []
+
+    def test_version(self, run: Run):
+        assert run("--version").stdout.strip() == r2m.__version__
+
+
+class TestCheck:
+    def test_network(self, run: Run):
+        assert run("check", "dynamics.onnx").stdout.startswith("dynamics.onnx can be compiled: 2 relu units")
+
+    def test_problem(self, run: Run):
+        assert "problem.toml can be compiled: 6 units" in run("check", "problem.toml").stdout
+
+    def test_every_offending_node_is_listed(self, run: Run):
+        shown = run("check", "unsupported.onnx", code=1)
+        assert shown.stdout == ""
+        assert "2 node(s) cannot be compiled" in shown.stderr
+        assert "Sigmoid" in shown.stderr
+        assert "Tanh" in shown.stderr
+
+    def test_json_holds_the_refusals(self, run: Run):
+        found = json.loads(run("check", "unsupported.onnx", "--json", code=1).stdout)
+        assert found["compilable"] is False
+        assert [refusal["op"] for refusal in found["refusals"]] == ["Sigmoid", "Tanh"]
+        assert all(refusal["reason"] and refusal["remedy"] for refusal in found["refusals"])
+        assert json.loads(run("check", "problem.toml", "--json").stdout)["compilable"] is True
+
+
+class TestInfo:
+    def test_network(self, run: Run):
+        found = json.loads(run("info", "dynamics.onnx", "--json").stdout)
+        assert found["inputs"] == {"x": [3]}
+        assert found["outputs"] == {"change": [2]}
+        assert found["normal_form"]["relu_units"] == 2
+        assert found["operations"]["relu"] == 1
+        assert found["digest"] == r2m.load("dynamics.onnx").digest
+
+    def test_problem(self, run: Run):
+        found = json.loads(run("info", "problem.toml", "--json").stdout)
+        statistics = r2m.compile(r2m.Trajectory.from_toml("problem.toml")).statistics
+        assert (found["horizon"], found["states"], found["controls"]) == (3, 2, 1)
+        assert found["model"]["columns"] == statistics.columns
+        assert found["model"]["rows"] == statistics.rows
+
+    def test_tables_name_what_the_json_names(self, run: Run):
+        for file in ("dynamics.onnx", "problem.toml", "box.toml"):
+            names = json.loads(run("info", file, "--json").stdout)
+            shown = run("info", file).stdout
+            assert [line.split("  ")[0] for line in shown.splitlines()] == [name.replace("_", " ") for name in names]
+
+    def test_drawing(self, run: Run, folder: Path):
+        run("info", "dynamics.onnx", "--draw", "net.dot")
+        assert (folder / "net.dot").read_text().startswith("digraph")
+
+    def test_drawing_without_graphviz(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        assert "net.svg: graphviz" in run("info", "dynamics.onnx", "--draw", "net.svg", code=1).stderr
+        assert not list(folder.glob("*.svg"))
+
+
+class TestBounds:
+    def test_table_has_every_layer_and_step(self, run: Run):
+        shown = run("bounds", "problem.toml", "--method", "ibp").stdout
+        layers = [line.split() for line in shown.splitlines() if ".relu" in line]
+        assert [int(line[0]) for line in layers] == [0, 1, 2]
+        assert "ibp" in shown
+
+    def test_json_holds_the_intervals(self, run: Run):
+        found = json.loads(run("bounds", "problem.toml", "--method", "ibp", "--json").stdout)
+        bounds = r2m.compile(r2m.Trajectory.from_toml("problem.toml"), "ibp").all_bounds
+        assert [value["lower"] for value in found["values"]] == [lower.tolist() for lower in bounds.lower]
+        assert [value["upper"] for value in found["values"]] == [upper.tolist() for upper in bounds.upper]
+        assert found["sound"] is True
+        assert [entry["method"] for entry in found["provenance"]] == [p.method for p in bounds.provenance]
+
+    def test_data_bounds_are_shown_to_be_unsound(self, run: Run, folder: Path):
+        rng = np.random.default_rng(0)
+        np.savez(folder / "seen.npz", state=rng.uniform(-2, 2, (500, 2)), control=rng.uniform(-1, 1, (500, 1)))
+        found = json.loads(run("bounds", "problem.toml", "--method", "ibp+data(path=seen.npz)", "--json").stdout)
+        assert found["sound"] is False
+
+
+class TestCompile:
+    @pytest.mark.parametrize("suffix", ["lp", "mps"])
+    def test_file_and_map_are_written(self, run: Run, folder: Path, suffix: str):
+        before = set(folder.iterdir())
+        found = json.loads(run("compile", "problem.toml", "--output", f"plan.{suffix}", "--json").stdout)
+        written = {path.name for path in set(folder.iterdir()) - before}
+        assert written == {f"plan.{suffix}", f"plan.{suffix}.map.json"}
+        assert "state" in (folder / f"plan.{suffix}").read_text()
+        assert found["statistics"]["columns"] > 0
+        assert found["formulation"] == "big-m"
+
+    def test_other_suffix_is_refused(self, run: Run, folder: Path):
+        assert (
+            "plan.txt: cannot write .txt; use .lp or .mps"
+            in run("compile", "problem.toml", "--output", "plan.txt", code=1).stderr
+        )
+        assert not list(folder.glob("plan*"))
+
+
+class TestSolve:
+    def test_every_backend_gives_the_same_objective(self, run: Run, backend: str):
+        found = json.loads(run("solve", "problem.toml", "--backend", backend, "--json").stdout)
+        assert found["backend"] == backend
+        assert found["objective"] == pytest.approx(
+            r2m.solve(r2m.Trajectory.from_toml("problem.toml")).objective, abs=1e-4
+        )
+
+    def test_json_is_the_saved_answer(self, run: Run, folder: Path):
+        printed = json.loads(run("solve", "problem.toml", "--json", "--output", "answer.json").stdout)
+        assert printed == json.loads((folder / "answer.json").read_text())
+        answer = r2m.Answer.load(folder / "answer.json")
+        assert answer.has_plan
+        assert answer.controls.tolist() == printed["controls"]
+        assert set(printed) == set(vars(answer))
+
+    def test_table_shows_the_plan(self, run: Run):
+        shown = run("solve", "problem.toml").stdout
+        answer = r2m.solve(r2m.Trajectory.from_toml("problem.toml"))
+        rows = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
+        for t in range(3):
+            shown_values = [float(cell) for cell in rows[str(t)][1:4]]
+            np.testing.assert_allclose(shown_values, [*answer.controls[t], *answer.states[t]], atol=1e-3)
+        assert rows["status"] == ["status", "optimal"]
+        assert float(rows["objective"][1]) == pytest.approx(answer.objective, rel=1e-5)
+        assert rows["check"][1] == "passed,"
+
+    def test_sizes_are_shown_per_layer_and_step(self, run: Run):
+        shown = run("solve", "problem.toml", "--sizes").stdout
+        layers = [line.split() for line in shown.splitlines() if ".relu" in line]
+        answer = r2m.solve(r2m.Trajectory.from_toml("problem.toml"))
+        assert [(int(line[0]), int(line[2]), int(line[-1])) for line in layers] == [
+            (layer.step, layer.units, layer.nonzeros) for layer in answer.statistics.layers
+        ]
+
+    def test_box_problem(self, run: Run):
+        shown = run("solve", "box.toml").stdout
+        assert "x[2]" in shown
+        assert "change[1]" in shown
+
+    def test_picture(self, run: Run, folder: Path):
+        pytest.importorskip("matplotlib")
+        assert "wrote plan.png" in run("solve", "problem.toml", "--plot", "plan.png").stderr
+        assert (folder / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_options_go_before_the_file(self, run: Run, monkeypatch: pytest.MonkeyPatch):
+        from relu2mip.backends.highs import HighsBackend
+
+        seen: list[r2m.SolveOptions] = []
+        solve = HighsBackend.solve
+
+        def spy(self: HighsBackend, model: Any, options: r2m.SolveOptions) -> Any:
+            seen.append(options)
+            return solve(self, model, options)
+
+        monkeypatch.setattr(HighsBackend, "solve", spy)
+        run("solve", "problem.toml")
+        run("solve", "problem.toml", "--time-limit", "2min", "--gap", "0.01", "--threads", "1", "--seed", "7")
+        assert seen == [
+            r2m.SolveOptions(time_limit=30.0),
+            r2m.SolveOptions(time_limit=120.0, gap=0.01, threads=1, seed=7),
+        ]
+
+    @pytest.mark.parametrize("backend", installed_backends())
+    def test_log_goes_to_standard_error(self, folder: Path, backend: str):
+        result = program("solve", "problem.toml", "--log", "--json", "--backend", backend, cwd=folder)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["status"] == "optimal"
+        assert len(result.stderr.splitlines()) > 5
+
+
+class TestNoPlan:
+    def test_infeasible_names_the_sets(self, run: Run, folder: Path):
+        far = '[[constraints]]\nname = "far"\nstate = [[1.0, 0.0]]\nlower = 1.9\n'
+        write_problem(folder, TRAJECTORY.replace("[solve]", far + "[solve]"))
+        result = run("solve", "problem.toml", "--output", "answer.json", "--bounds", "ibp", code=3)
+        assert "no plan satisfies the constraints" in result.stderr
+        assert "far" in result.stderr
+        assert not (folder / "answer.json").exists()
+
+    def test_unreachable_set_names_state_and_step(self, run: Run, folder: Path):
+        write_problem(folder, TRAJECTORY.replace("[solve]", "[terminal]\nlower = [1.9, 1.9]\nupper = 2.0\n[solve]"))
+        assert "t03.state[0]: nothing in [1.9, 2] can be reached" in run("solve", "problem.toml", code=3).stderr
+
+    def test_limit_before_any_plan(self, run: Run, folder: Path):
+        example = ROOT / "examples" / "cartpole"
+        text = (example / "problem.toml").read_text().replace("horizon = 10", "horizon = 30")
+        network = (example / "dynamics_2x32.onnx").as_posix()
+        (folder / "long.toml").write_text(text.replace("dynamics.onnx", network))
+        result = run("solve", "long.toml", "--time-limit", "1ms", "--output", "answer.json", "--json", code=3)
+        assert "stopped by the time limit before any plan was found" in result.stderr
+        assert result.stdout == ""
+        assert not (folder / "answer.json").exists()
+
+    def test_point_that_fails_the_check(self, run: Run, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("relu2mip.answer.REPLAY_TOLERANCE", -1.0)
+        result = run("solve", "problem.toml", code=4)
+        assert "FAILED" in result.stdout
+        assert "highs: the returned point failed the check" in result.stderr
+
+    def test_codes_of_errors_no_file_can_cause(self):
+        assert exit_code(UnboundedProblem("")) == 3
+        assert exit_code(SolverFailure("")) == 4
+        assert exit_code(Relu2MipError("")) == 1
+
+
+class TestBackends:
+    @pytest.mark.parametrize(("backend", "package"), [("gurobi", "gurobipy"), ("cvxpy", "cvxpy"), ("highs", "highspy")])
+    def test_missing_backend(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, backend: str, package: str):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(
+            "relu2mip.backends.protocol.find_spec", lambda name: None if name == package else find(name)
+        )
+        result = run("solve", "problem.toml", "--backend", backend, "--output", "answer.json", code=4)
+        assert f"{package} is not installed: pip install" in result.stderr
+        assert not (folder / "answer.json").exists()
+        listed = json.loads(run("list", "backends", "--json").stdout)["backends"]
+        assert {entry["name"]: entry["available"] for entry in listed}[backend] is False
+
+    @pytest.mark.skipif("gurobi" not in installed_backends(), reason="gurobipy is not installed")
+    def test_licence_too_small(self, run: Run, folder: Path):
+        from gurobipy import Env, GurobiError, Model
+
+        try:
+            with Env(params={"OutputFlag": 0}) as environment, Model(env=environment) as model:
+                model.addVars(2001)
+                model.optimize()
+            pytest.skip("this Gurobi licence has no limit of size")
+        except GurobiError:
+            pass
+        write_problem(folder, TRAJECTORY.replace("horizon = 3", "horizon = 400"))
+        result = run("solve", "problem.toml", "--backend", "gurobi", "--bounds", "ibp", code=4)
+        assert "licence" in result.stderr
+        assert "2,000" in result.stderr
+
+
+PROBLEM_EDITS = {
+    "unknown key": ("horizon = 3", "horizn = 3", "did you mean 'horizon'"),
+    "horizon below 1": ("horizon = 3", "horizon = 0", "horizon is 0"),
+    "sizes that differ": ("[1.0, 0.0]", "[1.0]", "predicts 2 states"),
+    "empty box": ("upper = 2\n", "upper = -3\n", "states: the box [-2, -3] of unit 0 at step 1 is empty"),
+    "infinite box": ("upper = 1\n", "upper = inf\n", "controls: the box [-1, inf] of unit 0 at step 0 is infinite"),
+    "cost that is not convex": ('"l1"\nstate = [1.0, 0.1]', '"quadratic"\nstate = [[1, 2], [2, 1]]', "not convex"),
+    "missing network": ("dynamics.onnx", "nowhere.onnx", "there is no file nowhere.onnx"),
+    "not a network": ("dynamics.onnx", "problem.toml", "problem.toml: is not an ONNX file"),
+    "unsupported network": ("dynamics.onnx", "unsupported.onnx", "Sigmoid"),
+    "unknown backend": ("time_limit = 30", 'backend = "hihgs"', "did you mean 'highs'"),
+    "data bounds without data": ("time_limit = 30", 'bounds = "ibp+data(path=no.npz)"', "no file no.npz"),
+    "not TOML": ("horizon = 3", "horizon =", "is not a TOML file"),
+}
+
+
+@pytest.mark.parametrize("edit", PROBLEM_EDITS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("solve", "problem.toml", "--output", "out.json", "--plot", "out.png"),
+        ("compile", "problem.toml", "--output", "out.lp"),
+        ("bounds", "problem.toml"),
+        ("info", "problem.toml", "--draw", "out.dot"),
+        ("check", "problem.toml"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_bad_problem_gets_one_message_and_leaves_nothing(run: Run, folder: Path, edit: str, command: tuple[str, ...]):
+    old, new, message = PROBLEM_EDITS[edit]
+    assert old in TRAJECTORY
+    write_problem(folder, TRAJECTORY.replace(old, new, 1))
+    before = set(folder.iterdir())
+    result = run(*command, code=1)
+    assert result.stderr.count("error: ") == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert set(folder.iterdir()) == before
+
+
+def truncated(folder: Path) -> str:
+    data = (folder / "dynamics.onnx").read_bytes()
+    (folder / "bad.onnx").write_bytes(data[: len(data) // 2])
+    return "bad.onnx: is not an ONNX file, or is truncated"
+
+
+def not_onnx(folder: Path) -> str:
+    (folder / "bad.onnx").write_bytes(b"PK\x03\x04 hello")
+    return "bad.onnx: is not an ONNX file"
+
+
+def nan_weights(folder: Path) -> str:
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load(folder / "dynamics.onnx")
+    weights = numpy_helper.to_array(model.graph.initializer[0]).copy()
+    weights[0, 0] = np.nan
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, model.graph.initializer[0].name))
+    onnx.save(model, folder / "bad.onnx")
+    return "NaN"
+
+
+def lost_external_data(folder: Path) -> str:
+    import onnx
+
+    model = onnx.load(folder / "dynamics.onnx")
+    onnx.save(model, folder / "bad.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (folder / "weights.bin").unlink()
+    return "weights.bin"
+
+
+@pytest.mark.parametrize("spoil", [truncated, not_onnx, nan_weights, lost_external_data])
+@pytest.mark.parametrize("command", [("check",), ("info", "--draw", "out.dot")], ids=lambda command: command[0])
+def test_bad_network_gets_one_message(run: Run, folder: Path, spoil: Callable[[Path], str], command: tuple[str, ...]):
+    message = spoil(folder)
+    result = run(*command, "bad.onnx", code=1)
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not (folder / "out.dot").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("solve", "nowhere.toml"), 1, "nowhere.toml: cannot read the problem file"),
+        (("solve", "dynamics.onnx"), 1, "this is a network; give a problem file"),
+        (("check", "nowhere.onnx"), 1, "nowhere.onnx"),
+        (("solve", "problem.toml", "--backend", "gorubi"), 1, "unknown backend 'gorubi': did you mean 'gurobi'"),
+        (("solve", "problem.toml", "--bounds", "ipb"), 1, "did you mean 'ibp'"),
+        (("solve", "problem.toml", "--formulation", "bigm"), 1, "did you mean 'big-m'"),
+        (("bounds", "problem.toml", "--method", "data(pth=x)"), 1, "did you mean 'path'"),
+        (("solve", "problem.toml", "--time-limit", "soon"), 1, "'time_limit' is 'soon'"),
+        (("solve", "problem.toml", "--gap", "-1"), 1, "gap is -1"),
+        (("solve", "problem.toml", "--output", "no/answer.json"), 1, "there is no folder no"),
+        (("solve", "problem.toml", "--output", "."), 1, "is a folder"),
+        (("solve", "problem.toml", "--plot", "plan.txt"), 1, "cannot draw to .txt"),
+        (("solve", "box.toml", "--plot", "plan.png"), 1, "no steps to plot"),
+        (("solve", "problem.toml", "--bakend", "highs"), 2, "--backend"),
+        (("solve",), 2, "Missing argument"),
+        (("compile", "problem.toml"), 2, "--output"),
+        (("slove", "problem.toml"), 2, "solve"),
+        (("list", "opps"), 2, "ops"),
+        (("solve", "problem.toml", "--threads", "two"), 2, "--threads"),
+    ],
+)
+def test_bad_arguments(run: Run, folder: Path, arguments: tuple[str, ...], code: int, message: str):
+    before = set(folder.iterdir())
+    result = run(*arguments, code=code)
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert set(folder.iterdir()) == before
+
+
+def test_write_that_fails_leaves_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def fill_the_disk(self: r2m.Answer, path: Path) -> None:
+        path.write_text('{"status": ')
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(r2m.Answer, "save", fill_the_disk)
+    before = set(folder.iterdir())
+    result = run("solve", "problem.toml", "--output", "answer.json", code=1)
+    assert "No space left on device" in result.stderr
+    assert set(folder.iterdir()) == before
+
+
+def test_debug_shows_the_traceback(run: Run):
+    result = run("solve", "nowhere.toml", "--debug", code=1)
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "InvalidProblem" in result.stderr
+
+
+def test_program_runs_as_installed(folder: Path):
+    result = program("solve", "problem.toml", "--json", cwd=folder)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["has_plan"] is True
+    result = program("solve", "nowhere.toml", cwd=folder)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+
+
+class TestList:
+    def test_everything(self, run: Run):
+        found = json.loads(run("list", "--json").stdout)
+        assert list(found) == ["ops", "bounds", "formulations", "backends"]
+        assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
+        assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
+        assert [entry["name"] for entry in found["bounds"] if not entry["sound"]] == ["data"]
+        assert {entry["name"] for entry in found["formulations"]} >= {"big-m"}
+        assert all(entry["version"] for entry in found["backends"] if entry["available"])
+        shown = run("list").stdout
+        assert all(
+            entry["name"] in shown for family in ("bounds", "formulations", "backends") for entry in found[family]
+        )
+
+    def test_one_family(self, run: Run):
+        assert list(json.loads(run("list", "formulations", "--json").stdout)) == ["formulations"]
+
+
+class TestDemo:
+    @pytest.fixture(autouse=True)
+    def _needs(self) -> None:
+        pytest.importorskip("gymnasium")
+        pytest.importorskip("matplotlib")
+
+    def test_plan_is_replayed_and_drawn(self, run: Run, folder: Path):
+        found = json.loads(run("demo", "--json").stdout)
+        assert (folder / "cartpole.png").read_bytes().startswith(b"\x89PNG")
+        assert found["status"] == "optimal"
+        states, simulated = np.array(found["states"]), np.array(found["simulated"])
+        assert simulated.shape == states.shape == (11, 4)
+        assert 0 < np.abs(simulated - states).max() < 0.02
+        assert abs(simulated[-1, 2]) < 0.01
+
+    def test_table_and_path_are_printed(self, run: Run):
+        result = run("demo", "--plot", "swing.svg")
+        rows = [line.split() for line in result.stdout.splitlines()]
+        assert [row[0] for row in rows if len(row) >= 9 and row[0].isdigit()] == [str(t) for t in range(11)]
+        assert "simulated" in result.stdout
+        assert "wrote swing.svg" in result.stderr
+
+    def test_installation_without_the_example(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("relu2mip.cli.demo.CHECKOUT", folder)
+        result = run("demo", code=1)
+        assert "make demo" in result.stderr
+        assert "--example examples/cartpole" in result.stderr
+        assert not (folder / "cartpole.png").exists()
+        run("demo", "--example", str(ROOT / "examples" / "cartpole"))
+
+    def test_missing_simulator(self, run: Run, monkeypatch: pytest.MonkeyPatch):
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gymnasium" else find(name))
+        assert 'pip install "relu2mip[demo]"' in run("demo", code=1).stderr
