@@ -62,12 +62,13 @@ def demo(
 
 
 def _folder(example: Path | None) -> Path:
-    folder = CHECKOUT / "examples" / "cartpole" if example is None else example
+    folder = example or CHECKOUT / "examples" / "cartpole"
     missing = [name for name in ("problem.toml", "replay.py") if not (folder / name).is_file()]
     if missing:
+        what = f"there is no {missing[0]} in {example}" if example else "this installation has no examples/cartpole"
         raise Relu2MipError(
-            f"there is no {missing[0]} in {folder}; run the demo in a checkout of relu2mip with `make demo`, or name "
-            "its folder with --example examples/cartpole"
+            f"{what}; it comes with a checkout of relu2mip: run `make demo` there, or name the folder with "
+            "--example examples/cartpole"
         )
     return folder
 

@@ -13,7 +13,6 @@ from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
 from relu2mip.cli.console import message, prints_to_stderr, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
-from relu2mip.cli.report import sizes as sizes_of
 from relu2mip.errors import InvalidProblem, SolverFailure
 
 if TYPE_CHECKING:
@@ -108,8 +107,9 @@ def solved(
     resolve_backend(backend or problem.options.get("backend", "highs"))  # a misspelt one is found before any work
     with progress("compiling"):
         compiled = compile_problem(problem, bounds, formulation)
+    working = f"solving a program of {compiled.model.columns} columns, {compiled.model.binaries} of them binary"
     log = options.get("log", problem.options.get("log", False))
-    with contextlib.nullcontext() if log else progress(f"solving: {sizes_of(compiled.statistics)}"), prints_to_stderr():
+    with contextlib.nullcontext() if log else progress(working), prints_to_stderr():
         return compiled.solve(backend, **options)
 
 
