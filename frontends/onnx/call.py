@@ -36,13 +36,20 @@ def schema(op: str, opset: int) -> OpSchema | None:
     return None if found.deprecated else found
 
 
+class _Attribute:
+    """What an operator's definition says of one attribute."""
+
+    def __init__(self, declared: OpSchema.Attribute) -> None:
+        self.kind = int(cast(Any, declared.type).value)
+        self.required = declared.required
+        default = declared.default_value
+        self.default = onnx.helper.get_attribute_value(default) if default.type else None
+
+
 @functools.cache
-def _attribute_types(op: str, opset: int) -> dict[str, tuple[int, Any]]:
+def _declared_attributes(op: str, opset: int) -> dict[str, _Attribute]:
     definition = schema(op, opset)
-    if definition is None:
-        return {}
-    attributes = definition.attributes
-    return {name: (int(cast(Any, one.type).value), one.default_value) for name, one in attributes.items()}
+    return {} if definition is None else {k: _Attribute(one) for k, one in definition.attributes.items()}
 
 
 def label(node: NodeProto) -> str:
@@ -63,15 +70,18 @@ class Call:
     _unread: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        known = _attribute_types(self.op, self.opset)
+        known = _declared_attributes(self.op, self.opset)
         self._attributes: dict[str, Any] = {}
         for attribute in self.node.attribute:
             if attribute.name not in known:
                 valid = ", ".join(sorted(known)) or "none"
                 self.fail(f"operator set {self.opset} has no attribute {attribute.name!r}; it has: {valid}")
-            if attribute.type != known[attribute.name][0]:
+            if attribute.type != known[attribute.name].kind:
                 self.fail(f"attribute {attribute.name!r} has the wrong type; export the network again")
             self._attributes[attribute.name] = onnx.helper.get_attribute_value(attribute)
+        for name, declared in known.items():
+            if declared.required and name not in self._attributes:
+                self.fail(f"attribute {name!r} is missing; export the network again")
         self._unread = set(self._attributes) | {str(k) for k, x in enumerate(self.arguments) if x is not None}
 
     @property
@@ -144,10 +154,8 @@ class Call:
         self._unread.discard(name)
         if name in self._attributes:
             return self._attributes[name]
-        declared = _attribute_types(self.op, self.opset).get(name)
-        if declared is not None and declared[1].type:
-            return onnx.helper.get_attribute_value(declared[1])
-        return default
+        declared = _declared_attributes(self.op, self.opset).get(name)
+        return default if declared is None or declared.default is None else declared.default
 
     def integer(self, name: str, default: int = 0) -> int:
         """An integer attribute."""

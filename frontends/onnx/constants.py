@@ -27,10 +27,10 @@ def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
     """The outputs of a node from its constant inputs."""
     if call.op in RANDOM:
         call.refuse("it is random", "Compute this part outside the network")
-    first = next((k for k, x in enumerate(call.arguments) if isinstance(x, np.ndarray) and is_float(x)), None)
-    if converter is None or first is None or np.size(call.arguments[first]) == 0:
-        return _by_reference(call)
-    return _by_converter(call, converter, first)
+    for position, value in enumerate(call.arguments):
+        if converter is not None and isinstance(value, np.ndarray) and is_float(value) and value.size:
+            return _by_converter(call, converter, position)
+    return _by_reference(call)
 
 
 def _by_converter(call: Call, converter: Converter, position: int) -> Sequence[Constant]:

@@ -125,16 +125,13 @@ class _Conversion:
         for name, value in found:
             if not isinstance(value, Variable) and not (is_float(value) and np.isfinite(value).all()):
                 raise InvalidNetwork(f"output {name!r} is a constant that is not a finite number")
-        outputs = [
-            output_port(declared, value.shape, batched)
-            for declared, (_, value) in zip(graph.output, found, strict=True)
-        ]
+        outputs = tuple(output_port(name, value.shape, batched) for name, value in found)
         ports = tuple(port.port for port in inputs)
         nodes = self.emitter.finish(ports, found)
         metadata = {entry.key: entry.value for entry in file.model.metadata_props}
         path = "" if file.label.startswith("<") else file.label
         source = Source(path, file.data, file.digest, dict(self.shapes), metadata)
-        return Graph(file.name, ports, tuple(outputs), nodes, source)
+        return Graph(file.name, ports, outputs, nodes, source)
 
     def _convert(self, graph: GraphProto, scope: Scope) -> list[Value | None]:
         """Convert what the outputs of a graph need; their values."""
@@ -147,7 +144,7 @@ class _Conversion:
                 if not name:
                     continue
                 if name in scope.maps[0]:
-                    raise InvalidNetwork(f"tensor {name!r} is computed twice; export the network again")
+                    raise InvalidNetwork(f"tensor {name!r} is computed and given besides; export the network again")
                 if value is not None and name in declared:
                     check_shape(declared[name], value.shape)
                 scope[name] = self._seen(name, value)
@@ -185,7 +182,7 @@ class _Conversion:
             raise InvalidNetwork(
                 f"{node.op_type} {label(node)!r}: {what}; train or export the network again"
             ) from error
-        except (InvalidNetwork, ValueError, IndexError) as error:  # numpy says so where shapes do not fit
+        except (InvalidNetwork, ValueError, IndexError, OverflowError, MemoryError) as error:  # numpy's words
             raise InvalidNetwork(f"{node.op_type} {label(node)!r}: {error}") from error
 
     def _outputs(self, node: NodeProto, scope: Scope) -> Sequence[Value | None]:
@@ -229,7 +226,11 @@ def _needed(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
 
     Nodes that are in order already (as ONNX asks, but not every writer heeds) stay in the order of the file.
     """
-    producer = {name: k for k, node in enumerate(graph.node) for name in node.output if name}
+    producer: dict[str, int] = {}
+    for k, node in enumerate(graph.node):
+        for name in filter(None, node.output):
+            if producer.setdefault(name, k) != k:
+                raise InvalidNetwork(f"tensor {name!r} is computed twice; export the network again")
     reads = [[producer[name] for name in _read_names(node) if name in producer] for node in graph.node]
     needed: set[int] = set()
     waiting = [producer[value.name] for value in graph.output if value.name in producer]
@@ -260,13 +261,14 @@ def _needed(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
 
 
 def _read_names(node: NodeProto) -> Iterator[str]:
-    """Every tensor a node reads, those that its inner graphs read from outside (or inside) included."""
+    """Every tensor a node reads, those that its inner graphs read from outside included."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-            yield from (value.name for value in graph.output)
-            for inner in graph.node:
-                yield from _read_names(inner)
+            own = {value.name for value in (*graph.input, *graph.initializer)}
+            own.update(name for inner in graph.node for name in inner.output)
+            reads = [name for inner in graph.node for name in _read_names(inner)]
+            yield from (name for name in (*reads, *(value.name for value in graph.output)) if name not in own)
 
 
 def _is_infinite(value: Value | None) -> bool:

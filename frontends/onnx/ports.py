@@ -76,12 +76,9 @@ def _from_caller(name: str, declared: tuple[int | None, ...] | None, given: tupl
     return given
 
 
-def output_port(value: ValueInfoProto, shape: tuple[int, ...], batched: bool) -> Port:
-    """An output as the graph shows it: without its batch axis, where the inputs have one too."""
-    declared = dimensions(value)
-    symbolic = declared is not None and declared[:1] == (None,)
-    drop = batched and shape[:1] == (1,) and (symbolic or len(shape) >= 2)
-    return Port(value.name, shape[1:] if drop else shape)
+def output_port(name: str, shape: tuple[int, ...], batched: bool) -> Port:
+    """An output as the graph shows it: without an axis of length 1 in front where an input has a batch axis."""
+    return Port(name, shape[1:] if batched and shape[:1] == (1,) else shape)
 
 
 def is_float_tensor(value: ValueInfoProto) -> bool:

@@ -52,6 +52,7 @@ def read(source: str | Path | bytes | ModelProto) -> NetworkFile:
         model = ModelProto() if isinstance(source, bytes) else source
         data = source if isinstance(source, bytes) else _serialise(source, label)
         model = _parse(data, label)
+    _check_text(model.graph, label)
     external = [tensor for tensor in _tensors(model) if uses_external_data(tensor)]
     for tensor in external:
         _load(tensor, folder, label)
@@ -73,6 +74,19 @@ def _parse(data: bytes, label: str) -> ModelProto:
         what = "is empty" if not data else "is not an ONNX file, or is truncated (no graph with outputs in it)"
         raise InvalidNetwork(f"{label}: {what}; export the network again")
     return model
+
+
+def _check_text(graph: GraphProto, label: str) -> None:
+    """Damaged text comes out of the parser as bytes."""
+    texts = [value.name for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+    for node in graph.node:
+        texts += [node.op_type, node.domain, node.name, *node.input, *node.output]
+        for attribute in node.attribute:
+            texts.append(attribute.name)
+            if attribute.HasField("g"):
+                _check_text(attribute.g, label)
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidNetwork(f"{label}: has names that are no text; the file is damaged, export the network again")
 
 
 def _serialise(model: ModelProto, label: str) -> bytes:

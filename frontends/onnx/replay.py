@@ -44,13 +44,13 @@ class Replay:
         if set(inputs) != set(self.inputs) or len({len(x) for x in inputs.values()}) > 1:
             raise InvalidProblem(f"give each of the inputs {list(self.inputs)} once, in batches of one length")
         batch = len(next(iter(inputs.values()), np.zeros((1, 0))))
-        if batch > 1 and self._batched and not self._mixes:
-            results = self._call(inputs, batch)
-            if self._mixes is None:
-                self._mixes = not self._separate(inputs, results)
-            if not self._mixes:
-                return {name: x.reshape(batch, -1) for name, x in results.items()}
-        singles = [self._call({name: x[k : k + 1] for name, x in inputs.items()}, 1) for k in range(batch)]
+        if batch == 0:
+            one = self.run({name: np.zeros((1, x.shape[1])) for name, x in inputs.items()})
+            return {name: x[:0] for name, x in one.items()}
+        together = self._together(inputs, batch) if batch > 1 and self._batched else None
+        if together is not None:
+            return {name: x.reshape(batch, -1) for name, x in together.items()}
+        singles = [self._call(_sample(inputs, k), 1) for k in range(batch)]
         return {name: np.stack([single[name].ravel() for single in singles]) for name in self.outputs}
 
     @cached_property
@@ -63,16 +63,27 @@ class Replay:
             for value in self._session.get_inputs()
         )
 
-    def _separate(self, inputs: Mapping[str, Array], results: Mapping[str, Array]) -> bool:
-        """Whether the first and last sample come out of the batch as they do alone."""
-        batch = len(next(iter(inputs.values())))
-        for k in (0, batch - 1):
-            for name, alone in self._call({name: x[k : k + 1] for name, x in inputs.items()}, 1).items():
-                together = results[name]
-                if together.size != batch * alone.size or together.shape[:1] != (batch,):
-                    return False
-                if not np.allclose(together[k].ravel(), alone.ravel(), rtol=MIXING, atol=MIXING):
-                    return False
+    def _together(self, inputs: Mapping[str, Array], batch: int) -> dict[str, Array] | None:
+        """The whole batch in one call; None where the network mixes samples or holds for one sample only."""
+        if self._mixes:
+            return None
+        try:
+            results = self._call(inputs, batch)
+        except CapabilityMissing:
+            self._mixes = True
+            return None
+        if self._mixes is None:
+            self._mixes = not all(self._separate(inputs, results, k, batch) for k in (0, batch - 1))
+        return None if self._mixes else results
+
+    def _separate(self, inputs: Mapping[str, Array], results: Mapping[str, Array], k: int, batch: int) -> bool:
+        """Whether a sample comes out of the batch as it does alone."""
+        for name, alone in self._call(_sample(inputs, k), 1).items():
+            together = results[name]
+            if together.size != batch * alone.size or together.shape[:1] != (batch,):
+                return False
+            if not np.allclose(together[k].ravel(), alone.ravel(), rtol=MIXING, atol=MIXING):
+                return False
         return True
 
     def _call(self, inputs: Mapping[str, Array], batch: int) -> dict[str, Array]:
@@ -89,10 +100,12 @@ class Replay:
         try:
             results = self._session.run(None, feeds)
         except Exception as error:  # onnxruntime's errors share no type
-            if batch > 1:  # sizes that hold for one sample only
-                return {name: np.zeros((0,)) for name in self.outputs}
             raise CapabilityMissing(f"onnxruntime cannot run {self.source.path or 'the model'}: {error}") from error
         return {name: np.asarray(x, dtype=np.float64) for name, x in zip(self.outputs, results, strict=True)}
+
+
+def _sample(inputs: Mapping[str, Array], k: int) -> dict[str, Array]:
+    return {name: x[k : k + 1] for name, x in inputs.items()}
 
 
 def _session(source: Source, double: bool) -> Any:

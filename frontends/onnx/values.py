@@ -41,4 +41,7 @@ def is_float(array: Constant) -> bool:
 
 def in_float64(array: Constant) -> Constant:
     """Floating-point arrays in float64, exactly; others as they are."""
-    return array.astype(np.float64) if is_float(array) and array.dtype != np.float64 else array
+    if array.dtype == np.float64 or not is_float(array):
+        return array
+    with np.errstate(invalid="ignore"):  # NaN is found and named later
+        return array.astype(np.float64)

@@ -10,6 +10,7 @@ def test_something(model): ...
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def mlp(sizes: Sequence[int], seed: int = 0, batch: int | str = "N") -> onnx.Mod
     nodes: list[NodeSpec] = []
     constants: dict[str, Any] = {}
     x = "x"
-    for k, (n, m) in enumerate(zip(sizes[:-1], sizes[1:], strict=True), 1):
+    for k, (n, m) in enumerate(itertools.pairwise(sizes), 1):
         constants |= {f"w{k}": rng.normal(size=(m, n)) / math.sqrt(n), f"b{k}": rng.normal(size=m) / 4}
         last = k == len(sizes) - 1
         nodes.append(("Gemm", [x, f"w{k}", f"b{k}"], ["y" if last else f"a{k}"], {"transB": 1}))

@@ -87,6 +87,12 @@ def _equation(call: Call, equation: str, ranks: list[int]) -> tuple[list[str], s
     terms = left.split(",")
     if len(terms) != len(ranks):
         call.fail(f"equation {equation!r} has {len(terms)} terms for {len(ranks)} operands")
+    letters = "".join(terms).replace("...", "")
+    result = right.replace("...", "")
+    if not (letters + result).isascii() or not (letters + result or "a").isalpha():
+        call.fail(f"equation {equation!r} has labels that are no letters")
+    if set(result) - set(letters) or len(set(result)) < len(result):
+        call.fail(f"equation {equation!r} has labels after the arrow that are repeated or not before it")
     free = [label for label in string.ascii_letters if label not in equation]
     widths = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     if any(width < 0 or (width > 0 and "..." not in term) for term, width in zip(terms, widths, strict=True)):
@@ -95,5 +101,4 @@ def _equation(call: Call, equation: str, ranks: list[int]) -> tuple[list[str], s
     full = [term.replace("...", longest[len(longest) - w :]) for term, w in zip(terms, widths, strict=True)]
     if arrow:
         return full, right.replace("...", longest)
-    letters = "".join(terms).replace(".", "")
     return full, longest + "".join(sorted(label for label in set(letters) if letters.count(label) == 1))
