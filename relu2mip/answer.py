@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -127,15 +128,15 @@ class Answer:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values under the same names, for JSON."""
+        """Plain values under the same names, for JSON; a number that is not finite is null."""
         data = {name: _plain(value) for name, value in vars(self).items()}
         data["check"] = _plain(asdict(self.check))
-        data["statistics"] = self.statistics.to_dict()
+        data["statistics"] = _plain(self.statistics.to_dict())
         return data
 
     def save(self, path: str | Path) -> Path:
         """Write the answer as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
         return Path(path)
 
     @classmethod
@@ -147,6 +148,8 @@ class Answer:
             check["notes"] = tuple(check["notes"])
             data["check"] = Check(**check)
             data["statistics"] = Statistics.from_dict(data["statistics"])
+            unproven = -math.inf if data["bound"] is None else data["bound"]
+            data |= {"bound": unproven, "gap": math.inf if data["gap"] is None else data["gap"]}
             for key in ("bounds", "lowered", "control_names", "state_names"):
                 data[key] = tuple(data[key])
             for key in ("controls", "states"):
@@ -227,6 +230,6 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

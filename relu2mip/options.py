@@ -85,6 +85,7 @@ def _split(text: str) -> list[str]:
     return re.split(r"\+(?![^(]*\))", text)
 
 
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -104,4 +105,4 @@ def _coerce(value: Any, hint: Any, what: str) -> Any:
             match = re.fullmatch(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?|inf)\s*(ms|s|min|h)?", value)
             if match:
                 return float(match.group(1)) * _UNITS.get(match.group(2), 1.0)
-    raise InvalidOption(f"{what} is {value!r}; give a {wanted.__name__}")
+    raise InvalidOption(f"{what} is {value!r}; give {_KINDS[wanted]}")

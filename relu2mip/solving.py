@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,28 @@ def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answe
     return Answer.of(compiled, incumbent(run(compiled.model, backend, options), backend.name), backend.name)
 
 
+_AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")
+_SETS = {"state": "states", "control": "controls", "control_rate": "control_rate"}
+
+
+def sets_in(conflict: Sequence[str]) -> tuple[str, ...]:
+    """The sets and steps that rows and columns of an infeasible subset belong to, in order of steps.
+
+    `t03.state[1]` is the box of states at step 3; rows of the network itself (`t03.layer1...`, `t03.state[1].is`)
+    follow from the others and are left out, unless there is nothing else.
+    """
+    found: dict[tuple[int, str], str] = {}
+    rest = []
+    for name in conflict:
+        match = _AT_STEP.fullmatch(name)
+        if match is None or re.match(r"(cost\d+\.)?(layer\d|read)", match.group(2)):
+            rest.append(name)
+        elif not match.group(3).endswith(".is"):
+            step, kind = int(match.group(1)), match.group(2)
+            found[step, kind] = f"{_SETS.get(kind, kind)} at step {step}"
+    return tuple(found[key] for key in sorted(found)) or tuple(rest)
+
+
 def incumbent(solution: Solution, backend: str) -> Solution:
     """The solution itself if it has a point; otherwise the error that says why there is none."""
     if solution.x is not None:
@@ -81,8 +104,9 @@ def incumbent(solution: Solution, backend: str) -> Solution:
     where = f"{backend} after {solution.seconds:.1f} s"
     match solution.stop:
         case Stop.INFEASIBLE:
-            conflict = f"; in conflict: {', '.join(solution.conflict)}" if solution.conflict else ""
-            raise InfeasibleProblem(f"{where}: no plan satisfies the constraints{conflict}", solution.conflict)
+            conflict = sets_in(solution.conflict)
+            which = f"; in conflict: {', '.join(conflict)}" if conflict else ""
+            raise InfeasibleProblem(f"{where}: no plan satisfies the constraints{which}", conflict)
         case Stop.UNBOUNDED:
             raise UnboundedProblem(f"{where}: the objective has no lower limit; bound the columns it depends on")
         case Stop.TIME_LIMIT | Stop.NODE_LIMIT | Stop.INTERRUPTED:

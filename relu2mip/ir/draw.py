@@ -1,9 +1,10 @@
-"""A drawing of a graph: DOT text always, SVG where graphviz is installed."""
+"""A drawing of a graph: a picture where graphviz is installed, else its text."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 from relu2mip.errors import Relu2MipError
@@ -36,9 +37,10 @@ def dot(graph: Graph) -> str:
 
 
 def draw(graph: Graph, path: str | Path) -> Path:
-    """Write a drawing: `.dot` and `.txt` always work; `.svg`, `.png` and `.pdf` need graphviz.
+    """Write a drawing to `.svg`, `.png`, `.pdf`, `.dot` or `.txt`; returns the file that was written.
 
-    Raises `Relu2MipError` for another suffix, or where graphviz is needed and its `dot` is not on the path.
+    A picture needs graphviz; without its `dot` on the path the text form is written beside, with a warning.
+    Raises `Relu2MipError` for another suffix.
     """
     path = Path(path)
     if path.suffix == ".dot":
@@ -48,7 +50,9 @@ def draw(graph: Graph, path: str | Path) -> Path:
     elif path.suffix in {".svg", ".png", ".pdf"}:
         program = shutil.which("dot")
         if program is None:
-            raise Relu2MipError(f"{path}: graphviz's `dot` is not installed; install graphviz, or write .dot or .txt")
+            instead = path.with_suffix(".txt")
+            warnings.warn(f"graphviz's `dot` is not installed; wrote the text form to {instead}", stacklevel=2)
+            return draw(graph, instead)
         subprocess.run([program, f"-T{path.suffix[1:]}", "-o", str(path)], input=dot(graph).encode(), check=True)
     else:
         raise Relu2MipError(f"{path}: cannot draw to {path.suffix or 'no suffix'}; use .svg, .png, .pdf, .dot or .txt")

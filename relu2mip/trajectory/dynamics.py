@@ -100,6 +100,8 @@ class Dynamics:
                 "check window, inputs and the output"
             )
         dynamics = cls(net, predicts, window, normalisation or Normalisation(), layout, output, n, left // controls)
+        for what, size in (("state", n), ("control", dynamics.m), ("output", n)):
+            dynamics.normalisation.pair(what, size, predicts)
         for port in net.inputs:
             size = sum(dynamics.size(block) for block in layout[port.name])
             if size != port.size:

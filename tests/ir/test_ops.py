@@ -102,10 +102,12 @@ def test_drawings(tmp_path) -> None:
         draw(tiny(), tmp_path / "g.docx")
 
 
-def test_drawing_without_graphviz_says_so(tmp_path, monkeypatch) -> None:
+def test_without_graphviz_the_text_is_written_and_said_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Relu2MipError, match="graphviz"):
-        draw(tiny(), tmp_path / "g.svg")
+    with pytest.warns(UserWarning, match="graphviz"):
+        written = draw(tiny(), tmp_path / "g.svg")
+    assert written == tmp_path / "g.txt"
+    assert 'graph "tiny"' in written.read_text()
 
 
 def test_structure_and_digest() -> None:

@@ -1,0 +1,155 @@
+"""A solver's word becomes an answer only through the check; every other end is its own error."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import relu2mip as r2m
+from relu2mip import solving
+from relu2mip.errors import (
+    InfeasibleProblem,
+    InvalidOption,
+    InvalidProblem,
+    NoIncumbent,
+    SolverFailure,
+    UnboundedProblem,
+)
+from relu2mip.mip import Solution, Stop
+from relu2mip.samples import integrator, tiny
+from relu2mip.solving import sets_in
+
+
+def problem(**changes: object) -> r2m.Trajectory:
+    settings: dict = {"horizon": 4, "initial_state": [1.0, 0.0], "controls": r2m.Finite([[-1, 1]])}
+    settings |= {"predicts": "change", "states": r2m.Box(-3, 3), "cost": r2m.costs.L1(state=1.0)}
+    return r2m.Trajectory(integrator(), **{**settings, **changes})
+
+
+def test_an_infeasible_problem_names_the_sets_by_step() -> None:
+    gate = r2m.Linear(state=[[1, 1.0]], lower=1.3, name="gate", steps=[2])
+    corridor = r2m.Linear(state=[[1, 1.0]], upper=0.7, name="corridor", steps=[3])
+    for backend in ("highs", "gurobi"):
+        with pytest.raises(InfeasibleProblem, match=r"gate at step 2.*corridor at step 3") as caught:
+            r2m.solve(problem(constraints=[gate, corridor]), backend)
+        assert {"gate at step 2", "corridor at step 3"} <= set(caught.value.conflict)
+    with pytest.raises(InfeasibleProblem, match="no plan satisfies"):
+        r2m.solve(problem(constraints=[gate, corridor]), "cvxpy")
+
+
+def test_names_of_a_conflict_become_sets() -> None:
+    names = ["t03.state[1]", "t02.control[0]", "t02.layer1.relu[3].above", "t03.state[0].is", "t01.gate[0]"]
+    assert sets_in(names) == ("gate at step 1", "controls at step 2", "states at step 3")
+    assert sets_in(["layer1.relu[0].above"]) == ("layer1.relu[0].above",)
+
+
+@pytest.mark.parametrize(
+    ("stop", "error"),
+    [
+        (Stop.TIME_LIMIT, NoIncumbent),
+        (Stop.NODE_LIMIT, NoIncumbent),
+        (Stop.INFEASIBLE, InfeasibleProblem),
+        (Stop.UNBOUNDED, UnboundedProblem),
+        (Stop.FAILED, SolverFailure),
+    ],
+)
+def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Exception]) -> None:
+    monkeypatch.setattr(solving, "run", lambda *_: Solution(stop, bound=-3.5, seconds=1.0))
+    with pytest.raises(error) as caught:
+        r2m.solve(problem())
+    if isinstance(caught.value, NoIncumbent):
+        assert caught.value.bound == -3.5
+        assert caught.value.stop == str(stop)
+
+
+def test_a_point_that_is_not_the_network_is_no_plan(monkeypatch) -> None:
+    real = solving.run
+
+    def lying(model, backend, options):
+        solution = real(model, backend, options)
+        x = solution.x.copy()
+        x[model.values["t02.state"]] += 0.3
+        return replace(solution, x=x)
+
+    monkeypatch.setattr(solving, "run", lying)
+    answer = r2m.solve(problem())
+    assert not answer.has_plan
+    assert answer.check.max_error >= 0.29
+    assert answer.check.rows > 0.1
+    assert answer.check.errors["graph"].index(max(answer.check.errors["graph"])) >= 1
+
+
+def test_zeros_are_no_plan(monkeypatch) -> None:
+    """What a modelling layer returns at a limit without an incumbent."""
+    monkeypatch.setattr(solving, "run", lambda m, *_: Solution(Stop.TIME_LIMIT, x=np.zeros(m.columns), objective=0.0))
+    assert not r2m.solve(problem()).has_plan
+
+
+@pytest.mark.parametrize("case", ["trajectory", "box"])
+def test_an_answer_is_saved_and_loaded(tmp_path, case: str) -> None:
+    asked = problem() if case == "trajectory" else r2m.BoxProblem(tiny(), -1, 1, [1.0], "max")
+    answer = r2m.solve(asked)
+    loaded = r2m.Answer.load(answer.save(tmp_path / "answer.json"))
+    assert loaded.to_dict() == answer.to_dict()
+    assert json.loads((tmp_path / "answer.json").read_text())["check"]["passed"] is True
+    if case == "trajectory":
+        np.testing.assert_array_equal(loaded.states, answer.states)
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"status": "optimal"}')
+    with pytest.raises(InvalidProblem, match=r"broken\.json is not an answer"):
+        r2m.Answer.load(broken)
+
+
+def test_an_unproven_bound_is_null_in_json(tmp_path, monkeypatch) -> None:
+    real = solving.run
+    monkeypatch.setattr(solving, "run", lambda *a: replace(real(*a), bound=-np.inf))
+    answer = r2m.solve(problem())
+    assert json.loads(answer.save(tmp_path / "a.json").read_text())["bound"] is None
+    assert r2m.Answer.load(tmp_path / "a.json").bound == -np.inf
+
+
+BAD = {
+    "horizon 0": ({"horizon": 0}, "horizon is 0"),
+    "horizon 2.5": ({"horizon": 2.5}, r"horizon is 2\.5"),
+    "state size": ({"initial_state": [1.0, 0.0, 0.0]}, r"initial_state has shape \(3,\).*predicts 2 states"),
+    "state NaN": ({"initial_state": [1.0, np.nan]}, "finite numbers"),
+    "empty box": ({"states": r2m.Box([-1, 1], [1, -1])}, r"states: the box \[1, -1\] of unit 1 at step 1 is empty"),
+    "box size": ({"states": r2m.Box([-1, 1, 0], 3)}, r"states: lower has shape \(3,\)"),
+    "infinite controls": ({"controls": r2m.Box(-1, np.inf)}, r"controls: the box \[-1, inf\].*infinite"),
+    "no control values": ({"controls": r2m.Finite([[]])}, "one list of finite values"),
+    "control lists": ({"controls": r2m.Finite([[1], [2]])}, "each of the 1 controls"),
+    "predicts": ({"predicts": "delta"}, '"state" or "change"'),
+    "window without history": ({"window": 2}, "check window"),
+    "weights": ({"cost": r2m.costs.L1(state=[1.0, 2.0, 3.0])}, "state has shape"),
+    "negative weight": ({"cost": r2m.costs.L1(state=-1.0)}, "negative weight.*not be convex"),
+    "no weights": ({"cost": r2m.costs.L1()}, "has no weights"),
+    "non-convex": ({"cost": r2m.costs.Quadratic(state=[[1.0, 2.0], [2.0, 1.0]])}, "eigenvalue -1.*not convex"),
+    "asymmetric": ({"cost": r2m.costs.Quadratic(state=[[1.0, 2.0], [0.0, 1.0]])}, "symmetric"),
+    "reference": ({"cost": r2m.costs.L1(target=np.zeros((3, 2)), state=1.0)}, r"a reference \(4, 2\)"),
+    "cost network": ({"cost": r2m.costs.Network(integrator())}, "3 inputs, 2 outputs"),
+    "terminal box": ({"terminal": r2m.Box(4, 5)}, "terminal and states together.*is empty"),
+    "constraint steps": ({"constraints": [r2m.Linear(state=[[1.0, 0]], steps=[5])]}, r"step 5 is outside 1 \.\.\. 4"),
+    "constraint shape": ({"constraints": [r2m.Linear(state=[[1.0]])]}, r"give finite matrices \(r, 2\)"),
+    "names": ({"state_names": ["p"]}, "state_names has 1 names for 2 states"),
+    "rate": ({"control_rate": r2m.Box(1, -1)}, "control_rate: the box"),
+    "previous controls": ({"previous_controls": [1.0, 2.0]}, "previous_controls has shape"),
+    "normalisation": ({"normalisation": r2m.Normalisation(state=(0.0, 0.0))}, "scales other than 0"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_problems_are_refused_where_they_are_made(name: str) -> None:
+    changes, message = BAD[name]
+    with pytest.raises(InvalidProblem, match=message):
+        problem(**changes)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"time_limit": 0.0}, "time_limit is 0"), ({"gap": 2.0}, "gap is 2"), ({"seed": -1}, "at least 0"),
+     ({"threads": "two"}, "threads.*'two'; give a whole number")],
+)  # fmt: skip
+def test_bad_solve_options(option: dict, message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        r2m.solve(problem(), **option)
