@@ -275,7 +275,7 @@ def _vector(handle: Any) -> Any:
         return handle.reshape(-1) if isinstance(handle, gurobipy.MVar) else handle
     try:
         return gurobipy.MVar.fromlist(list(handle))
-    except (TypeError, gurobipy.GurobiError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidProblem("give gurobipy variables: an MVar, an MLinExpr, or a list of Var") from error
 
 

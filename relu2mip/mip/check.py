@@ -14,7 +14,7 @@ from relu2mip.mip.model import MipModel
 
 @dataclass(frozen=True)
 class Violation:
-    """The worst violation of one kind: `absolute` in the units of the row or column, `scaled` for the verdict."""
+    """The worst violations of one kind: `absolute` in the units of rows or columns, `scaled`, and whose that is."""
 
     kind: str
     name: str
@@ -72,7 +72,7 @@ class Violations:
 
 
 def violations(model: MipModel, x: Array) -> Violations:
-    """What a point of all columns violates; NaN anywhere counts as an infinite violation.
+    """What a point of all columns violates; a value that is not finite violates its bounds infinitely.
 
     >>> import numpy as np
     >>> from relu2mip.mip import ModelBuilder, NameBlock
@@ -83,6 +83,8 @@ def violations(model: MipModel, x: Array) -> Violations:
     violated: row sum[0] by 0.25 (scaled 0.25); integrality of column x[1] by 0.25 (scaled 0.25)
     """
     columns = model.column_names
+    if not np.isfinite(x).all():
+        return Violations((Violation("bound of column", columns[int(np.argmin(np.isfinite(x)))], np.inf, np.inf),))
     found = [
         _worst("row", model.row_names, *_rows(model.matrix, x, model.row_lower, model.row_upper)),
         _worst("bound of column", columns, *_outside(x, model.lower, model.upper)),
@@ -128,7 +130,7 @@ def _outside(x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
 
 
 def _excess(value: Array, lower: Array, upper: Array) -> Array:
-    return np.where(np.isnan(value), np.inf, np.maximum(lower - value, value - upper))
+    return np.maximum(lower - value, value - upper)
 
 
 def _finite(values: Array) -> Array:
@@ -143,7 +145,7 @@ def _second_largest(values: Array, starts: Index) -> Array:
 
 
 def _worst(kind: str, names: Sequence[str], absolute: Array, scaled: Array) -> Violation | None:
-    ranked = np.where(np.isnan(scaled), np.inf, scaled)
-    if not ranked.size or (worst := int(np.argmax(ranked))) < 0 or not ranked[worst] > 0:
+    if not scaled.size or not scaled.max() > 0:
         return None
-    return Violation(kind, names[worst], float(absolute.max()), float(ranked[worst]))
+    worst = int(np.argmax(scaled))
+    return Violation(kind, names[worst], float(absolute.max()), float(scaled[worst]))

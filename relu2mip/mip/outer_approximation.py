@@ -8,13 +8,13 @@ feasibility tolerance is relative to the cost), with cuts at points a:
 
 Cuts spread over the bounds come first. Then each round solves, takes the point's true cost as an upper bound and the
 solver's proven bound as a lower one (a relaxation's bound is one of the problem), and adds the cuts at the point.
+Between these rounds, linear programs with the integers fixed at the point add cuts there until little is left to gain.
 
 Source: Duran, Grossmann, "An outer-approximation algorithm for a class of mixed-integer nonlinear programs" (1986).
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -39,6 +39,8 @@ TANGENT_CUTS = "quadratic cost to tangent cuts"
 FIRST_CUTS = 9
 ABSOLUTE_GAP = 1e-9
 EXACT = 1e-9
+INTEGRAL = 1e-5
+LINEAR_ROUNDS = 20
 ROW_TOLERANCE = 2e-6
 """Twice what solvers leave unsatisfied of a row: cuts that are wrong by less may be there already."""
 
@@ -51,52 +53,110 @@ def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) 
     Half of the gap is the solver's, so that the other half is left for the cuts. Raises `CapabilityMissing` where a
     squared column has an infinite bound.
     """
-    begun = time.perf_counter()
-    squares = _Squares.of(model)
-    relaxation = squares.relaxation(model)
-    best: Solution | None = None
-    bound, nodes = -np.inf, 0
-    for number in itertools.count(1):
-        seconds_left = options.time_limit - (time.perf_counter() - begun)
-        limits = {"gap": options.gap / 2, "time_limit": max(seconds_left, 1e-3)}
-        if options.node_limit:
-            limits["node_limit"] = max(options.node_limit - nodes, 1)
-        found = backend.solve(relaxation, replace(options, **limits))  # type: ignore[arg-type]
-        nodes += found.nodes
-        stop, message = found.stop, found.message
-        risen = found.bound > bound
-        bound = max(bound, found.bound) if stop is not Stop.INFEASIBLE else bound
+    search = _Search(model, backend, options)
+    if model.integer.any():
+        search.refine(model.lower, model.upper)
+    while True:
+        known = search.objective, search.bound
+        found = search.solve(search.relaxation, options.gap / 2)
+        search.bound = max(search.bound, found.bound)
+        if found.x is None or found.stop is not Stop.OPTIMAL or search.closed:
+            break
+        error = search.squares.error(found.x)
+        if error.max() <= (ROW_TOLERANCE if known == (search.objective, search.bound) else EXACT):
+            found = replace(found, message="the gap left is within the solver's feasibility tolerance")
+            break
+        if stop := search.limit_reached():
+            found = replace(found, stop=stop)
+            break
+        assert found.x is not None
+        search.cut(found.x)
+        integers = np.where(model.integer, np.round(found.x[: model.columns]), np.nan)
+        if model.integer.any():
+            search.refine(np.fmax(model.lower, integers), np.fmin(model.upper, integers))
+    return search.solution(found)
+
+
+class _Search:
+    """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
+
+    def __init__(self, model: MipModel, backend: Backend, options: SolveOptions) -> None:
+        self.model, self.backend, self.options = model, backend, options
+        self.begun = time.perf_counter()
+        self.squares = _Squares.of(model)
+        self.relaxation = self.squares.relaxation(model)
+        self.best: Array | None = None
+        self.objective, self.bound, self.nodes = np.inf, -np.inf, 0
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time limit."""
+        return self.options.time_limit - (time.perf_counter() - self.begun)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the gap between the best point and the bound is what was asked for."""
+        return self.objective - self.bound <= max(self.options.gap * abs(self.objective), ABSOLUTE_GAP)
+
+    def limit_reached(self) -> Stop | None:
+        """The limit that leaves nothing for another round."""
+        if self.seconds_left <= 0:
+            return Stop.TIME_LIMIT
+        return Stop.NODE_LIMIT if self.options.node_limit and self.nodes >= self.options.node_limit else None
+
+    def solve(self, relaxation: MipModel, gap: float) -> Solution:
+        """Solve a relaxation within what is left of the limits; keep its point if it is integral and better."""
+        nodes = max(self.options.node_limit - self.nodes, 1) if self.options.node_limit else 0
+        options = replace(self.options, gap=gap, time_limit=max(self.seconds_left, 1e-3), node_limit=nodes)
+        found = self.backend.solve(relaxation, options)
+        self.nodes += found.nodes
         if found.x is not None:
-            x = found.x[: model.columns]
-            objective = model.objective(x)
-            if best is None or objective < best.objective:
-                best = replace(found, x=x, objective=objective)
-            if best.objective - bound <= max(options.gap * abs(best.objective), ABSOLUTE_GAP):
-                stop = Stop.OPTIMAL
-            elif found.stop is Stop.OPTIMAL:
-                error = squares.error(found.x)
-                wrong = np.flatnonzero(error > EXACT)
-                seconds_left = options.time_limit - (time.perf_counter() - begun)
-                if not wrong.size or (error.max() <= ROW_TOLERANCE and not risen):
-                    message = "the gap left is within the solver's feasibility tolerance"
-                elif seconds_left <= 0:
-                    stop = Stop.TIME_LIMIT
-                elif options.node_limit and nodes >= options.node_limit:
-                    stop = Stop.NODE_LIMIT
-                else:
-                    assert best.x is not None
-                    relaxation = squares.cut(relaxation, wrong, x[squares.columns[wrong]])
-                    relaxation = relaxation.with_start(squares.extended(best.x))
-                    log.debug("round %d: objective %g, bound %g, %d cuts", number, best.objective, bound, wrong.size)
-                    continue
-        break
-    seconds = time.perf_counter() - begun
-    if best is None:
-        return replace(found, nodes=nodes, seconds=seconds)
-    if stop in (Stop.INFEASIBLE, Stop.UNBOUNDED):
-        stop, message = Stop.FAILED, f"{backend.name} took back an incumbent: {stop}"
-    bound = min(bound, best.objective)
-    return replace(best, stop=stop, bound=bound, nodes=nodes, seconds=seconds, message=message)
+            x = found.x[: self.model.columns]
+            objective = self.model.objective(x)
+            if objective < self.objective and np.abs(x - np.round(x))[self.model.integer].max(initial=0.0) <= INTEGRAL:
+                self.best, self.objective = x, objective
+                self.relaxation = self.relaxation.with_start(self.squares.extended(x))
+        log.debug("objective %g, bound %g (best %g)", found.objective, found.bound, self.objective)
+        return found
+
+    def cut(self, x: Array) -> None:
+        """Add the cuts at a point of the relaxation that it violates."""
+        wrong = np.flatnonzero(self.squares.error(x) > EXACT)
+        self.relaxation = self.squares.cut(self.relaxation, wrong, x[self.squares.columns[wrong]])
+
+    def refine(self, lower: Array, upper: Array) -> None:
+        """Rounds without integrality between these bounds: they cost little and place cuts where they count."""
+        for _ in range(LINEAR_ROUNDS):
+            old = self.relaxation
+            bounds = (np.r_[lower, old.lower[lower.size :]], np.r_[upper, old.upper[upper.size :]])
+            linear = replace(old, lower=bounds[0], upper=bounds[1], integer=np.zeros_like(old.integer), start=None)
+            found = self.solve(linear, self.options.gap / 2)
+            if found.x is None or self.limit_reached():
+                return
+            if self.model.objective(found.x[: lower.size]) - found.objective <= self.options.gap / 4 * abs(
+                found.objective
+            ):
+                return
+            self.cut(found.x)
+
+    def solution(self, last: Solution) -> Solution:
+        """What was found, in the words of the last round."""
+        seconds = time.perf_counter() - self.begun
+        if self.best is None:
+            return replace(last, nodes=self.nodes, seconds=seconds)
+        stop, message = Stop.OPTIMAL if self.closed else last.stop, last.message
+        if stop in (Stop.INFEASIBLE, Stop.UNBOUNDED):
+            stop, message = Stop.FAILED, f"{self.backend.name} called a problem with a point {last.stop}"
+        return replace(
+            last,
+            stop=stop,
+            x=self.best,
+            objective=self.objective,
+            bound=min(self.bound, self.objective),
+            nodes=self.nodes,
+            seconds=seconds,
+            message=message,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relu2mip.errors import SolverFailure
+from relu2mip.errors import InvalidProblem, SolverFailure
 from relu2mip.mip.capability import Capability, needs
 from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower
@@ -30,8 +30,15 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
 
-    Raises `BackendUnavailable`, `CapabilityMissing`, and `SolverFailure` where the returned point is no solution.
+    Raises `BackendUnavailable`, `CapabilityMissing`, `InvalidProblem` for a quadratic cost that is not convex, and
+    `SolverFailure` where the returned point is no solution.
     """
+    if model.quadratic is not None and (model.quadratic < 0).any():
+        column = model.column_names[int(np.argmin(model.quadratic))]
+        weight = model.quadratic.min()
+        raise InvalidProblem(f"the cost is not convex: column {column} is squared with weight {weight:g}")
+    if impossible := _impossible(model):
+        return Solution(Stop.INFEASIBLE, bound=np.inf, solver="none needed", conflict=impossible)
     capabilities = backend.capabilities()
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
@@ -48,6 +55,14 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     if x is not None and not (found := violations(model, x)).feasible(WRONG):
         raise SolverFailure(f"{solution.solver} returned a point that is no solution; {found}")
     return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
+
+
+def _impossible(model: MipModel) -> tuple[str, ...]:
+    """Columns with crossed bounds, and rows without entries that are not met; not every solver takes these."""
+    rows = (np.diff(model.matrix.indptr) == 0) & ((model.row_lower > 0) | (model.row_upper < 0))
+    columns = model.lower > model.upper
+    found = [model.row_names[k] for k in np.flatnonzero(rows | (model.row_lower > model.row_upper)).tolist()]
+    return (*found, *(model.column_names[k] for k in np.flatnonzero(columns).tolist()))
 
 
 def _settle(unbounded: Solution, model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
