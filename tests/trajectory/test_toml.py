@@ -155,7 +155,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("[[costs]]", "[costs]", InvalidProblem, "costs is .* give a list"),
         ("control = 0.01", "keypoints = [[1.0, 0.0]]", InvalidProblem, r"costs\[0\].keypoints is .* matrix, offset"),
         ("time_limit = 30", "time_limit = [1]", InvalidOption, "time_limit"),
-        ("time_limit = 30", "threads = 1.5", InvalidOption, "'threads' is 1.5; give a int"),
+        ("time_limit = 30", "threads = 1.5", InvalidOption, "'threads' is 1.5; give a whole number"),
         # values and sizes
         ("horizon = 3", "horizon = 0", InvalidProblem, "horizon is 0; .*at least 1"),
         ('"change"', '"delta"', InvalidProblem, "predicts is 'delta'"),
