@@ -84,9 +84,11 @@ class Rearrange(Op):
 
     def evaluate(self, *inputs: Array) -> Array:
         source = inputs[0] if len(inputs) == 1 else np.concatenate(_same_batch(inputs), axis=1)
-        if self.fill is None:
-            return source[:, self.index]
-        return np.where(self.index >= 0, source[:, np.maximum(self.index, 0)], self.fill)
+        result = source.take(np.maximum(self.index, 0), axis=1)
+        if self.fill is not None:
+            fixed = self.index < 0
+            result[:, fixed] = self.fill[fixed]
+        return result
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
         sizes = [form.size(i) for i in inputs]
@@ -117,7 +119,9 @@ class Linear(Op):
     def evaluate(self, *inputs: Array) -> Array:
         (x,) = inputs
         blocks = x.reshape(x.shape[0] * self.repeat, -1)
-        return (apply(self.matrix, blocks) + self.bias).reshape(x.shape[0], -1)
+        result = apply(self.matrix, blocks)
+        result += self.bias
+        return result.reshape(x.shape[0], -1)
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
         matrix = self.matrix
@@ -265,7 +269,7 @@ class GroupMax(Op):
     starts: Index = field()
 
     def evaluate(self, *inputs: Array) -> Array:
-        return np.maximum.reduceat(inputs[0][:, self.members], self.starts[:-1], axis=1)
+        return np.maximum.reduceat(inputs[0].take(self.members, axis=1), self.starts[:-1], axis=1)
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
         return _lower_groups(form, inputs[0], self.members, self.starts, 1.0)
@@ -280,7 +284,7 @@ class GroupMin(Op):
     starts: Index = field()
 
     def evaluate(self, *inputs: Array) -> Array:
-        return np.minimum.reduceat(inputs[0][:, self.members], self.starts[:-1], axis=1)
+        return np.minimum.reduceat(inputs[0].take(self.members, axis=1), self.starts[:-1], axis=1)
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
         return _lower_groups(form, inputs[0], self.members, self.starts, -1.0)
