@@ -14,7 +14,7 @@ from relu2mip.formulations import Formulation, encode
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
-from relu2mip.passes import drop_dead, drop_stable, fuse_affine
+from relu2mip.passes import specialise
 from relu2mip.registry import bound_methods, formulations
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
@@ -90,7 +90,7 @@ def compile(
     unrolled_at = time.perf_counter()
     all_bounds = compute_bounds(unrolled, methods)
     bounded_at = time.perf_counter()
-    rewrite = drop_stable(unrolled.form, all_bounds).then(fuse_affine).then(drop_dead)
+    rewrite = specialise(unrolled.form, all_bounds)
     reduced = all_bounds.select(rewrite)
     model = ModelBuilder()
     values, costs = encode(reduced, chosen, model)

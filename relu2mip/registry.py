@@ -71,10 +71,19 @@ bound_methods: Registry = Registry(
     {
         "ibp": "relu2mip.bounds.ibp:Ibp",
         "crown": "relu2mip.bounds.crown:Crown",
+        "alpha-crown": "relu2mip.bounds.alpha_crown:AlphaCrown",
+        "lp": "relu2mip.bounds.lp:Lp",
+        "mip": "relu2mip.bounds.mip:Mip",
         "data": "relu2mip.bounds.data:Data",
     },
 )
-formulations: Registry = Registry("formulations", {"big-m": "relu2mip.formulations.big_m:BigM"})
+formulations: Registry = Registry(
+    "formulations",
+    {
+        "big-m": "relu2mip.formulations.big_m:BigM",
+        "triangle": "relu2mip.formulations.triangle:Triangle",
+    },
+)
 backends: Registry = Registry(
     "backends",
     {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -29,21 +29,32 @@ CROSSING = 1e-9
 
 @dataclass(frozen=True)
 class Provenance:
-    """One method that took part: its name with options, whether what it says is proven, and its seconds."""
+    """One method that took part: its name with options, whether what it says is proven, and its seconds.
+
+    detail: what it counted on the way, by name. cutoff: its bounds hold only for plans with at most this objective (as
+    the model minimises it); None: for all.
+    """
 
     method: str
     sound: bool
     seconds: float = 0.0
+    detail: Mapping[str, float] = field(default_factory=dict)
+    cutoff: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Lower and upper bounds, one vector a value of `form`, and the methods they came from."""
+    """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
+
+    detail, cutoff: what the last method leaves for its provenance.
+    """
 
     form: NormalForm
     lower: tuple[Array, ...]
     upper: tuple[Array, ...]
     provenance: tuple[Provenance, ...] = ()
+    detail: Mapping[str, float] = field(default_factory=dict)
+    cutoff: float | None = None
 
     @classmethod
     def of(cls, form: NormalForm, domain: Domain) -> Bounds:
@@ -119,6 +130,7 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
     for method in methods:
         begun = time.perf_counter()
         tighter = method.tighten(unrolled, bounds)
-        note = Provenance(str(method), method.sound, time.perf_counter() - begun)
-        bounds = replace(tighter, provenance=(*bounds.provenance, note))
+        seconds = time.perf_counter() - begun
+        note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.cutoff)
+        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, cutoff=None)
     return bounds.finite()

@@ -59,31 +59,11 @@ class Crown:
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """Interval propagation and backward substitution, value by value in topological order."""
         lower, upper = list(bounds.lower), list(bounds.upper)
-        form = bounds.form
-        relaxed = Relaxation(form, lower, upper, self.window)
-        magnitudes: dict[int, Matrix] = {}
-        for i, value in enumerate(form.values):
-            box = propagate_value(form, i, lower, upper, magnitudes)
-            lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), box)
-            units = self._units(form, i, lower[i], upper[i])
-            if units.size:
-                low, high = relaxed.bound(i, units)
-                tight = lower[i].copy(), upper[i].copy()
-                tight[0][units], tight[1][units] = low, high
-                lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), tight)
-            if isinstance(value, Relu | Max):
-                relaxed.relax(i)
-        return Bounds(form, tuple(lower), tuple(upper), bounds.provenance)
-
-    @staticmethod
-    def _units(form: NormalForm, i: int, lower: Array, upper: Array) -> Index:
-        """The units worth a pass: of outputs and kept values all, of pre-activations those that may be unstable."""
-        value = form.values[i]
-        if not isinstance(value, Affine):
-            return np.zeros(0, dtype=np.intp)
-        if value.kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]):
-            return np.flatnonzero(lower < upper)
-        return np.flatnonzero((lower < 0) & (upper > 0))
+        relaxed = Relaxation(bounds.form, lower, upper, self.window)
+        for i in range(len(bounds.form.values)):
+            relaxed.tighten(i)
+            relaxed.relax(i)
+        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)
 
     def __str__(self) -> str:
         return f"crown(window={self.window})" if self.window else self.name
@@ -101,6 +81,21 @@ class Relaxation:
         nonlinear = [isinstance(value, Relu | Max) for value in form.values]
         self.depth = np.cumsum(nonlinear)
         self.first_reader = [min(readers, default=len(form.values)) for readers in form.readers]
+        self.magnitudes: dict[int, Matrix] = {}
+
+    def tighten(self, i: int) -> None:
+        """Intersect what is known of value i with its interval and, where worth it, with a backward pass."""
+        box = propagate_value(self.form, i, self.lower, self.upper, self.magnitudes)
+        self.lower[i], self.upper[i] = intersect(self.form, i, (self.lower[i], self.upper[i]), box)
+        units = undecided(self.form, i, self.lower[i], self.upper[i])
+        if units.size:
+            self.narrow(i, units, *self.bound(i, units))
+
+    def narrow(self, i: int, units: Index, lower: Array, upper: Array) -> None:
+        """Intersect what is known of some units of value i with new bounds; raises `CrossedBounds`."""
+        low, high = self.lower[i].copy(), self.upper[i].copy()
+        low[units], high[units] = lower, upper
+        self.lower[i], self.upper[i] = intersect(self.form, i, (self.lower[i], self.upper[i]), (low, high))
 
     def relax(self, i: int) -> None:
         """Fix the relaxation of value i from the bounds of what it reads."""
@@ -190,6 +185,16 @@ class Sides:
     offset: Array
     group: Index | None = None
     gather: Matrix = None
+
+
+def undecided(form: NormalForm, i: int, lower: Array, upper: Array) -> Index:
+    """The units worth a pass: of outputs and kept values all, of pre-activations those that may be unstable."""
+    value = form.values[i]
+    if not isinstance(value, Affine):
+        return np.zeros(0, dtype=np.intp)
+    if value.kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]):
+        return np.flatnonzero(lower < upper)
+    return np.flatnonzero((lower < 0) & (upper > 0))
 
 
 def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:

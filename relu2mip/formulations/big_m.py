@@ -38,6 +38,7 @@ class BigM:
     """The big-M formulation; no options."""
 
     name: ClassVar[str] = "big-m"
+    exact: ClassVar[bool] = True
 
     def relu(self, model: ModelBuilder, x: Expression, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y = max(x, 0) for pre-activations with lower < 0 < upper."""

@@ -7,22 +7,29 @@ maxima (or the objective) read stays an expression inside their rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds import Bounds
 from relu2mip.errors import Relu2MipError
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
-from relu2mip.normal_form import Affine, Input, Max, Place, Relu
+from relu2mip.normal_form import Affine, Input, Max, NormalForm, Place, Relu
+
+if TYPE_CHECKING:
+    from relu2mip.bounds import Bounds
 
 
 class Formulation(Protocol):
-    """A frozen dataclass of a formulation's options. See docs/extending/add-a-formulation.md."""
+    """A frozen dataclass of a formulation's options. See docs/extending/add-a-formulation.md.
+
+    exact: whether its columns take the network's values only, or those of a relaxation too.
+    """
 
     name: ClassVar[str]
+    exact: ClassVar[bool]
 
     def relu(self, model: ModelBuilder, x: Expression, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y = max(x, 0) for pre-activations with lower < 0 < upper."""
@@ -49,34 +56,48 @@ def encode(bounds: Bounds, formulation: Formulation, model: ModelBuilder) -> tup
 
     Raises `Relu2MipError` for a stable ReLU: `drop_stable` must have removed those.
     """
-    form = bounds.form
-    expressions: list[Expression] = []
-    costs: list[Encoding] = []
-    for i, value in enumerate(form.values):
-        before = model.size
-        lower, upper = bounds.lower[i], bounds.upper[i]
+    encoder = Encoder(bounds.form, model)
+    for value in bounds.form.values:
+        if isinstance(value, Relu) and formulation.exact:
+            low, high = bounds.lower[value.input], bounds.upper[value.input]
+            if (low >= 0).any() or (high <= 0).any():
+                raise Relu2MipError(f"{value.place.prefix} has stable units; run drop_stable first")
+        encoder.add(bounds.lower, bounds.upper, formulation)
+    return encoder.expressions, encoder.encodings
+
+
+class Encoder:
+    """Adds the values of a form to a model, one after the other; with `every_affine`, each of them gets columns."""
+
+    def __init__(self, form: NormalForm, model: ModelBuilder, every_affine: bool = False) -> None:
+        self.form, self.model, self.every_affine = form, model, every_affine
+        self.expressions: list[Expression] = []
+        self.encodings: list[Encoding] = []
+
+    def add(self, lower: Sequence[Array], upper: Sequence[Array], formulation: Formulation) -> Expression:
+        """Add the next value, given the bounds of all values up to it."""
+        i, model = len(self.expressions), self.model
+        value, before = self.form.values[i], model.size
         match value:
             case Input():
-                columns = model.add_columns(NameBlock.of(value.place), lower, upper)
+                columns = model.add_columns(NameBlock.of(value.place), lower[i], upper[i])
                 expression = Expression.of(columns)
             case Affine():
-                expression = _affine(value, expressions)
-                if value.kept or any(isinstance(form.values[r], Affine) for r in form.readers[i]):
-                    expression = _columns(model, value.place, expression, lower, upper)
+                expression = _affine(value, self.expressions)
+                readers = self.form.readers[i]
+                if self.every_affine or value.kept or any(isinstance(self.form.values[r], Affine) for r in readers):
+                    expression = _columns(model, value.place, expression, lower[i], upper[i])
             case Relu():
-                low, high = bounds.lower[value.input], bounds.upper[value.input]
-                if (low >= 0).any() or (high <= 0).any():
-                    raise Relu2MipError(f"{value.place.prefix} has stable units; run drop_stable first")
-                y = formulation.relu(model, expressions[value.input], low, high, value.place)
-                expression = Expression.of(y)
+                x, low, high = self.expressions[value.input], lower[value.input], upper[value.input]
+                expression = Expression.of(formulation.relu(model, x, low, high, value.place))
             case Max():
-                x = expressions[value.input].select(value.members)
-                low, high = bounds.lower[value.input][value.members], bounds.upper[value.input][value.members]
+                x = self.expressions[value.input].select(value.members)
+                low, high = lower[value.input][value.members], upper[value.input][value.members]
                 expression = Expression.of(formulation.max(model, x, value.starts, low, high, value.place))
-        expressions.append(expression)
-        after = model.size
-        costs.append(Encoding(value.place, *(int(b - a) for a, b in zip(before, after, strict=True))))
-    return expressions, costs
+        self.expressions.append(expression)
+        cost = (int(after - start) for start, after in zip(before, model.size, strict=True))
+        self.encodings.append(Encoding(value.place, *cost))
+        return expression
 
 
 def _affine(value: Affine, expressions: list[Expression]) -> Expression:

@@ -1,11 +1,18 @@
 """Passes over the normal form, one a file. A pass invents no value: each one it leaves is part of an old one."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from relu2mip.normal_form import NormalForm
 from relu2mip.passes.drop_dead import drop_dead
 from relu2mip.passes.drop_stable import drop_stable
 from relu2mip.passes.fuse_affine import fuse_affine
 from relu2mip.passes.merge_duplicates import merge_duplicates
 from relu2mip.passes.rewrite import Origin, Rewrite, Rewriter, sequence
+
+if TYPE_CHECKING:
+    from relu2mip.bounds import Bounds
 
 __all__ = [
     "Origin",
@@ -17,9 +24,15 @@ __all__ = [
     "merge_duplicates",
     "sequence",
     "simplify",
+    "specialise",
 ]
 
 
 def simplify(form: NormalForm) -> Rewrite:
     """Fold constants and affine chains, drop what nothing reads, merge equal units: no bounds needed, nothing lost."""
     return sequence(form, fuse_affine, drop_dead, merge_duplicates, fuse_affine, drop_dead)
+
+
+def specialise(form: NormalForm, bounds: Bounds) -> Rewrite:
+    """The same function inside the bounds: stable units gone, affine chains fused, nothing unread left."""
+    return drop_stable(form, bounds).then(fuse_affine).then(drop_dead)

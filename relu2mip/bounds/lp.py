@@ -1,0 +1,233 @@
+"""Optimisation-based bound tightening: each unit's minimum and maximum over a linear relaxation of the problem.
+
+Units are relaxed by the triangle of their bounds (`relu2mip.formulations.triangle`); sets are column bounds, linear
+constraints and control rates are rows. `scope = "prefix"` has everything up to the unit in its program, and what the
+problem says of that; `scope = "full"` the whole horizon, so that sets of later steps count too. Units are visited layer
+by layer, and each layer's program has the triangles of the bounds found before it.
+
+One program stays inside HiGHS (`relu2mip.bounds.persistent`), sides are left out by what earlier points attain
+(`relu2mip.bounds.sweep`), and each bound is recomputed from the duals so that it holds whatever the solver did
+(`relu2mip.bounds.duals`). Where a solve fails, the earlier bound stays.
+
+Source: Tjeng, Xiao, Tedrake, "Evaluating Robustness of Neural Networks with Mixed Integer Programming" (ICLR 2019),
+section 4.3, for the progression from intervals to LPs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import ClassVar
+
+import numpy as np
+
+from relu2mip.arrays import Array, Index
+from relu2mip.bounds.bounds import Bounds
+from relu2mip.bounds.duals import SafeMinimum
+from relu2mip.bounds.persistent import Basis, Outcome, PersistentLp
+from relu2mip.bounds.relaxed_model import relaxed_model
+from relu2mip.bounds.sweep import SIGNS, Rules, Sweep, Targets
+from relu2mip.bounds.tally import Tally
+from relu2mip.bounds.walk import rounds, targets
+from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.formulations import Triangle
+from relu2mip.mip import MipModel
+from relu2mip.normal_form import NormalForm
+from relu2mip.normal_form.unrolled import Unrolled
+
+log = logging.getLogger(__name__)
+
+SCOPES, GOALS = ("prefix", "full"), ("width", "sign")
+TRIANGLE = Triangle()
+
+
+@dataclass(frozen=True)
+class Lp:
+    """Optimisation-based tightening by linear programs over the triangle relaxation.
+
+    scope: "prefix" knows what comes before a unit, "full" the whole horizon too.  budget: seconds.  count: most
+    programs, 0 for no limit.  rounds: most sweeps over all units; one that changes nothing is the last.  goal: "width"
+    narrows every unit, "sign" leaves a ReLU's unit alone once it must stay unstable.  tolerance: a side that can move by
+    less, relative to its width, is left.  processes: each takes a share of a layer's units (start them under
+    `if __name__ == "__main__":`).
+    """
+
+    scope: str = "prefix"
+    budget: float = 10.0
+    count: int = 0
+    rounds: int = 1
+    goal: str = "width"
+    tolerance: float = 1e-3
+    processes: int = 1
+    name: ClassVar[str] = "lp"
+    sound: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_options(self.name, self.scope, self.goal, self.budget, self.count, self.rounds, self.tolerance)
+        if self.processes < 1:
+            raise InvalidOption(f"lp: processes is {self.processes}; give at least 1")
+
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+        """See the module's text; raises `CrossedBounds` where a program proves that no point satisfies the sets."""
+        return tighten_lp(unrolled, bounds, self)
+
+    def __str__(self) -> str:
+        return described(self.name, self, Lp())
+
+
+def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | None = None) -> Bounds:
+    """Tighten bounds by linear programs.
+
+    cutoff: the objective of a known plan, as the model minimises it. Then the row "objective <= cutoff" joins every
+    program, and the bounds hold only for plans at least that good, which `Bounds.cutoff` says. Needs scope "full" and
+    a linear objective; raises `InvalidOption` else.
+    """
+    if cutoff is not None and options.scope != "full":
+        raise InvalidOption('lp: a cutoff needs scope "full": the cost is known at the end of the horizon')
+    tally = Tally(options.budget, options.count)
+    rules = Rules(options.tolerance, options.goal)
+    full = options.scope == "full"
+    with _workers(options.processes) as executor:
+        layers = _Layers(unrolled, cutoff, full, rules, tally, executor, options.processes)
+        tight = rounds(unrolled, bounds, layers.visit, full, options.rounds, options.tolerance, tally)
+    log.info("%s: %s", options, tight.detail)
+    return replace(tight, cutoff=cutoff)
+
+
+class _Layers:
+    """The program of each layer in turn; the basis of one is where the next starts."""
+
+    def __init__(
+        self,
+        unrolled: Unrolled,
+        cutoff: float | None,
+        full: bool,
+        rules: Rules,
+        tally: Tally,
+        executor: Executor | None,
+        processes: int,
+    ) -> None:
+        self.unrolled, self.cutoff, self.full, self.rules, self.tally = unrolled, cutoff, full, rules, tally
+        self.executor, self.processes = executor, processes
+        self.lp = PersistentLp()
+        self.form: NormalForm | None = None
+        self.basis = Basis(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
+
+    def visit(
+        self, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, units: Index
+    ) -> tuple[Array, Array]:
+        """Bounds of some units of value i."""
+        relaxed = relaxed_model(self.unrolled, form, lower, upper, lambda _: TRIANGLE, self.cutoff)
+        if form is not self.form:
+            self.form, self.basis = form, relaxed.start
+        model, columns, rows = relaxed.part(None if self.full else i)
+        start = Basis(self.basis.columns[columns], self.basis.rows[rows])
+        chosen = targets(form, i, units, np.searchsorted(columns, relaxed.columns[i]), lower, upper)
+        try:
+            if self.executor is not None and units.size >= 2 * self.processes:
+                low, high, basis = self._shared(self.executor, model, start, chosen)
+            else:
+                self.lp.load(model, start)
+                low, high = sweep(self.lp, model, chosen, self.rules, self.tally)
+                basis = self.lp.basis()
+        except Empty:
+            place = form.values[i].place.prefix
+            better = "" if self.cutoff is None else f" with an objective of at most {self.cutoff:g}"
+            raise CrossedBounds(
+                f"{place}: a linear relaxation proves that no point of the sets{better} gets here; widen the sets, "
+                "or the initial state"
+            ) from None
+        self.basis.columns[columns], self.basis.rows[rows] = basis.columns, basis.rows
+        return low, high
+
+    def _shared(
+        self, executor: Executor, model: MipModel, start: Basis, chosen: Targets
+    ) -> tuple[Array, Array, Basis]:
+        shares = np.array_split(np.arange(chosen.columns.size), self.processes)
+        left = self.tally.programs_left
+        programs = max(1, int(left / self.processes)) if np.isfinite(left) else 0
+        work = [
+            executor.submit(_share, model, start, chosen.select(s), self.rules, self.tally.seconds_left, programs)
+            for s in shares
+        ]
+        results = [future.result() for future in work]
+        for *_, counts in results:
+            self.tally.counts.update(counts)
+        return np.concatenate([r[0] for r in results]), np.concatenate([r[1] for r in results]), results[0][2]
+
+
+class Empty(Exception):
+    """A program was proven to have no feasible point."""
+
+
+def sweep(lp: PersistentLp, model: MipModel, chosen: Targets, rules: Rules, tally: Tally) -> tuple[Array, Array]:
+    """Bounds of the targets over the program that `lp` holds; raises `Empty` where it proves that there is no point."""
+    safe, visits = SafeMinimum(model), Sweep(chosen, rules, tally)
+    for k, side in visits:
+        column, sign = int(chosen.columns[k]), SIGNS[side]
+        vertex = lp.minimise(column, sign, tally.seconds_left)
+        tally.counts["iterations"] += vertex.iterations
+        if vertex.outcome is Outcome.INFEASIBLE:
+            if safe.proves_empty(vertex.ray):
+                raise Empty
+            log.warning("lp: HiGHS calls a relaxation infeasible without a proof; the earlier bounds of the layer stay")
+            visits.abandon()
+        if vertex.point is not None:
+            visits.attain(vertex.point)
+        bound = -np.inf
+        if vertex.duals is not None:
+            cost = np.zeros(model.columns)
+            cost[column] = sign
+            bound = safe(cost, vertex.duals)
+            visits.record(k, side, bound)
+        if not np.isfinite(bound):
+            tally.counts["failures"] += 1
+            log.info("lp: a solve ended %s without a bound; the earlier one stays", vertex.outcome.value)
+    return visits.lower, visits.upper
+
+
+def _share(
+    model: MipModel, start: Basis, chosen: Targets, rules: Rules, seconds: float, programs: int
+) -> tuple[Array, Array, Basis, dict[str, int]]:
+    """One process's share of a layer."""
+    lp, tally = PersistentLp(), Tally(seconds, programs)
+    lp.load(model, start)
+    low, high = sweep(lp, model, chosen, rules, tally)
+    return low, high, lp.basis(), dict(tally.counts)
+
+
+@contextmanager
+def _workers(processes: int) -> Iterator[Executor | None]:
+    if processes == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
+        yield executor
+
+
+def check_options(
+    name: str, scope: str, goal: str, budget: float, count: int, most: int, tolerance: float
+) -> None:
+    """Raise `InvalidOption` for what `lp` and `mip` cannot take."""
+    if scope not in SCOPES or goal not in GOALS:
+        raise InvalidOption(f'{name}: give scope "prefix" or "full" and goal "width" or "sign", not {scope!r}, {goal!r}')
+    if not budget > 0 or count < 0 or most < 1 or not 0 <= tolerance < 1:
+        raise InvalidOption(
+            f"{name}: give a positive budget, a count of 0 or more, at least one round and a tolerance in [0, 1)"
+        )
+
+
+def described(name: str, options: object, defaults: object) -> str:
+    """The specification that gives these options, without those left at their defaults."""
+    from dataclasses import fields
+
+    given = [
+        f"{f.name}={getattr(options, f.name)}"
+        for f in fields(options)  # type: ignore[arg-type]
+        if getattr(options, f.name) != getattr(defaults, f.name)
+    ]
+    return f"{name}({','.join(given)})" if given else name

@@ -1,0 +1,127 @@
+"""One linear program kept inside HiGHS: its objective changes in place, and each solve starts from the last basis.
+
+The primal simplex method does the work: a change of the objective leaves the last vertex feasible. When a model takes
+the place of another (the next layer joins, or upper sides got steeper), the basis of what both have is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from relu2mip.arrays import Array, Index
+from relu2mip.errors import SolverFailure
+from relu2mip.mip import MipModel
+
+PRIMAL, DUAL = 4, 1
+"""HiGHS's numbers of its simplex methods."""
+
+NONBASIC_LOWER, BASIC, NONBASIC_UPPER = 0, 1, 2
+"""HiGHS's numbers of what a basis says of a column or row; only these three are given."""
+
+
+class Outcome(Enum):
+    """How a solve ended."""
+
+    OPTIMAL = "optimal"
+    STOPPED = "stopped"
+    INFEASIBLE = "infeasible"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, eq=False)
+class Vertex:
+    """What HiGHS said: a point where it has a feasible one, row duals where it has any, a ray if infeasible."""
+
+    outcome: Outcome
+    point: Array | None = None
+    duals: Array | None = None
+    ray: Array | None = None
+    iterations: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Status of each column and row."""
+
+    columns: Index
+    rows: Index
+
+
+class PersistentLp:
+    """See the module's text. `model`'s integrality is ignored."""
+
+    def __init__(self) -> None:
+        from highspy import Highs
+
+        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
+        for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex"), ("threads", 1)):
+            self.highs.setOptionValue(option, value)
+        self.cost: Index = np.zeros(0, dtype=np.int32)
+
+    def load(self, model: MipModel, basis: Basis) -> None:
+        """Take a model and the basis to start from; raises `SolverFailure` where HiGHS refuses the arrays."""
+        from highspy import HighsLp, MatrixFormat
+
+        lp = HighsLp()
+        lp.num_col_, lp.num_row_ = model.columns, model.rows
+        lp.col_cost_ = np.zeros(model.columns)
+        lp.col_lower_, lp.col_upper_ = model.lower, model.upper
+        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+        lp.a_matrix_.format_ = MatrixFormat.kRowwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
+        lp.a_matrix_.value_ = model.matrix.data
+        if self.highs.passModel(lp).name == "kError":
+            raise SolverFailure("HiGHS refused the arrays of a linear relaxation")
+        self.cost = np.zeros(0, dtype=np.int32)
+        self._set_basis(basis)
+
+    def minimise(self, column: int, sign: float, seconds: float) -> Vertex:
+        """Minimise sign * x[column] for at most `seconds`, from the last basis; a failure is retried from scratch."""
+        self._objective(column, sign)
+        vertex = self._solve(PRIMAL, seconds)
+        if vertex.outcome is Outcome.FAILED or (vertex.outcome is Outcome.INFEASIBLE and vertex.ray is None):
+            self.highs.clearSolver()
+            vertex = self._solve(DUAL, seconds)
+        return vertex
+
+    def basis(self) -> Basis:
+        """The basis of the last solve."""
+        found = self.highs.getBasis()
+        return Basis(*(np.array([int(s) for s in part]) for part in (found.col_status, found.row_status)))
+
+    def _set_basis(self, basis: Basis) -> None:
+        from highspy import HighsBasis, HighsBasisStatus
+
+        kinds = (HighsBasisStatus.kLower, HighsBasisStatus.kBasic, HighsBasisStatus.kUpper)
+        given = HighsBasis()
+        given.col_status = [kinds[s] if s < len(kinds) else kinds[0] for s in basis.columns.tolist()]
+        given.row_status = [kinds[s] if s < len(kinds) else kinds[0] for s in basis.rows.tolist()]
+        given.valid = True
+        self.highs.setBasis(given)
+
+    def _objective(self, column: int, sign: float) -> None:
+        self.highs.changeColsCost(self.cost.size, self.cost, np.zeros(self.cost.size))
+        self.cost = np.array([column], dtype=np.int32)
+        self.highs.changeColsCost(1, self.cost, np.array([sign]))
+
+    def _solve(self, strategy: int, seconds: float) -> Vertex:
+        highs = self.highs
+        highs.setOptionValue("simplex_strategy", strategy)
+        # HiGHS measures its limit on a clock that runs on from solve to solve.
+        highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
+        highs.run()
+        status, info, found = highs.getModelStatus().name, highs.getInfo(), highs.getSolution()
+        iterations = max(0, info.simplex_iteration_count)
+        duals = np.array(found.row_dual) if found.dual_valid else None
+        if status == "kOptimal":
+            return Vertex(Outcome.OPTIMAL, np.array(found.col_value), duals, None, iterations)
+        if status == "kInfeasible":
+            _, has_ray, ray = highs.getDualRay()
+            return Vertex(Outcome.INFEASIBLE, None, None, np.array(ray) if has_ray else None, iterations)
+        if status in {"kTimeLimit", "kIterationLimit"}:
+            return Vertex(Outcome.STOPPED, None, duals, None, iterations)
+        return Vertex(Outcome.FAILED, iterations=iterations)

@@ -1,0 +1,235 @@
+"""Gradient ascent on the lower slopes of backward passes, in torch: a batch of bounds, each with slopes of its own.
+
+A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to the
+range of each slope; each row keeps its best iterate, returns to it and halves its steps when it stops improving, and
+leaves the batch when its steps are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch  # noqa: TID253 - this module is imported by the method that needs it
+from torch import Tensor  # noqa: TID253
+
+from relu2mip.arrays import Array, Index, Matrix
+from relu2mip.bounds.crown import Relaxation
+from relu2mip.errors import Relu2MipError
+from relu2mip.normal_form import Affine, Input, Max, Relu
+
+if TYPE_CHECKING:
+    from relu2mip.bounds.alpha_crown import AlphaCrown
+
+GAIN = 1e-5
+"""Relative growth of a bound that counts as an improvement."""
+
+LEAST = 0.02
+"""The share of the first step size at which a row is done."""
+
+SHRINK = 5
+"""Steps between two removals of finished rows from the batch."""
+
+MOMENTUM, SCALING = 0.8, 0.99
+"""Adam's two decay rates; shorter memories than usual, since gradients jump where coefficients change sign."""
+
+SPAN = 1e-6
+"""Smallest weight of the best member of a maximum, so that weights can always be divided by their sum."""
+
+Layout: TypeAlias = list[tuple[int, int]]
+"""The columns of a matrix of slopes: (value, how many), one after the other."""
+
+
+class SlopeAscent:
+    """Optimises slopes of passes through `relaxed`, as far as it has been relaxed."""
+
+    def __init__(self, relaxed: Relaxation, options: AlphaCrown) -> None:
+        self.relaxed, self.form, self.options = relaxed, relaxed.form, options
+        self.device = _device(options.device)
+        self.tensors: dict[object, Tensor] = {}
+
+    def ascend(self, start: int, rows: Array, choice: Index, only_signs: bool) -> dict[int, Array]:
+        """The best slopes found, by value, (rows, inputs), for the lower bounds of rows @ value; none if none is free.
+
+        choice: the choice of slopes each row starts from.  only_signs: rows are units and then their negatives, and both
+        are done when either bound is positive.
+        """
+        layout = self._layout(start)
+        low, high = self._ranges(layout)
+        if not bool((low < high).any()):
+            return {}
+        below = [self.relaxed.sides[j].below for j, _ in layout]
+        begin = np.concatenate([choices[choice % len(choices)] for choices in below], axis=1)
+        with torch.enable_grad():
+            best = self._climb(start, self._tensor(rows), self._tensor(begin).clamp(low, high), low, high, only_signs)
+        weights = self._weights(best, layout)
+        return {j: weights[j].cpu().numpy() for j in weights}
+
+    def _climb(self, start: int, rows: Tensor, slopes: Tensor, low: Tensor, high: Tensor, only_signs: bool) -> Tensor:
+        layout, count = self._layout(start), rows.shape[0]
+        best, found = rows.new_full((count,), -torch.inf), slopes.clone()
+        live = torch.arange(count, device=rows.device)
+        mean, square = torch.zeros_like(slopes), torch.zeros_like(slopes)
+        stale, rate = rows.new_zeros(count), rows.new_full((count,), self.options.learning_rate)
+        for step in range(1, self.options.iterations + 2):
+            slopes.requires_grad_(True)
+            bound = self._minimum(start, rows, self._weights(slopes, layout))
+            (gradient,) = torch.autograd.grad(bound.sum(), slopes)
+            slopes = slopes.detach()
+            bound, before = bound.detach(), best[live]
+            better = bound > before
+            best[live] = torch.maximum(bound, before)
+            found[live] = torch.where(better[:, None], slopes, found[live])
+            if step > self.options.iterations:
+                break
+            gained = bound > before + GAIN * before.abs()
+            stale = torch.where(gained, 0.0, stale + 1)
+            slow = stale >= self.options.patience
+            rate, stale = torch.where(slow, rate / 2, rate), torch.where(slow, 0.0, stale)
+            slopes = torch.where(slow[:, None], found[live], slopes)
+            if step % SHRINK == 0:
+                going = rate > LEAST * self.options.learning_rate
+                if only_signs:
+                    settled = best > 0
+                    going &= ~(settled | settled.roll(count // 2))[live]
+                if not bool(going.any()):
+                    break
+                if not bool(going.all()):
+                    live, rows, rate, stale = live[going], rows[going], rate[going], stale[going]
+                    slopes, gradient, mean, square = slopes[going], gradient[going], mean[going], square[going]
+            mean.lerp_(gradient, 1 - MOMENTUM)
+            square.mul_(SCALING).addcmul_(gradient, gradient, value=1 - SCALING)
+            spread = (square / (1 - SCALING**step)).sqrt_().add_(1e-30)
+            slopes = (slopes + rate[:, None] / (1 - MOMENTUM**step) * mean / spread).clamp(low, high)
+        return found
+
+    def _minimum(self, start: int, rows: Tensor, slopes: Mapping[int, Tensor]) -> Tensor:
+        """Lower bounds of rows @ value start: `Relaxation.minimum`, differentiable in the slopes."""
+        form, relaxed = self.form, self.relaxed
+        terms, constant, best = {start: rows}, rows.new_zeros(rows.shape[0]), None
+        stop = relaxed.depth[start] - relaxed.window if relaxed.window else -1
+        for j in range(start, -1, -1):
+            value = form.values[j]
+            if j not in terms or isinstance(value, Input):
+                continue
+            if relaxed.depth[j] < stop:
+                break
+            if isinstance(value, Affine):
+                if value.kept and j < start:
+                    for k in [k for k in terms if isinstance(form.values[k], Input) and relaxed.first_reader[k] > j]:
+                        constant = self._over_box(k, terms.pop(k), constant)
+                    here = self._over_boxes(terms, constant)
+                    best = here if best is None else torch.maximum(best, here)
+                c = terms.pop(j)
+                constant = torch.addmv(constant, c, self._constant(("bias", j), value.bias))
+                for k, matrix in zip(value.inputs, value.matrices, strict=True):
+                    _add(terms, k, self._times(c, matrix))
+            else:
+                c, sides = terms.pop(j), relaxed.sides[j]
+                plus = c.clamp(min=0.0)
+                minus = c - plus
+                constant = torch.addmv(constant, minus, self._constant(("offset", j), sides.offset))
+                if sides.group is not None:
+                    group = self._group(j)
+                    plus, minus = plus[:, group], minus[:, group]
+                c = torch.addcmul(minus * self._constant(("above", j), sides.above), plus, slopes[j])
+                if isinstance(value, Max):
+                    units = c.new_zeros(c.shape[0], form.values[value.input].size)
+                    c = units.index_add(1, self._constant(("members", j), value.members), c)
+                _add(terms, value.input, c)
+        here = self._over_boxes(terms, constant)
+        return here if best is None else torch.maximum(best, here)
+
+    def _over_boxes(self, terms: Mapping[int, Tensor], constant: Tensor) -> Tensor:
+        for k, c in terms.items():
+            constant = self._over_box(k, c, constant)
+        return constant
+
+    def _over_box(self, k: int, c: Tensor, constant: Tensor) -> Tensor:
+        lower, upper = self.relaxed.lower[k], self.relaxed.upper[k]
+        centre = self._cached(("centre", k), lambda: (lower + upper) / 2)
+        radius = self._cached(("radius", k), lambda: (upper - lower) / 2)
+        return torch.addmv(torch.addmv(constant, c, centre), c.abs(), radius, alpha=-1)
+
+    def _layout(self, start: int) -> Layout:
+        """The nonlinear values that a pass from `start` meets, last first, with how many slopes each has."""
+        reached, layout = {start}, []
+        stop = self.relaxed.depth[start] - self.relaxed.window if self.relaxed.window else -1
+        for j in range(start, -1, -1):
+            if j in reached and self.relaxed.depth[j] >= stop:
+                reached.update(self.form.values[j].reads)
+                if isinstance(self.form.values[j], Relu | Max):
+                    layout.append((j, self.relaxed.sides[j].above.size))
+        return layout
+
+    def _ranges(self, layout: Layout) -> tuple[Tensor, Tensor]:
+        """The range of each slope: [0, 1] for unstable units and members of maxima, else a point."""
+        lows, highs = [np.zeros(0)], [np.zeros(0)]
+        for j, _ in layout:
+            sides = self.relaxed.sides[j]
+            if isinstance(self.form.values[j], Relu):
+                free = (sides.above > 0) & (sides.above < 1)
+                lows.append(np.where(free, 0.0, sides.above))
+                highs.append(np.where(free, 1.0, sides.above))
+            else:
+                lows.append(SPAN * sides.below[0])
+                highs.append(np.ones(sides.above.size))
+        return self._tensor(np.concatenate(lows)), self._tensor(np.concatenate(highs))
+
+    def _weights(self, slopes: Tensor, layout: Layout) -> dict[int, Tensor]:
+        """Slopes by value; those of the members of a maximum divided by their sum."""
+        weights = dict(zip([j for j, _ in layout], slopes.split([n for _, n in layout], dim=1), strict=True))
+        for j in weights:
+            if self.relaxed.sides[j].group is not None:
+                total = slopes.new_zeros(slopes.shape[0], self.form.values[j].size)
+                total = total.index_add(1, self._group(j), weights[j])
+                weights[j] = weights[j] / total[:, self._group(j)]
+        return weights
+
+    def _times(self, c: Tensor, matrix: Matrix) -> Tensor:
+        if isinstance(matrix, np.ndarray):
+            return c @ self._constant(("matrix", id(matrix)), matrix)
+        return torch.sparse.mm(self._cached(("transposed", id(matrix)), lambda: matrix.T), c.T).T
+
+    def _group(self, j: int) -> Tensor:
+        return self._constant(("group", j), self.relaxed.sides[j].group)
+
+    def _constant(self, key: object, array: Matrix) -> Tensor:
+        return self._cached(key, lambda: array)
+
+    def _cached(self, key: object, make: Callable[[], Matrix]) -> Tensor:
+        if key not in self.tensors:
+            self.tensors[key] = self._tensor(make())
+        return self.tensors[key]
+
+    def _tensor(self, array: Matrix) -> Tensor:
+        if isinstance(array, np.ndarray):
+            return torch.tensor(array, device=self.device)
+        coo = array.tocoo()
+        index = torch.tensor(np.stack([coo.row, coo.col]).astype(np.int64))
+        return torch.sparse_coo_tensor(index, torch.tensor(coo.data), coo.shape, device=self.device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: these tensors are too small for more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise Relu2MipError('bounds alpha-crown: torch finds no cuda device; use device="cpu" or "auto"')
+    return torch.device(wanted)
+
+
+def _add(terms: dict[int, Tensor], k: int, c: Tensor) -> None:
+    terms[k] = terms[k] + c if k in terms else c
