@@ -108,25 +108,32 @@ class HighsBackend:
     def _native(self, model: MipModel, named: bool = False) -> Any:
         """A silent `highspy.Highs` that holds the model."""
         require_available(self)
-        from highspy import HighsLp, HighsVarType, MatrixFormat
+        from highspy import MatrixFormat, ObjSense
 
-        lp = HighsLp()
-        lp.num_col_, lp.num_row_ = model.columns, model.rows
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
-        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
-        lp.offset_ = model.offset
-        lp.a_matrix_.format_ = MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = model.matrix.indptr
-        lp.a_matrix_.index_ = model.matrix.indices
-        lp.a_matrix_.value_ = model.matrix.data
-        if model.integer.any():
-            kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
-            lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        if named:
-            lp.col_names_, lp.row_names_ = list(model.column_names), list(model.row_names)
         highs = _highs()
         highs.setOptionValue("output_flag", False)
-        _check(highs.passModel(lp), "handing over the model")
+        status = highs.passModel(
+            model.columns,
+            model.rows,
+            model.matrix.nnz,
+            int(MatrixFormat.kRowwise),
+            int(ObjSense.kMinimize),
+            model.offset,
+            model.cost,
+            model.lower,
+            model.upper,
+            model.row_lower,
+            model.row_upper,
+            model.matrix.indptr.astype(np.int32),
+            model.matrix.indices.astype(np.int32),
+            model.matrix.data,
+            model.integer.astype(np.int32),
+        )
+        _check(status, "the model")
+        if named:
+            for pass_name, names in ((highs.passColName, model.column_names), (highs.passRowName, model.row_names)):
+                for k, name in enumerate(names):
+                    pass_name(k, name)
         return highs
 
 
