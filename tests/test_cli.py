@@ -399,7 +399,7 @@ def test_bad_network_gets_one_message(run: Run, folder: Path, spoil: Callable[[P
         (("solve", "dynamics.onnx"), 1, "this is a network; give a problem file"),
         (("check", "nowhere.onnx"), 1, "nowhere.onnx"),
         (("solve", "problem.toml", "--backend", "gorubi"), 1, "unknown backend 'gorubi': did you mean 'gurobi'"),
-        (("solve", "problem.toml", "--bounds", "ipb"), 1, "did you mean 'ibp'"),
+        (("solve", "problem.toml", "--bounds", "ibpp"), 1, "did you mean 'ibp'"),
         (("solve", "problem.toml", "--formulation", "bigm"), 1, "did you mean 'big-m'"),
         (("bounds", "problem.toml", "--method", "data(pth=x)"), 1, "did you mean 'path'"),
         (("solve", "problem.toml", "--time-limit", "soon"), 1, "'time_limit' is 'soon'"),

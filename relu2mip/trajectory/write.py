@@ -23,6 +23,13 @@ def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping
     frame = _frame(problem, model, expressions)
     if isinstance(problem.controls, Finite):
         _finite_controls(problem, frame)
+    write_sets(problem, frame)
+    if problem.cost is not None:
+        problem.cost.write(frame, "cost")
+
+
+def write_sets(problem: Trajectory, frame: Frame) -> None:
+    """Control rates and linear constraints."""
     if problem.rate_limits is not None:
         steps, changes = frame.control_changes()
         lower, upper = (side[steps].ravel() for side in problem.rate_limits)
@@ -37,8 +44,6 @@ def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping
             terms.append((sp.csr_array(sp.kron(eye, control)), frame.controls[steps].ravel()))
         names = frame.names(constraint.name, steps, np.arange(lower.size))
         frame.model.add_rows(names, terms, np.tile(lower, steps.size), np.tile(upper, steps.size))
-    if problem.cost is not None:
-        problem.cost.write(frame, "cost")
 
 
 def _frame(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> Frame:

@@ -142,7 +142,7 @@ def test_infinite_inputs_are_named() -> None:
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("ipb", UnknownOption, "did you mean 'ibp'"),
+        ("ibpp", UnknownOption, "did you mean 'ibp'"),
         ("ibp(window=3)", UnknownOption, "unknown option of bounds ibp: 'window'"),
         ("data", InvalidOption, "need samples, or the path"),
         ("data(path=x,margin=-1)", InvalidOption, "margin is -1"),

@@ -129,7 +129,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("time_limit", "timelimit", UnknownOption, r"unknown key in \[solve\]: 'timelimit': did you mean 'time_limit'"),
         ('"l1"', '"l11"', UnknownOption, "'l11': did you mean 'l1'"),
         ("time_limit = 30", 'backend = "hihgs"', UnknownOption, "backend 'hihgs': did you mean 'highs'"),
-        ("time_limit = 30", 'bounds = "ipb"', UnknownOption, "bounds 'ipb': did you mean 'ibp'"),
+        ("time_limit = 30", 'bounds = "ibpp"', UnknownOption, "bounds 'ibpp': did you mean 'ibp'"),
         ("time_limit = 30", 'formulation = "bigm"', UnknownOption, "formulation.? 'bigm': did you mean 'big-m'"),
         ("time_limit = 30", 'backend = "cvxpy(solvr=SCIP)"', UnknownOption, "'solvr': did you mean 'solver'"),
         # what a file must have, and only one of

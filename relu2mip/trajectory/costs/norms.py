@@ -1,31 +1,9 @@
-"""Costs of a trajectory: L1, LInf, Quadratic and Network, and sums of them.
-
-With states x[0] ... x[H] (x[0] given) and controls u[0] ... u[H - 1], each norm cost is
-
-    sum_{t=1..H} |r[t]|_Q  +  sum_{t=0..H-1} |u[t]|_R  +  |r[H]|_T  +  sum_t |u[t] - u[t-1]|_S ,
-
-where r[t] = C x[t] + d - target[t] (C = identity unless `keypoints` are given), Q, R, T, S are the weights `state`,
-`control`, `terminal` and `control_rate`, and |v|_W is
-
-    L1         sum_i W_i |v_i|                1 column and 2 rows an entry
-    LInf       max_i W_i |v_i|                1 column a step, 2 rows an entry
-    Quadratic  sum_i W_i v_i^2, or v' W v     1 column and 1 row an entry, squared in the objective
-
-The change of control at t = 0 counts where the control before it is known (`previous_controls`).
-
-    >>> import numpy as np
-    >>> cost = L1(target=[1.0, 0.0], state=[2.0, 1.0], control=0.5)
-    >>> states, controls = np.array([[[0.0, 0.0], [1.5, 1.0]]]), np.array([[[2.0]]])
-    >>> cost.evaluate(states, controls, None).tolist()
-    [3.0]
-"""
+"""The three costs made of norms of states and controls."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,68 +11,9 @@ from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array, Index
 from relu2mip.errors import InvalidProblem
-from relu2mip.ir import Graph
 from relu2mip.mip import Expression
+from relu2mip.trajectory.costs.base import Cost
 from relu2mip.trajectory.frame import Frame
-
-
-class Cost(ABC):
-    """A cost of states and controls; add costs with `+`."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def validate(self, n: int, m: int, horizon: int) -> None:
-        """Raise `InvalidProblem` where the cost does not fit n states, m controls and the horizon."""
-
-    @abstractmethod
-    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
-        """The cost (B,) of batches of states (B, H + 1, n) and controls (B, H, m)."""
-
-    @abstractmethod
-    def write(self, frame: Frame, label: str) -> None:
-        """Add the cost to the objective of a model."""
-
-    def networks(self) -> Iterator[Network]:
-        """The cost networks in it."""
-        return iter(())
-
-    def parts(self) -> tuple[Cost, ...]:
-        """Its summands."""
-        return (self,)
-
-    def __add__(self, other: Cost) -> Cost:
-        return Sum((*self.parts(), *other.parts()))
-
-
-@dataclass(frozen=True, eq=False)
-class Sum(Cost):
-    """The sum of costs."""
-
-    summands: tuple[Cost, ...]
-    name: ClassVar[str] = "sum"
-
-    def validate(self, n: int, m: int, horizon: int) -> None:
-        """Check every summand."""
-        for part in self.summands:
-            part.validate(n, m, horizon)
-
-    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
-        """The sum (B,)."""
-        return np.asarray(sum(part.evaluate(states, controls, previous_control) for part in self.summands))
-
-    def write(self, frame: Frame, label: str) -> None:
-        """Add every summand, numbered."""
-        for number, part in enumerate(self.summands, 1):
-            part.write(frame, f"{label}{number}")
-
-    def networks(self) -> Iterator[Network]:
-        """The networks of all summands."""
-        return (network for part in self.summands for network in part.networks())
-
-    def parts(self) -> tuple[Cost, ...]:
-        """The summands."""
-        return self.summands
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,26 +70,46 @@ class _Norm(Cost):
 
     def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
         """The cost (B,)."""
-        c, d = self._keypoints(states.shape[2])
-        points = states[:, 1:] if c is None else states[:, 1:] @ c.T + d
-        residual = points - self._targets(points.shape[1], points.shape[2])
-        before = (
-            controls[:, :1] if previous_control is None else np.broadcast_to(previous_control, controls[:, :1].shape)
-        )
-        changes = np.diff(controls, axis=1, prepend=before)
         total = np.zeros(states.shape[0])
-        vectors = {
-            "state": residual,
-            "terminal": residual[:, -1:],
-            "control": controls,
-            "control_rate": changes,
-        }
-        for what, vector in vectors.items():
+        for what, vector in self._vectors(states, controls, previous_control).items():
             weighting = self._weighting(what, vector.shape[2])
             if weighting is not None:
                 weights, rotation = weighting
                 total += self._norm(vector if rotation is None else vector @ rotation.T, weights).sum(axis=1)
         return total
+
+    def gradient(self, states: Array, controls: Array, previous_control: Array | None) -> tuple[Array, Array]:
+        """Its subgradients; 0 where an absolute value is 0."""
+        by_state, by_control = np.zeros_like(states), np.zeros_like(controls)
+        c, _ = self._keypoints(states.shape[2])
+        for what, vector in self._vectors(states, controls, previous_control).items():
+            weighting = self._weighting(what, vector.shape[2])
+            if weighting is None:
+                continue
+            weights, rotation = weighting
+            slope = self._slope(vector if rotation is None else vector @ rotation.T, weights)
+            slope = slope if rotation is None else slope @ rotation
+            if what == "control":
+                by_control += slope
+            elif what == "control_rate":
+                by_control += slope
+                by_control[:, :-1] -= slope[:, 1:]
+                if previous_control is None:
+                    by_control[:, 0] -= slope[:, 0]
+            else:
+                by_state[:, -vector.shape[1] :] += slope if c is None else slope @ c
+        return by_state, by_control
+
+    def _vectors(self, states: Array, controls: Array, previous_control: Array | None) -> dict[str, Array]:
+        """The vectors (B, T, size) that each weight applies to."""
+        c, d = self._keypoints(states.shape[2])
+        points = states[:, 1:] if c is None else states[:, 1:] @ c.T + d
+        residual = points - self._targets(points.shape[1], points.shape[2])
+        first = (
+            controls[:, :1] if previous_control is None else np.broadcast_to(previous_control, controls[:, :1].shape)
+        )
+        changes = np.diff(controls, axis=1, prepend=first)
+        return {"state": residual, "terminal": residual[:, -1:], "control": controls, "control_rate": changes}
 
     def write(self, frame: Frame, label: str) -> None:
         """Add each weighted term."""
@@ -201,6 +140,10 @@ class _Norm(Cost):
         """The norms (B, T) of vectors (B, T, size)."""
 
     @abstractmethod
+    def _slope(self, vectors: Array, weights: Array) -> Array:
+        """The gradients (B, T, size) of the norms of vectors (B, T, size)."""
+
+    @abstractmethod
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         """Add the norms of x, one entry for each step and weighted unit, to the objective; weights are positive."""
 
@@ -212,6 +155,9 @@ class L1(_Norm):
 
     def _norm(self, vectors: Array, weights: Array) -> Array:
         return np.asarray(np.abs(vectors) @ weights)
+
+    def _slope(self, vectors: Array, weights: Array) -> Array:
+        return np.sign(vectors) * weights
 
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         r = x.scaled(np.tile(weights, steps.size))
@@ -227,6 +173,10 @@ class LInf(_Norm):
 
     def _norm(self, vectors: Array, weights: Array) -> Array:
         return np.asarray(np.abs(vectors * weights).max(axis=2))
+
+    def _slope(self, vectors: Array, weights: Array) -> Array:
+        largest = np.abs(vectors * weights).argmax(axis=2)[..., None] == np.arange(vectors.shape[2])
+        return np.asarray(largest * np.sign(vectors) * weights)
 
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         r = x.scaled(np.tile(weights, steps.size))
@@ -260,6 +210,9 @@ class Quadratic(_Norm):
     def _norm(self, vectors: Array, weights: Array) -> Array:
         return np.asarray(vectors**2 @ weights)
 
+    def _slope(self, vectors: Array, weights: Array) -> Array:
+        return np.asarray(2 * vectors * weights)
+
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         lower, upper = frame.limits(x)
         e = frame.model.add_columns(frame.names(label, steps, units), lower, upper)
@@ -267,68 +220,6 @@ class Quadratic(_Norm):
         names = frame.names(label, steps, units, ".is")
         frame.model.add_rows(names, [(1.0, e), *minus], lower=x.constant, upper=x.constant)
         frame.model.minimise_squares(np.tile(weights, steps.size), e)
-
-
-@dataclass(frozen=True, eq=False)
-class Network(Cost):
-    """weight * f(x[t]), or weight * f(x[t], u[t]), for a network f with one output.
-
-    A network with n inputs is summed over x[1] ... x[H], with `terminal` added to the weight of x[H]; one with n + m
-    inputs (state, then control) over the pairs (x[t], u[t]), t = 0 ... H - 1. Encoded exactly, like the dynamics.
-    """
-
-    net: Graph
-    weight: float = 1.0
-    terminal: float = 0.0
-    name: ClassVar[str] = "network"
-
-    def validate(self, n: int, m: int, horizon: int) -> None:
-        """Check the sizes of the network and the weights."""
-        if self.net.output_size != 1 or self.net.input_size not in {n, n + m}:
-            raise InvalidProblem(
-                f"cost network {self.net.name}: {self.net.input_size} inputs, {self.net.output_size} outputs; "
-                f"give one of {n} (state) or {n + m} (state, control) inputs and one output"
-            )
-        if not np.isfinite([self.weight, self.terminal]).all():
-            raise InvalidProblem(f"cost network {self.net.name}: weight and terminal must be finite")
-        if self.terminal and self.reads_controls(n):
-            raise InvalidProblem(f"cost network {self.net.name}: a terminal weight needs a network of the state alone")
-
-    def reads_controls(self, n: int) -> bool:
-        """Whether it reads the control beside a state of size n."""
-        return self.net.input_size > n
-
-    def steps(self, n: int, horizon: int) -> range:
-        """The steps of the states it is summed over."""
-        return range(horizon) if self.reads_controls(n) else range(1, horizon + 1)
-
-    def weights(self, n: int, horizon: int) -> Array:
-        """Its weight at each of those steps."""
-        weights = np.full(horizon, self.weight)
-        weights[-1] += self.terminal
-        return weights
-
-    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
-        """The cost (B,)."""
-        batch, horizon, n = states.shape[0], controls.shape[1], states.shape[2]
-        pairs = self.reads_controls(n)
-        points = np.concatenate([states[:, :-1], controls], axis=2) if pairs else states[:, 1:]
-        flat, inputs, at = points.reshape(batch * horizon, -1), {}, 0
-        for port in self.net.inputs:
-            inputs[port.name] = flat[:, at : at + port.size]
-            at += port.size
-        values = self.net.evaluate_flat(inputs)[self.net.outputs[0].name]
-        return np.asarray(values.reshape(batch, horizon) @ self.weights(n, horizon))
-
-    def write(self, frame: Frame, label: str) -> None:
-        """Add its weighted values, which the encoder left under its name and step."""
-        n = frame.states.shape[1]
-        for t, weight in zip(self.steps(n, frame.horizon), self.weights(n, frame.horizon), strict=True):
-            frame.model.minimise_expression(np.array([weight]), frame.expressions[self, t])
-
-    def networks(self) -> Iterator[Network]:
-        """Itself."""
-        yield self
 
 
 def _largest_absolute(frame: Frame, r: Expression) -> Array:

@@ -1,0 +1,84 @@
+"""What a cost is, and the sum of several."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from relu2mip.arrays import Array
+from relu2mip.trajectory.frame import Frame
+
+if TYPE_CHECKING:
+    from relu2mip.trajectory.costs.network import Network
+
+
+class Cost(ABC):
+    """A cost of states and controls; add costs with `+`."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Raise `InvalidProblem` where the cost does not fit n states, m controls and the horizon."""
+
+    @abstractmethod
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The cost (B,) of batches of states (B, H + 1, n) and controls (B, H, m)."""
+
+    @abstractmethod
+    def gradient(self, states: Array, controls: Array, previous_control: Array | None) -> tuple[Array, Array]:
+        """Its (sub)gradients by states (B, H + 1, n) and by controls (B, H, m)."""
+
+    @abstractmethod
+    def write(self, frame: Frame, label: str) -> None:
+        """Add the cost to the objective of a model."""
+
+    def networks(self) -> Iterator[Network]:
+        """The cost networks in it."""
+        return iter(())
+
+    def parts(self) -> tuple[Cost, ...]:
+        """Its summands."""
+        return (self,)
+
+    def __add__(self, other: Cost) -> Cost:
+        return Sum((*self.parts(), *other.parts()))
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Cost):
+    """The sum of costs."""
+
+    summands: tuple[Cost, ...]
+    name: ClassVar[str] = "sum"
+
+    def validate(self, n: int, m: int, horizon: int) -> None:
+        """Check every summand."""
+        for part in self.summands:
+            part.validate(n, m, horizon)
+
+    def evaluate(self, states: Array, controls: Array, previous_control: Array | None) -> Array:
+        """The sum (B,)."""
+        return np.asarray(sum(part.evaluate(states, controls, previous_control) for part in self.summands))
+
+    def gradient(self, states: Array, controls: Array, previous_control: Array | None) -> tuple[Array, Array]:
+        """The sum of the gradients."""
+        parts = [part.gradient(states, controls, previous_control) for part in self.summands]
+        return np.asarray(sum(x for x, _ in parts)), np.asarray(sum(u for _, u in parts))
+
+    def write(self, frame: Frame, label: str) -> None:
+        """Add every summand, numbered."""
+        for number, part in enumerate(self.summands, 1):
+            part.write(frame, f"{label}{number}")
+
+    def networks(self) -> Iterator[Network]:
+        """The networks of all summands."""
+        return (network for part in self.summands for network in part.networks())
+
+    def parts(self) -> tuple[Cost, ...]:
+        """The summands."""
+        return self.summands
