@@ -104,7 +104,6 @@ def require_available(backend: Backend) -> None:
 class Given:
     """Which columns of a model a caller has: `where[k]` are those of the k-th given handle, `free` are the others."""
 
-    names: tuple[str, ...]
     handles: tuple[Any, ...]
     where: tuple[Index, ...]
     free: Index
@@ -128,7 +127,7 @@ class Given:
             integral = model.column_names[int(np.argmax(model.integer & (taken > 0)))]
             raise InvalidProblem(f"column {integral} is integral, which a handle given from outside cannot be made")
         where = tuple(values[name] for name in given)
-        return cls(tuple(given), tuple(given.values()), where, np.flatnonzero(taken == 0))
+        return cls(tuple(given.values()), where, np.flatnonzero(taken == 0))
 
 
 def start_vector(model: MipModel) -> Array | None:

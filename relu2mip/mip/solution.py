@@ -24,7 +24,7 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """A solver's word, not yet an answer: nothing here has been checked.
+    """A solver's word, not yet an answer: from a backend, nothing here has been checked.
 
     `x` is the incumbent or None where there is none (never a point of zeros). `bound` is the proven dual bound of the
     minimisation, -inf where the solver proved nothing. `lowered` names what was rewritten because the backend lacks it
