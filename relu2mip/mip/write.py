@@ -39,6 +39,7 @@ def write(model: MipModel, path: str | Path) -> Path:
     they differ). A range is two rows, the second named `<row>.range`. Raises `InvalidOption` for another ending.
 
     >>> import numpy as np, tempfile
+    >>> from pathlib import Path
     >>> from relu2mip.mip import ModelBuilder, NameBlock
     >>> model = ModelBuilder()
     >>> x = model.add_columns(NameBlock("x", np.arange(2)), 0.0, [1.0, np.inf])
@@ -46,7 +47,7 @@ def write(model: MipModel, path: str | Path) -> Path:
     >>> model.minimise([(np.array([1.0, 2.0]), x)])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write(model.build(), f"{folder}/small.lp")
-    ...     print(open(f"{folder}/small.lp").read(), end="")
+    ...     print(Path(folder, "small.lp").read_text(), end="")
     Minimize
      objective: + 1 x(0) + 2 x(1)
     Subject To
