@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
+CHUNK = 1024
+"""Samples evaluated at once: layers of that many stay in the processor's cache."""
+
+
 @dataclass(frozen=True)
 class Port:
     """An input or output: its name and the shape of one sample (the batch axis, if the file has one, left out)."""
@@ -110,12 +114,14 @@ class Graph:
         """
         flat, batched = self._arguments(inputs, named)
         batch = max((x.shape[0] for x in flat.values()), default=1)
-        values = self.evaluate_flat(flat)
-        results = {}
-        for port in self.outputs:
-            value = np.broadcast_to(values[port.name], (batch, port.size)).reshape(batch, *port.shape)
-            results[port.name] = np.array(value if batched else value[0])
-        return results
+        results = {port.name: np.empty((batch, port.size)) for port in self.outputs}
+        for start in range(0, batch, CHUNK):
+            rows = slice(start, start + CHUNK)
+            values = self.evaluate_flat({name: x[rows] for name, x in flat.items()})
+            for name, result in results.items():
+                result[rows] = values[name]
+        shaped = {port.name: results[port.name].reshape(batch, *port.shape) for port in self.outputs}
+        return shaped if batched else {name: np.array(value[0]) for name, value in shaped.items()}
 
     def evaluate_flat(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every tensor of the graph, as (B, size) arrays, for inputs of that form."""
