@@ -1,0 +1,18 @@
+"""Registries that forget what a test registers."""
+
+from __future__ import annotations
+
+import pytest
+
+from relu2mip.registry import backends, bound_methods, formulations
+
+REGISTRIES = {"bounds": bound_methods, "formulations": formulations, "backends": backends}
+
+
+@pytest.fixture
+def restored_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    for parts in REGISTRIES.values():
+        len(parts)  # entry points are looked for once
+        monkeypatch.setattr(parts, "_where", dict(parts._where))
+        monkeypatch.setattr(parts, "_loaded", dict(parts._loaded))
