@@ -1,8 +1,23 @@
 """Bounds on every unit of a normal form, by methods that stack: each starts from the last one's and intersects."""
 
+from relu2mip.bounds.alpha_crown import AlphaCrown
 from relu2mip.bounds.bounds import BoundMethod, Bounds, Domain, Provenance, compute_bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.data import Data
 from relu2mip.bounds.ibp import Ibp
+from relu2mip.bounds.lp import Lp
+from relu2mip.bounds.mip import Mip
 
-__all__ = ["BoundMethod", "Bounds", "Crown", "Data", "Domain", "Ibp", "Provenance", "compute_bounds"]
+__all__ = [
+    "AlphaCrown",
+    "BoundMethod",
+    "Bounds",
+    "Crown",
+    "Data",
+    "Domain",
+    "Ibp",
+    "Lp",
+    "Mip",
+    "Provenance",
+    "compute_bounds",
+]

@@ -46,7 +46,7 @@ class Provenance:
 class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
-    detail, cutoff: what the last method leaves for its provenance.
+    detail, limit: what the last method leaves for its provenance, as its detail and cutoff.
     """
 
     form: NormalForm
@@ -54,7 +54,7 @@ class Bounds:
     upper: tuple[Array, ...]
     provenance: tuple[Provenance, ...] = ()
     detail: Mapping[str, float] = field(default_factory=dict)
-    cutoff: float | None = None
+    limit: float | None = None
 
     @classmethod
     def of(cls, form: NormalForm, domain: Domain) -> Bounds:
@@ -69,6 +69,12 @@ class Bounds:
     def sound(self) -> bool:
         """Whether every method that took part proves what it says."""
         return all(p.sound for p in self.provenance)
+
+    @property
+    def cutoff(self) -> float | None:
+        """The bounds hold only for plans with at most this objective; None: for all."""
+        limits = [c for c in (self.limit, *(p.cutoff for p in self.provenance)) if c is not None]
+        return min(limits, default=None)
 
     def select(self, rewrite: Rewrite) -> Bounds:
         """The bounds of the same units in a rewritten form."""
@@ -131,6 +137,6 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
         begun = time.perf_counter()
         tighter = method.tighten(unrolled, bounds)
         seconds = time.perf_counter() - begun
-        note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.cutoff)
-        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, cutoff=None)
+        note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
+        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, limit=None)
     return bounds.finite()

@@ -16,7 +16,7 @@ section 4.3, for the progression from intervals to LPs.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,8 +51,8 @@ class Lp:
 
     scope: "prefix" knows what comes before a unit, "full" the whole horizon too.  budget: seconds.  count: most
     programs, 0 for no limit.  rounds: most sweeps over all units; one that changes nothing is the last.  goal: "width"
-    narrows every unit, "sign" leaves a ReLU's unit alone once it must stay unstable.  tolerance: a side that can move by
-    less, relative to its width, is left.  processes: each takes a share of a layer's units (start them under
+    narrows every unit, "sign" leaves a ReLU's unit alone once it must stay unstable.  tolerance: a side that can move
+    by less, relative to its width, is left.  processes: each takes a share of a layer's units (start them under
     `if __name__ == "__main__":`).
     """
 
@@ -95,7 +95,7 @@ def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | 
         layers = _Layers(unrolled, cutoff, full, rules, tally, executor, options.processes)
         tight = rounds(unrolled, bounds, layers.visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
-    return replace(tight, cutoff=cutoff)
+    return replace(tight, limit=cutoff)
 
 
 class _Layers:
@@ -144,9 +144,7 @@ class _Layers:
         self.basis.columns[columns], self.basis.rows[rows] = basis.columns, basis.rows
         return low, high
 
-    def _shared(
-        self, executor: Executor, model: MipModel, start: Basis, chosen: Targets
-    ) -> tuple[Array, Array, Basis]:
+    def _shared(self, executor: Executor, model: MipModel, start: Basis, chosen: Targets) -> tuple[Array, Array, Basis]:
         shares = np.array_split(np.arange(chosen.columns.size), self.processes)
         left = self.tally.programs_left
         programs = max(1, int(left / self.processes)) if np.isfinite(left) else 0
@@ -209,12 +207,12 @@ def _workers(processes: int) -> Iterator[Executor | None]:
         yield executor
 
 
-def check_options(
-    name: str, scope: str, goal: str, budget: float, count: int, most: int, tolerance: float
-) -> None:
+def check_options(name: str, scope: str, goal: str, budget: float, count: int, most: int, tolerance: float) -> None:
     """Raise `InvalidOption` for what `lp` and `mip` cannot take."""
     if scope not in SCOPES or goal not in GOALS:
-        raise InvalidOption(f'{name}: give scope "prefix" or "full" and goal "width" or "sign", not {scope!r}, {goal!r}')
+        raise InvalidOption(
+            f'{name}: give scope "prefix" or "full" and goal "width" or "sign", not {scope!r}, {goal!r}'
+        )
     if not budget > 0 or count < 0 or most < 1 or not 0 <= tolerance < 1:
         raise InvalidOption(
             f"{name}: give a positive budget, a count of 0 or more, at least one round and a tolerance in [0, 1)"

@@ -1,9 +1,9 @@
 """Bound tightening by mixed-integer programs: like `lp`, with binaries kept in a window of layers before the unit.
 
-ReLUs and maxima of the last `window` layers before a unit are big-M with integral binaries, those before them triangles;
-discrete controls are integral. A solve that stops at its limit has proven a bound all the same: HiGHS's dual bound. It
-is trusted, not certified as in `lp`, and moved outward by `PADDING`. Where a solve fails, or calls a program infeasible
-(which HiGHS offers no proof of), the earlier bound stays.
+ReLUs and maxima of the last `window` layers before a unit are big-M with integral binaries, those before them
+triangles; discrete controls are integral. A solve that stops at its limit has proven a bound all the same: HiGHS's dual
+bound. It is trusted, not certified as in `lp`, and moved outward by `PADDING`. Where a solve fails, or calls a program
+infeasible (which HiGHS offers no proof of), the earlier bound stays.
 
 Source: Tjeng, Xiao, Tedrake, "Evaluating Robustness of Neural Networks with Mixed Integer Programming" (ICLR 2019),
 section 4.3; windows: Gleixner et al. 2017 (see `relu2mip.bounds.sweep`) and Badilla, Goycoolea, Muñoz, Serra,
@@ -105,7 +105,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
 
     tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
-    return replace(tight, cutoff=cutoff)
+    return replace(tight, limit=cutoff)
 
 
 class IntegerProgram:

@@ -28,8 +28,10 @@ Visit: TypeAlias = "Callable[[NormalForm, Sequence[Array], Sequence[Array], int,
 
 
 def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: Tally) -> Bounds:
-    """One round over all values. inputs: visit those too (programs that know what comes after them can narrow them)."""
-    bounds = Crown().tighten(unrolled, bounds)
+    """One round over all values, whose bounds are finite.
+
+    inputs: visit those too; programs that know what comes after them can narrow them.
+    """
     rewrite = specialise(unrolled.form, bounds)
     reduced = bounds.select(rewrite)
     form, lower, upper = reduced.form, list(reduced.lower), list(reduced.upper)
@@ -53,8 +55,8 @@ def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: 
 def rounds(
     unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, most: int, tolerance: float, tally: Tally
 ) -> Bounds:
-    """Walks until the budget is spent, or one moves no side by more than `tolerance` of its width, or `most` of them."""
-    given = bounds
+    """At most `most` walks, until the budget is spent or one moves no side by more than `tolerance` of its width."""
+    given, bounds = bounds, Crown().tighten(unrolled, bounds)
     for _ in range(most):
         before, bounds = bounds, walk(unrolled, bounds, visit, inputs, tally)
         if tally.spent or not _moved(before, bounds, tolerance):
