@@ -3,13 +3,13 @@
 CROWN bounds each unit by the best of a few choices of lower slopes alpha. Any alpha in [0, 1] is sound, so here each
 bound ascends its own: one slope for every unstable ReLU before it (for a maximum, the weights of its members), by
 projected gradient steps, all bounds of a value in one batch. The layers go in topological order, each to convergence
-before the next: a tighter pre-activation never loosens the best bound of a later unit, so nothing is gained by optimising
-them jointly, and a unit whose sign is settled leaves the batch and every later pass.
+before the next: with tighter pre-activations the best bound of a later unit is never looser, so nothing is gained by
+optimising them jointly, and a unit whose sign is settled leaves the batch and every later pass.
 
 With earlier bounds fixed, the best alpha gives the optimum of the linear program over the triangle relaxations (Salman
 et al. 2019), without a linear program. The steps run in torch; their result is only a choice of slopes. Each bound is
-then computed anew from its slopes by the pass that CROWN uses, in numpy with outward slack, so no torch arithmetic enters
-a bound. CROWN runs first and is intersected: never looser.
+then computed anew from its slopes by the pass that CROWN uses, in numpy with outward slack, so no arithmetic of torch
+enters a bound. CROWN over the whole form runs first and is intersected: never looser.
 
 Source: Xu et al., "Fast and Complete: Enabling Complete Neural Network Verification with Rapid and Massively Parallel
 Incomplete Verifiers" (ICLR 2021), section 3.2.
@@ -25,9 +25,8 @@ import numpy as np
 
 from relu2mip.arrays import Index
 from relu2mip.bounds.bounds import Bounds
-from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, undecided
+from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_signs_matter, undecided
 from relu2mip.errors import InvalidOption, Relu2MipError
-from relu2mip.normal_form import Affine, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class AlphaCrown:
             raise Relu2MipError(
                 'bounds alpha-crown optimise with torch: install it with pip install "relu2mip[torch]"'
             ) from error
-        bounds = Crown(self.window).tighten(unrolled, bounds)
+        bounds = Crown().tighten(unrolled, bounds)
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
         ascent = SlopeAscent(relaxed, self)
@@ -96,7 +95,7 @@ def _optimise(relaxed: Relaxation, ascent: SlopeAscent, i: int, units: Index) ->
     """Tighten both bounds of some units of value i, from CROWN's best choice of slopes for each."""
     rows = both_signs(units, relaxed.form.values[i].size)
     bounds = relaxed.minimum({i: np.tile(rows, (SLOPES, 1))}, i).reshape(SLOPES, -1)
-    slopes = ascent.ascend(i, rows, bounds.argmax(axis=0), _only_signs_matter(relaxed.form, i))
+    slopes = ascent.ascend(i, rows, bounds.argmax(axis=0), only_signs_matter(relaxed.form, i))
     if slopes:
         low = relaxed.minimum({i: rows}, i, slopes)
         relaxed.narrow(i, units, low[: units.size], -low[units.size :])
@@ -107,10 +106,3 @@ def _batches(relaxed: Relaxation, units: Index, i: int) -> Iterator[Index]:
     count = max(1, BATCH // max(1, 2 * slopes))
     for at in range(0, units.size, count):
         yield units[at : at + count]
-
-
-def _only_signs_matter(form: NormalForm, i: int) -> bool:
-    """Whether a settled sign is all that is wanted: of pre-activations, not of outputs, states or members of maxima."""
-    value = form.values[i]
-    kept = (isinstance(value, Affine) and value.kept) or i in form.outputs.values()
-    return not kept and all(isinstance(form.values[reader], Relu) for reader in form.readers[i])

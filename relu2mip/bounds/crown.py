@@ -150,7 +150,7 @@ class Relaxation:
                 blocks = plus.reshape(len(below), -1, plus.shape[1]) * below
                 c = blocks.reshape(plus.shape) + minus * sides.above
                 _add(terms, value.input, c if sides.gather is None else apply(sides.gather, c))
-        return np.maximum(best, self._over_boxes(terms, constant, magnitude))
+        return np.asarray(np.maximum(best, self._over_boxes(terms, constant, magnitude)))
 
     def _absorb(self, terms: dict[int, Array], j: int, constant: Array, magnitude: Array) -> tuple[Array, Array]:
         """Bound the inputs that nothing before value j reads over their boxes, once and for all."""
@@ -189,12 +189,16 @@ class Sides:
 
 def undecided(form: NormalForm, i: int, lower: Array, upper: Array) -> Index:
     """The units worth a pass: of outputs and kept values all, of pre-activations those that may be unstable."""
-    value = form.values[i]
-    if not isinstance(value, Affine):
+    if not isinstance(form.values[i], Affine):
         return np.zeros(0, dtype=np.intp)
-    if value.kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]):
-        return np.flatnonzero(lower < upper)
-    return np.flatnonzero((lower < 0) & (upper > 0))
+    return np.flatnonzero((lower < 0) & (upper > 0) if only_signs_matter(form, i) else lower < upper)
+
+
+def only_signs_matter(form: NormalForm, i: int) -> bool:
+    """Whether an affine unit with a settled sign is done with: it is no output, state or member of a maximum."""
+    value = form.values[i]
+    kept = isinstance(value, Affine) and value.kept
+    return not (kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]))
 
 
 def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
@@ -225,7 +229,8 @@ def _relax_max(value: Max, lower: Array, upper: Array) -> Sides:
     linear = height < top - floor
     alone = np.bincount(group, counts, minlength=groups) == 0
     above = np.where(linear[group], slope, 0.0)
-    offset = np.where(linear | alone, floor, top) - np.bincount(group, above * low, minlength=groups)
+    offset: Array = np.where(linear | alone, floor, top)
+    offset -= np.bincount(group, above * low, minlength=groups)
     gather = sp.csr_array((np.ones(low.size), (members, np.arange(low.size))), shape=(lower.size, low.size))
     return Sides(below, above, offset, group, gather)
 

@@ -1,8 +1,8 @@
 """Gradient ascent on the lower slopes of backward passes, in torch: a batch of bounds, each with slopes of its own.
 
-A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to the
-range of each slope; each row keeps its best iterate, returns to it and halves its steps when it stops improving, and
-leaves the batch when its steps are small.
+A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to
+the range of each slope. Each row keeps its best iterate; when it stops improving it returns there and halves its steps,
+and when its steps are small it leaves the batch.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class SlopeAscent:
     def ascend(self, start: int, rows: Array, choice: Index, only_signs: bool) -> dict[int, Array]:
         """The best slopes found, by value, (rows, inputs), for the lower bounds of rows @ value; none if none is free.
 
-        choice: the choice of slopes each row starts from.  only_signs: rows are units and then their negatives, and both
-        are done when either bound is positive.
+        choice: the choice of slopes each row starts from.  only_signs: the rows are units and then their negatives, and
+        both are done when the bound of either is positive.
         """
         layout = self._layout(start)
         low, high = self._ranges(layout)
@@ -131,9 +131,8 @@ class SlopeAscent:
                 plus = c.clamp(min=0.0)
                 minus = c - plus
                 constant = torch.addmv(constant, minus, self._constant(("offset", j), sides.offset))
-                if sides.group is not None:
-                    group = self._group(j)
-                    plus, minus = plus[:, group], minus[:, group]
+                if isinstance(value, Max):
+                    plus, minus = plus[:, self._group(j)], minus[:, self._group(j)]
                 c = torch.addcmul(minus * self._constant(("above", j), sides.above), plus, slopes[j])
                 if isinstance(value, Max):
                     units = c.new_zeros(c.shape[0], form.values[value.input].size)
@@ -180,9 +179,9 @@ class SlopeAscent:
 
     def _weights(self, slopes: Tensor, layout: Layout) -> dict[int, Tensor]:
         """Slopes by value; those of the members of a maximum divided by their sum."""
-        weights = dict(zip([j for j, _ in layout], slopes.split([n for _, n in layout], dim=1), strict=True))
+        weights = dict(zip([j for j, _ in layout], torch.split(slopes, [n for _, n in layout], dim=1), strict=True))
         for j in weights:
-            if self.relaxed.sides[j].group is not None:
+            if isinstance(self.form.values[j], Max):
                 total = slopes.new_zeros(slopes.shape[0], self.form.values[j].size)
                 total = total.index_add(1, self._group(j), weights[j])
                 weights[j] = weights[j] / total[:, self._group(j)]
@@ -191,7 +190,8 @@ class SlopeAscent:
     def _times(self, c: Tensor, matrix: Matrix) -> Tensor:
         if isinstance(matrix, np.ndarray):
             return c @ self._constant(("matrix", id(matrix)), matrix)
-        return torch.sparse.mm(self._cached(("transposed", id(matrix)), lambda: matrix.T), c.T).T
+        product: Tensor = torch.sparse.mm(self._cached(("transposed", id(matrix)), lambda: matrix.T), c.T)
+        return product.T
 
     def _group(self, j: int) -> Tensor:
         return self._constant(("group", j), self.relaxed.sides[j].group)
