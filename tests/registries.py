@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from relu2mip.frontends.onnx import registry as converters
+from relu2mip.frontends.onnx import supported_ops
 from relu2mip.registry import backends, bound_methods, formulations
 
 REGISTRIES = {"bounds": bound_methods, "formulations": formulations, "backends": backends}
@@ -16,3 +18,5 @@ def restored_registries(monkeypatch: pytest.MonkeyPatch) -> None:
         len(parts)  # entry points are looked for once
         monkeypatch.setattr(parts, "_where", dict(parts._where))
         monkeypatch.setattr(parts, "_loaded", dict(parts._loaded))
+    supported_ops()
+    monkeypatch.setattr(converters, "_table", {op: dict(since) for op, since in converters._table.items()})

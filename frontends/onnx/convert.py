@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import heapq
-from collections import ChainMap, Counter
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto
 
-import relu2mip.frontends.onnx.ops  # noqa: F401  registers the converters
 from relu2mip.errors import InvalidNetwork, Refusal, UnknownOption, UnsupportedNetwork
 from relu2mip.frontends.onnx.call import Call, RefusedError, label, schema
 from relu2mip.frontends.onnx.constants import fold
 from relu2mip.frontends.onnx.emit import Emitter, NonFiniteError
+from relu2mip.frontends.onnx.order import needed_nodes
 from relu2mip.frontends.onnx.ports import InputPort, check_shape, is_float_tensor, output_port, read_inputs
 from relu2mip.frontends.onnx.reader import NetworkFile, read
 from relu2mip.frontends.onnx.refusals import KEEPS_SHAPE, refuse_operator
 from relu2mip.frontends.onnx.registry import find
-from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
+from relu2mip.frontends.onnx.scope import Initializers, Scope
 from relu2mip.frontends.onnx.values import Value, Variable, is_float
 from relu2mip.ir import Graph, Source
 
@@ -52,42 +51,6 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
         raise InvalidNetwork(f"{file.label}: {error}") from error
 
 
-class _Initializers(MutableMapping[str, "Value | None"]):
-    """The tensors of one scope by name; initializers become arrays when first asked for."""
-
-    def __init__(self, graph: GraphProto) -> None:
-        self._known: dict[str, Value | None] = {}
-        self._tensors = {tensor.name: tensor for tensor in graph.initializer}
-        self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
-
-    def __getitem__(self, name: str) -> Value | None:
-        if name not in self._known:
-            if name in self._tensors:
-                self._known[name] = from_tensor(self._tensors[name], name)
-            else:
-                self._known[name] = from_sparse_tensor(self._sparse[name], name)
-        return self._known[name]
-
-    def __setitem__(self, name: str, value: Value | None) -> None:
-        self._known[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        del self._known[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._tensors, **self._sparse, **self._known})
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._known or name in self._tensors or name in self._sparse
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-
-Scope = ChainMap[str, "Value | None"]
-"""Tensors by name, inner graphs first. None stands for the result of a refused node."""
-
-
 class _Conversion:
     def __init__(self, file: NetworkFile, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.file = file
@@ -99,7 +62,7 @@ class _Conversion:
     def run(self) -> Graph:
         graph = self.file.model.graph
         inputs = read_inputs(graph, self.shapes)
-        scope = Scope(_Initializers(graph))
+        scope = Scope(Initializers(graph))
         self._add_inputs(graph, inputs, scope)
         results = self._convert(graph, scope)
         if self.refusals:
@@ -135,7 +98,7 @@ class _Conversion:
 
     def _convert(self, graph: GraphProto, scope: Scope) -> list[Value | None]:
         """Convert what the outputs of a graph need; their values."""
-        nodes, uses = _needed(graph)
+        nodes, uses = needed_nodes(graph)
         self.uses.update(uses)
         declared = {value.name: value for value in (*graph.value_info, *graph.output)}
         for node in nodes:
@@ -174,8 +137,10 @@ class _Conversion:
         except RefusedError as refused:
             self.refusals.append(refused.refusal)
             first = scope[node.input[0]] if node.input and node.input[0] else None
-            known = isinstance(first, Variable) and node.op_type in KEEPS_SHAPE
-            return [first if known and k == 0 else None for k in range(len(node.output))]
+            results: list[Value | None] = [None] * len(node.output)
+            if isinstance(first, Variable) and node.op_type in KEEPS_SHAPE:
+                results[0] = self.emitter.input("", first.shape)  # stands in, to read on
+            return results
         except NonFiniteError as error:
             name = next((n for n in node.input if n and _is_infinite(scope[n])), None)
             what = f"its constant {name!r} holds NaN or infinity" if name else "its constants overflow"
@@ -218,57 +183,7 @@ class _Conversion:
         return values
 
     def _inline(self, branch: GraphProto, scope: Scope) -> list[Value | None]:
-        return self._convert(branch, Scope(_Initializers(branch), *scope.maps))
-
-
-def _needed(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
-    """The nodes that a graph's outputs need, each after those it reads, and how often each tensor is read.
-
-    Nodes that are in order already (as ONNX asks, but not every writer heeds) stay in the order of the file.
-    """
-    producer: dict[str, int] = {}
-    for k, node in enumerate(graph.node):
-        for name in filter(None, node.output):
-            if producer.setdefault(name, k) != k:
-                raise InvalidNetwork(f"tensor {name!r} is computed twice; export the network again")
-    reads = [[producer[name] for name in _read_names(node) if name in producer] for node in graph.node]
-    needed: set[int] = set()
-    waiting = [producer[value.name] for value in graph.output if value.name in producer]
-    while waiting:
-        k = waiting.pop()
-        if k not in needed:
-            needed.add(k)
-            waiting.extend(reads[k])
-    missing = {k: len(set(reads[k])) for k in needed}
-    readers: dict[int, set[int]] = {k: set() for k in needed}
-    for k in needed:
-        for earlier in reads[k]:
-            readers[earlier].add(k)
-    ready = sorted(k for k in needed if not missing[k])
-    order = []
-    while ready:
-        order.append(heapq.heappop(ready))
-        for later in readers[order[-1]]:
-            missing[later] -= 1
-            if not missing[later]:
-                heapq.heappush(ready, later)
-    if len(order) < len(needed):
-        stuck = graph.node[min(needed.difference(order))]
-        raise InvalidNetwork(f"{stuck.op_type} {label(stuck)!r} depends on its own result; export the network again")
-    uses = Counter(value.name for value in graph.output)
-    uses.update(name for k in order for name in _read_names(graph.node[k]))
-    return [graph.node[k] for k in order], uses
-
-
-def _read_names(node: NodeProto) -> Iterator[str]:
-    """Every tensor a node reads, those that its inner graphs read from outside included."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-            own = {value.name for value in (*graph.input, *graph.initializer)}
-            own.update(name for inner in graph.node for name in inner.output)
-            reads = [name for inner in graph.node for name in _read_names(inner)]
-            yield from (name for name in (*reads, *(value.name for value in graph.output)) if name not in own)
+        return self._convert(branch, Scope(Initializers(branch), *scope.maps))
 
 
 def _is_infinite(value: Value | None) -> bool:

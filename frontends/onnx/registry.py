@@ -3,12 +3,17 @@
 A converter registered `since` a version serves every later one until the next converter of the same operator.
 What a later version adds (an attribute, an input) is refused where a file uses it: a converter must read all
 that its call gives (`Call.check_read`).
+
+Other packages add converters with the entry point group `relu2mip.onnx`, each entry a module that registers some.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TypeAlias
 
 from relu2mip.errors import Relu2MipError
@@ -47,14 +52,22 @@ def converter(op: str, since: int, *, on_constants: bool = False) -> Callable[[F
     return register
 
 
+@functools.cache
+def _discover() -> None:
+    """Import every module of converters: ours, and those that other packages name as entry points."""
+    importlib.import_module("relu2mip.frontends.onnx.ops")
+    for entry in entry_points(group="relu2mip.onnx"):
+        entry.load()
+
+
 def find(op: str, opset: int) -> Converter | None:
     """The newest converter of an operator that is not newer than the operator set of the file."""
+    _discover()
     versions = [since for since in _table.get(op, {}) if since <= opset]
     return _table[op][max(versions)] if versions else None
 
 
 def supported_ops() -> list[tuple[str, tuple[int, ...]]]:
     """Every accepted operator with the versions at which its form changed."""
-    import relu2mip.frontends.onnx.ops  # noqa: F401  registers them
-
+    _discover()
     return sorted((op, tuple(sorted(versions))) for op, versions in _table.items())

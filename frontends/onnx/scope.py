@@ -1,0 +1,47 @@
+"""The tensors a node can read, by name."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterator, MutableMapping
+
+from onnx import GraphProto
+
+from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
+from relu2mip.frontends.onnx.values import Value
+
+
+class Initializers(MutableMapping[str, "Value | None"]):
+    """The tensors of one scope by name; initializers become arrays when first asked for."""
+
+    def __init__(self, graph: GraphProto) -> None:
+        self._known: dict[str, Value | None] = {}
+        self._tensors = {tensor.name: tensor for tensor in graph.initializer}
+        self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
+
+    def __getitem__(self, name: str) -> Value | None:
+        if name not in self._known:
+            if name in self._tensors:
+                self._known[name] = from_tensor(self._tensors[name], name)
+            else:
+                self._known[name] = from_sparse_tensor(self._sparse[name], name)
+        return self._known[name]
+
+    def __setitem__(self, name: str, value: Value | None) -> None:
+        self._known[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._tensors, **self._sparse, **self._known})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known or name in self._tensors or name in self._sparse
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+Scope = ChainMap[str, "Value | None"]
+"""Tensors by name, inner graphs first. None stands for the result of a refused node."""
