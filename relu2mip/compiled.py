@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Formulation, encode
+from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 Problem: TypeAlias = Trajectory | BoxProblem
 
-AUTO_BOUNDS = "crown"
+BASE_BOUNDS = "crown"
+"""What methods that prove nothing, like `data`, start from."""
+
 AUTO_FORMULATION = "big-m"
 
 
@@ -97,6 +100,8 @@ def compile(
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
     unrolled.write(model, expressions)
     built = model.build()
+    if all_bounds.plan is not None:
+        built = built.with_start(start_from(all_bounds.plan, built, reduced.form, values))
     seconds = {
         "unroll": unrolled_at - begun,
         "bounds": bounded_at - unrolled_at,
@@ -110,9 +115,9 @@ BoundSpec: TypeAlias = str | BoundMethod | Sequence[BoundMethod]
 
 
 def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
-    """The bound methods that a specification names; "data" alone starts from "ibp"."""
+    """The bound methods that a specification names; "data" alone starts from "crown"."""
     if isinstance(spec, str):
-        methods = parse(AUTO_BOUNDS if spec == "auto" else spec, bound_methods, "bounds")
+        methods = parse(spec, bound_methods, "bounds")
     elif isinstance(spec, Sequence):
         methods = list(spec)
     else:
@@ -120,7 +125,7 @@ def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
     if not methods or not all(hasattr(method, "tighten") for method in methods):
         raise InvalidOption(f"bounds {spec!r}: give a name, a bound method, or a list of bound methods")
     if not methods[0].sound:
-        methods = [*parse(AUTO_BOUNDS, bound_methods, "bounds"), *methods]
+        methods = [*parse(BASE_BOUNDS, bound_methods, "bounds"), *methods]
     return methods
 
 

@@ -74,6 +74,8 @@ bound_methods: Registry = Registry(
         "alpha-crown": "relu2mip.bounds.alpha_crown:AlphaCrown",
         "lp": "relu2mip.bounds.lp:Lp",
         "mip": "relu2mip.bounds.mip:Mip",
+        "auto": "relu2mip.bounds.auto:Auto",
+        "cutoff": "relu2mip.bounds.cutoff:Cutoff",
         "data": "relu2mip.bounds.data:Data",
     },
 )

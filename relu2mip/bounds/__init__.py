@@ -1,8 +1,10 @@
 """Bounds on every unit of a normal form, by methods that stack: each starts from the last one's and intersects."""
 
 from relu2mip.bounds.alpha_crown import AlphaCrown
+from relu2mip.bounds.auto import Auto
 from relu2mip.bounds.bounds import BoundMethod, Bounds, Domain, Provenance, compute_bounds
 from relu2mip.bounds.crown import Crown
+from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.data import Data
 from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.lp import Lp
@@ -10,9 +12,11 @@ from relu2mip.bounds.mip import Mip
 
 __all__ = [
     "AlphaCrown",
+    "Auto",
     "BoundMethod",
     "Bounds",
     "Crown",
+    "Cutoff",
     "Data",
     "Domain",
     "Ibp",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from relu2mip.errors import CrossedBounds, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes.rewrite import Rewrite
+
+if TYPE_CHECKING:
+    from relu2mip.incumbent.plan import Plan
 
 Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 """Boxes that the problem gives for some values: its inputs, and the states between steps."""
@@ -46,7 +49,8 @@ class Provenance:
 class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
-    detail, limit: what the last method leaves for its provenance, as its detail and cutoff.
+    detail, limit: what the last method leaves for its provenance, as its detail and cutoff.  plan: the best plan that
+    a method found on the way; the search starts from it.
     """
 
     form: NormalForm
@@ -55,6 +59,7 @@ class Bounds:
     provenance: tuple[Provenance, ...] = ()
     detail: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
+    plan: Plan | None = None
 
     @classmethod
     def of(cls, form: NormalForm, domain: Domain) -> Bounds:
@@ -138,5 +143,6 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
         tighter = method.tighten(unrolled, bounds)
         seconds = time.perf_counter() - begun
         note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
-        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, limit=None)
+        plan = tighter.plan or bounds.plan
+        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, limit=None, plan=plan)
     return bounds.finite()

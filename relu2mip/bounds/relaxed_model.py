@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.persistent import BASIC, NONBASIC_LOWER, NONBASIC_UPPER, Basis
-from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Encoder, Formulation
-from relu2mip.mip import MipModel, ModelBuilder
+from relu2mip.mip import MipModel, ModelBuilder, NameBlock
+from relu2mip.mip.extend import with_rows
+from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.normal_form import Input, NormalForm
 from relu2mip.normal_form.unrolled import Unrolled
 
@@ -73,6 +74,38 @@ class RelaxedModel:
         return part, columns, chosen
 
 
+class Prefix:
+    """The parts of a full model up to one value after another; what is written of a value stays.
+
+    full: the model with what was known at the start. Bounds that were narrowed since enter where a value is first met.
+    """
+
+    def __init__(self, full: RelaxedModel, form: NormalForm, formulation: Formulation) -> None:
+        self.full, self.formulation = full, formulation
+        self.builder = ModelBuilder()
+        self.encoder = Encoder(form, self.builder, every_affine=True)
+
+    def part(self, i: int, lower: Sequence[Array], upper: Sequence[Array]) -> tuple[MipModel, Index, Index]:
+        """As `RelaxedModel.part`, for values that only grow from call to call."""
+        while len(self.encoder.expressions) <= i:
+            self.encoder.add(lower, upper, self.formulation)
+        part, columns, rows = self.full.part(i)
+        network = self.builder.build()
+        lows, highs = network.lower, network.upper
+        for known, box in ((lower, lows), (upper, highs)):
+            for place, values in zip(self.full.columns[: i + 1], known, strict=False):
+                box[place] = values
+        model = replace(
+            part,
+            lower=lows,
+            upper=highs,
+            matrix=sp.csr_array(sp.vstack([network.matrix, part.matrix[network.rows :]])),
+            row_lower=np.concatenate([network.row_lower, part.row_lower[network.rows :]]),
+            row_upper=np.concatenate([network.row_upper, part.row_upper[network.rows :]]),
+        )
+        return model, columns, rows
+
+
 def relaxed_model(
     unrolled: Unrolled,
     form: NormalForm,
@@ -83,7 +116,7 @@ def relaxed_model(
 ) -> RelaxedModel:
     """The full model of a form (that of `unrolled`, or a rewrite of it) with a formulation for each value.
 
-    cutoff: leaves only points whose objective is at most this; raises `InvalidOption` for a quadratic objective.
+    cutoff: leaves only points whose objective is at most this.
     """
     builder = ModelBuilder()
     encoder = Encoder(form, builder, every_affine=True)
@@ -112,13 +145,7 @@ def _columns(encoder: Encoder, i: int) -> Index:
 
 
 def _cut(model: MipModel, cutoff: float) -> MipModel:
-    if model.quadratic is not None and np.any(model.quadratic):
-        raise InvalidOption("a cutoff needs a linear objective; this one has squares")
+    model = tangent_relaxation(model)
     limit = cutoff + CUTOFF_SLACK * max(1.0, abs(cutoff)) - model.offset
-    matrix = sp.csr_array(sp.vstack([model.matrix, sp.csr_array(model.cost[None, :])]))
-    return replace(
-        model,
-        matrix=matrix,
-        row_lower=np.append(model.row_lower, -np.inf),
-        row_upper=np.append(model.row_upper, limit),
-    )
+    names = NameBlock("cutoff", np.zeros(1, dtype=np.intp))
+    return with_rows(model, names, sp.csr_array(model.cost[None, :]), upper=np.array([limit]))

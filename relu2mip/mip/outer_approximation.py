@@ -159,6 +159,11 @@ class _Search:
         )
 
 
+def tangent_relaxation(model: MipModel) -> MipModel:
+    """The model with a linear objective below its quadratic one; its own columns stay the first."""
+    return model if model.quadratic is None else _Squares.of(model).relaxation(model)
+
+
 @dataclass(frozen=True, eq=False)
 class _Squares:
     """The squared columns; epigraph columns from `first` on stand for their squares, in units of `scale`."""

@@ -10,6 +10,7 @@ from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
 
 if TYPE_CHECKING:
+    from relu2mip.incumbent.objective import Objective
     from relu2mip.mip import Expression, ModelBuilder
 
 
@@ -22,6 +23,7 @@ class Unrolled:
     step: the normal form of one step (for a network over a box: `form` itself).
     step_value: for the values of `form` that are copies of a value of `step`, which one.
     step_inputs: turns named arrays of samples into inputs of `step`.
+    objective: makes what a search for plans evaluates: cost, violation and their gradients.
     write: writes the problem's own rows and its objective on a model, given expressions for the outputs of `form`.
     """
 
@@ -31,3 +33,4 @@ class Unrolled:
     step_value: Mapping[int, int]
     step_inputs: Callable[[Mapping[str, Array]], Mapping[str, Array]]
     write: Callable[[ModelBuilder, Mapping[str, Expression]], None]
+    objective: Callable[[], Objective]

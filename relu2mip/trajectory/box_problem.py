@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +26,9 @@ from relu2mip.normal_form.splice import splice
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import simplify
 from relu2mip.trajectory.sets import Box
+
+if TYPE_CHECKING:
+    from relu2mip.incumbent.objective import Objective
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,20 @@ class BoxProblem:
         for port in self.net.inputs:
             domain[form.inputs[port.name]] = low[at : at + port.size], high[at : at + port.size]
             at += port.size
-        return Unrolled(form, domain, form, {i: i for i in range(len(form.values))}, self._samples, self._write)
+        return Unrolled(
+            form=form,
+            domain=domain,
+            step=form,
+            step_value={i: i for i in range(len(form.values))},
+            step_inputs=self._samples,
+            write=self._write,
+            objective=self._objective,
+        )
+
+    def _objective(self) -> Objective:
+        from relu2mip.incumbent.objective import BoxObjective
+
+        return BoxObjective(self)
 
     def _write(self, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
         sign = 1.0 if self.sense == "min" else -1.0

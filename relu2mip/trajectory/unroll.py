@@ -19,6 +19,7 @@ from relu2mip.trajectory.names import cost_name, name_of
 from relu2mip.trajectory.write import write_problem
 
 if TYPE_CHECKING:
+    from relu2mip.incumbent.objective import Objective
     from relu2mip.trajectory.problem import Trajectory
 
 
@@ -58,8 +59,20 @@ def unroll(problem: Trajectory) -> Unrolled:
     outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
     outputs |= _cost_networks(problem, form, states, controls, digits)
     return Unrolled(
-        form.build(outputs), domain, step, copies, partial(_step_inputs, problem), partial(write_problem, problem)
+        form=form.build(outputs),
+        domain=domain,
+        step=step,
+        step_value=copies,
+        step_inputs=partial(_step_inputs, problem),
+        write=partial(write_problem, problem),
+        objective=partial(_objective, problem),
     )
+
+
+def _objective(problem: Trajectory) -> Objective:
+    from relu2mip.incumbent.objective import TrajectoryObjective
+
+    return TrajectoryObjective(problem)
 
 
 def _cost_networks(

@@ -16,7 +16,9 @@ from tests.forms import domain, forms, mlp, points
 
 
 def unrolled(form: NormalForm) -> Unrolled:
-    return Unrolled(form, domain(form), form, {i: i for i in range(len(form.values))}, dict, lambda *_: None)
+    return Unrolled(
+        form, domain(form), form, {i: i for i in range(len(form.values))}, dict, lambda *_: None, lambda: None
+    )
 
 
 def trajectory(horizon: int = 6, **changes: object) -> r2m.Trajectory:
@@ -134,7 +136,9 @@ def test_unreachable_state_box_names_unit_and_step() -> None:
 
 def test_infinite_inputs_are_named() -> None:
     form = mlp_form()
-    open_box = Unrolled(form, {0: (np.array([-1.0, -np.inf]), np.ones(2))}, form, {}, dict, lambda *_: None)
+    open_box = Unrolled(
+        form, {0: (np.array([-1.0, -np.inf]), np.ones(2))}, form, {}, dict, lambda *_: None, lambda: None
+    )
     with pytest.raises(UnboundedUnit, match=r"input x\[1\] .*\[-inf, 1\]"):
         compute_bounds(open_box, [Ibp()])
 

@@ -1,0 +1,89 @@
+"""Cutoff rounds: a good plan's cost U joins the programs, and "cost <= U" tightens every step of the horizon.
+
+    find a plan (sampling, gradient descent, a program at its activation pattern), U = its cost
+    repeat: tighten controls, states and pre-activations by LPs over the whole horizon with the row  cost <= U,
+            propagate the result with CROWN, look for a better plan inside the tighter boxes
+
+until nothing moves. What holds afterwards holds only for plans with cost at most U (`Provenance.cutoff`): the optimum
+among them, so the optimum found inside these bounds is the optimum.
+
+A quadratic objective takes part through tangents below it. Where no feasible plan is found the bounds stay as they
+were, and the provenance says so (`detail["plan"] = 0`).
+
+Source: the "optimality-based" tightening of global optimisation, Ryoo, Sahinidis, "Global optimization of nonconvex
+NLPs and MINLPs with applications in process design" (1995), with linear programs in place of marginal values.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from relu2mip.bounds.bounds import Bounds
+from relu2mip.bounds.lp import Lp, tighten_lp
+from relu2mip.bounds.walk import moved
+from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.incumbent.find import find_plan
+from relu2mip.incumbent.sample import Sampling
+from relu2mip.normal_form.unrolled import Unrolled
+
+log = logging.getLogger(__name__)
+
+SLACK = 1e-6
+"""U is raised by this, relative to max(1, |U|), so that solver tolerances never cut off the plan itself."""
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """Tightening by the cost of a known plan.
+
+    rounds: most rounds.  budget: seconds for all of them.  tolerance: a round that moves no side by more than this,
+    relative to its width, is the last.  seed: of the sampling.
+    """
+
+    rounds: int = 4
+    budget: float = 20.0
+    tolerance: float = 1e-2
+    seed: int = 0
+    name: ClassVar[str] = "cutoff"
+    sound: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or not self.budget > 0 or not self.tolerance >= 0 or self.seed < 0:
+            raise InvalidOption("cutoff: rounds must be at least 1, budget positive, tolerance and seed at least 0")
+
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+        """See the module's text."""
+        begun = time.perf_counter()
+        sampling = Sampling(seed=self.seed)
+        plan = find_plan(unrolled, bounds, sampling)
+        counts: Counter[str] = Counter(plan=int(plan.feasible), rounds=0)
+        if not plan.feasible:
+            log.info("cutoff: no feasible plan was found; the bounds stay as they were")
+            return replace(bounds, detail=dict(counts))
+        for _ in range(self.rounds):
+            left = self.budget - (time.perf_counter() - begun)
+            if left <= 0:
+                break
+            limit = plan.cost + SLACK * max(1.0, abs(plan.cost))
+            options = Lp(scope="full", budget=left, rounds=1, tolerance=self.tolerance)
+            try:
+                tighter = tighten_lp(unrolled, bounds, options, cutoff=limit)
+            except CrossedBounds as error:
+                # The plan itself satisfies every row, so this can only be rounding.
+                log.warning("cutoff: the last round contradicts the plan in hand and is dropped: %s", error)
+                break
+            counts["rounds"] += 1
+            counts.update({key: value for key, value in tighter.detail.items() if key != "rounds"})
+            progress = moved(bounds, tighter, self.tolerance)
+            bounds = tighter
+            if not progress:
+                break
+            plan = find_plan(unrolled, bounds, sampling, plan)
+        return replace(bounds, detail=dict(counts), plan=plan)
+
+    def __str__(self) -> str:
+        return self.name
