@@ -37,9 +37,7 @@ Samples = list[float]
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     horizons = [50, 100, 200, 400]
     parser.add_argument("--horizons", type=int, nargs="+", default=horizons, help="for relu2mip alone")
     parser.add_argument("--peer-horizons", type=int, nargs="+", default=[5, 10, 20], help="beside the peers")
@@ -91,9 +89,7 @@ def horizon_table(ours: ModuleType, problem: Problem, horizons: Sequence[int], r
 def resources(ours: ModuleType, horizon: int, repeats: int) -> None:
     """Peak memory of a fresh process and import time."""
     script = str(Path(str(ours.__file__)))
-    peaks = np.array(
-        [numbers([sys.executable, script, str(WIDTH), str(horizon)]) for _ in range(min(repeats, 3))]
-    )
+    peaks = np.array([numbers([sys.executable, script, str(WIDTH), str(horizon)]) for _ in range(min(repeats, 3))])
     print(f"peak memory of a fresh process at H = {horizon}, MB")
     print(f"  after the MipModel  {spread(peaks[:, 0].tolist(), '.0f')}  (under 300)")
     print(f"  after the hand-over {spread(peaks[:, 1].tolist(), '.0f')}")
@@ -114,9 +110,7 @@ def interval_bounds(ours: ModuleType, folder: Path, repeats: int) -> None:
     print(f"interval bounds of {parameters:,} parameters, s  {spread(seconds)}  (under 0.1)\n")
 
 
-def peer_table(
-    installed: dict[str, ModuleType], problem: Problem, horizons: Sequence[int], repeats: int
-) -> None:
+def peer_table(installed: dict[str, ModuleType], problem: Problem, horizons: Sequence[int], repeats: int) -> None:
     """Build time of every tool, the same problem, taking turns."""
     for tool in installed.values():
         tool.build(replace(problem, horizon=2))  # the warm-up
@@ -161,10 +155,7 @@ def spread(samples: Sequence[float], form: str = ".4f") -> str:
 
 def numbers(command: list[str]) -> Samples:
     """The numbers a command prints."""
-    return [
-        float(word)
-        for word in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    ]
+    return [float(word) for word in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
 
 
 @contextmanager

@@ -37,9 +37,7 @@ def build(problem: Problem) -> pyo.ConcreteModel:
         controls,
         bounds=lambda _, t, j: (float(problem.control_lower[j]), float(problem.control_upper[j])),
     )
-    model.link_state = pyo.Constraint(
-        steps, states, rule=lambda m, t, i: m.dynamics[t].inputs[i] == m.x[t, i]
-    )
+    model.link_state = pyo.Constraint(steps, states, rule=lambda m, t, i: m.dynamics[t].inputs[i] == m.x[t, i])
     model.link_control = pyo.Constraint(
         steps, controls, rule=lambda m, t, j: m.dynamics[t].inputs[len(states) + j] == m.u[t, j]
     )
@@ -50,12 +48,8 @@ def build(problem: Problem) -> pyo.ConcreteModel:
     model.miss = pyo.Var(steps, states, domain=pyo.NonNegativeReals)
     model.effort = pyo.Var(steps, controls, domain=pyo.NonNegativeReals)
     target = problem.target.tolist()
-    model.above = pyo.Constraint(
-        steps, states, rule=lambda m, t, i: m.miss[t, i] >= m.x[t + 1, i] - target[i]
-    )
-    model.below = pyo.Constraint(
-        steps, states, rule=lambda m, t, i: m.miss[t, i] >= target[i] - m.x[t + 1, i]
-    )
+    model.above = pyo.Constraint(steps, states, rule=lambda m, t, i: m.miss[t, i] >= m.x[t + 1, i] - target[i])
+    model.below = pyo.Constraint(steps, states, rule=lambda m, t, i: m.miss[t, i] >= target[i] - m.x[t + 1, i])
     model.push = pyo.Constraint(steps, controls, rule=lambda m, t, j: m.effort[t, j] >= m.u[t, j])
     model.pull = pyo.Constraint(steps, controls, rule=lambda m, t, j: m.effort[t, j] >= -m.u[t, j])
     state_weight, control_weight = problem.state_weight.tolist(), problem.control_weight.tolist()

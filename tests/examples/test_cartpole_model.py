@@ -105,9 +105,7 @@ def test_model_takes_any_batch_and_concatenated_input() -> None:
     assert isinstance(state_control.shape[0], str)
 
 
-def test_best_plan_brings_cart_and_pole_to_rest_upright(
-    predicted: NDArray, sequences: NDArray, best: int
-) -> None:
+def test_best_plan_brings_cart_and_pole_to_rest_upright(predicted: NDArray, sequences: NDArray, best: int) -> None:
     plan = predicted[best]
     assert (plan[0, [2, 3]] > 0.05).all()  # leaning and falling
     assert (np.abs(plan[-1, 1:]) < [0.05, 0.01, 0.05]).all()
