@@ -29,7 +29,7 @@ from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.duals import SafeMinimum
 from relu2mip.bounds.persistent import Basis, Outcome, PersistentLp
-from relu2mip.bounds.relaxed_model import relaxed_model
+from relu2mip.bounds.relaxed_model import Prefix, relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep, Targets
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
@@ -115,18 +115,21 @@ class _Layers:
         self.executor, self.processes = executor, processes
         self.lp = PersistentLp()
         self.form: NormalForm | None = None
-        self.basis = Basis(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
 
     def visit(
         self, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, units: Index
     ) -> tuple[Array, Array]:
         """Bounds of some units of value i."""
-        relaxed = relaxed_model(self.unrolled, form, lower, upper, lambda _: TRIANGLE, self.cutoff)
-        if form is not self.form:
-            self.form, self.basis = form, relaxed.start
-        model, columns, rows = relaxed.part(None if self.full else i)
+        first = form is not self.form
+        if first or self.full:
+            self.relaxed = relaxed_model(self.unrolled, form, lower, upper, lambda _: TRIANGLE, self.cutoff)
+        if first:
+            self.form, self.basis, self.prefix = form, self.relaxed.start, Prefix(self.relaxed, form, TRIANGLE)
+        elif self.basis.rows.size != self.relaxed.model.rows:
+            self.basis = self.relaxed.start
+        model, columns, rows = self.relaxed.part(None) if self.full else self.prefix.part(i, lower, upper)
         start = Basis(self.basis.columns[columns], self.basis.rows[rows])
-        chosen = targets(form, i, units, np.searchsorted(columns, relaxed.columns[i]), lower, upper)
+        chosen = targets(form, i, units, np.searchsorted(columns, self.relaxed.columns[i]), lower, upper)
         try:
             if self.executor is not None and units.size >= 2 * self.processes:
                 low, high, basis = self._shared(self.executor, model, start, chosen)

@@ -1,7 +1,8 @@
-"""One linear program kept inside HiGHS: its objective changes in place, and each solve starts from the last basis.
+"""One linear program kept inside HiGHS: its objective changes in place, and each solve starts from a known vertex.
 
-The primal simplex method does the work: a change of the objective leaves the last vertex feasible. When a model takes
-the place of another (the next layer joins, or upper sides got steeper), the basis of what both have is kept.
+The primal simplex method does the work: a change of the objective leaves every vertex feasible. Of those found so far
+a solve starts from the one where its objective is best. When a model takes the place of another (the next layer joins,
+or upper sides got steeper), the basis of what both have is kept.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from relu2mip.mip import MipModel
 
 PRIMAL, DUAL = 4, 1
 """HiGHS's numbers of its simplex methods."""
+
+OPTIONS = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1, "simplex_scale_strategy": 0}
+"""Presolve and scaling cost more than they save on programs that start next to their optimum."""
+
+KEPT = 64
+"""How many of the last vertices a solve may start from."""
 
 NONBASIC_LOWER, BASIC, NONBASIC_UPPER = 0, 1, 2
 """HiGHS's numbers of what a basis says of a column or row; only these three are given."""
@@ -58,9 +65,10 @@ class PersistentLp:
         from highspy import Highs
 
         self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex"), ("threads", 1)):
+        for option, value in OPTIONS.items():
             self.highs.setOptionValue(option, value)
         self.cost: Index = np.zeros(0, dtype=np.int32)
+        self.vertices: list[tuple[Array, Any]] = []
 
     def load(self, model: MipModel, basis: Basis) -> None:
         """Take a model and the basis to start from; raises `SolverFailure` where HiGHS refuses the arrays."""
@@ -76,16 +84,22 @@ class PersistentLp:
         lp.a_matrix_.value_ = model.matrix.data
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a linear relaxation")
-        self.cost = np.zeros(0, dtype=np.int32)
+        self.cost, self.vertices = np.zeros(0, dtype=np.int32), []
         self._set_basis(basis)
 
     def minimise(self, column: int, sign: float, seconds: float) -> Vertex:
-        """Minimise sign * x[column] for at most `seconds`, from the last basis; a failure is retried from scratch."""
+        """Minimise sign * x[column] for at most `seconds`; a failure is retried from scratch."""
+        if self.vertices:
+            best = int(np.argmin([sign * point[column] for point, _ in self.vertices]))
+            if best != len(self.vertices) - 1:
+                self.highs.setBasis(self.vertices[best][1])
         self._objective(column, sign)
         vertex = self._solve(PRIMAL, seconds)
         if vertex.outcome is Outcome.FAILED or (vertex.outcome is Outcome.INFEASIBLE and vertex.ray is None):
             self.highs.clearSolver()
             vertex = self._solve(DUAL, seconds)
+        if vertex.point is not None:
+            self.vertices = [*self.vertices[1 - KEPT :], (vertex.point, self.highs.getBasis())]
         return vertex
 
     def basis(self) -> Basis:
