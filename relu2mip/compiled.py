@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Formulation, encode
+from relu2mip.formulations.implied import write_implications
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.normal_form import NormalForm
@@ -98,6 +99,7 @@ def compile(
     model = ModelBuilder()
     values, costs = encode(reduced, chosen, model)
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
+    write_implications(reduced, model)
     unrolled.write(model, expressions)
     built = model.build()
     if all_bounds.plan is not None:

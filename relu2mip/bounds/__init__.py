@@ -7,8 +7,10 @@ from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.data import Data
 from relu2mip.bounds.ibp import Ibp
+from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import Lp
 from relu2mip.bounds.mip import Mip
+from relu2mip.bounds.structure import Structure
 
 __all__ = [
     "AlphaCrown",
@@ -20,8 +22,10 @@ __all__ = [
     "Data",
     "Domain",
     "Ibp",
+    "Implications",
     "Lp",
     "Mip",
     "Provenance",
+    "Structure",
     "compute_bounds",
 ]

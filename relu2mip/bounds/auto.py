@@ -3,7 +3,8 @@
 1. `crown` over the whole horizon; with more than `DEEP` layers over the horizon, `crown(window=WINDOW)`, since its time
    grows with the square of the depth and what is far back is forgotten by then.
 2. Up to `FEW` unstable units, nothing more: branch and bound is faster than further bounds.
-3. Else a plan by sampling and polishing, from which the search starts, and `cutoff` rounds inside the budget.
+3. Else a plan by sampling and polishing, from which the search starts, `cutoff` rounds inside the budget, and
+   `structure` for the units that are left.
 
 The thresholds are measured on the example models (docs/performance.md).
 """
@@ -16,6 +17,7 @@ from typing import ClassVar
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
+from relu2mip.bounds.structure import Structure
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
@@ -49,7 +51,9 @@ class Auto:
         unstable = unstable_units(bounds)
         if unstable <= FEW or depth > DEEP:
             return replace(bounds, detail={"unstable": unstable})
-        return Cutoff(rounds=self.rounds, budget=self.budget, seed=self.seed).tighten(unrolled, bounds)
+        bounds = Cutoff(rounds=self.rounds, budget=self.budget, seed=self.seed).tighten(unrolled, bounds)
+        implied = Structure(seed=self.seed).tighten(unrolled, bounds)
+        return replace(implied, detail={**bounds.detail, **implied.detail})
 
     def __str__(self) -> str:
         return self.name

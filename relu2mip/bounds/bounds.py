@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.bounds.implications import Implications
 from relu2mip.errors import CrossedBounds, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
@@ -50,7 +51,7 @@ class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
     detail, limit: what the last method leaves for its provenance, as its detail and cutoff.  plan: the best plan that
-    a method found on the way; the search starts from it.
+    a method found on the way; the search starts from it.  implications: between the phases of units.
     """
 
     form: NormalForm
@@ -60,6 +61,7 @@ class Bounds:
     detail: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
     plan: Plan | None = None
+    implications: Implications = field(default_factory=Implications.none)
 
     @classmethod
     def of(cls, form: NormalForm, domain: Domain) -> Bounds:
@@ -85,7 +87,17 @@ class Bounds:
         """The bounds of the same units in a rewritten form."""
         lower = tuple(self.lower[i] if units is None else self.lower[i][units] for i, units in rewrite.origin)
         upper = tuple(self.upper[i] if units is None else self.upper[i][units] for i, units in rewrite.origin)
-        return Bounds(rewrite.form, lower, upper, self.provenance)
+        return Bounds(rewrite.form, lower, upper, self.provenance, implications=self._moved(rewrite))
+
+    def _moved(self, rewrite: Rewrite) -> Implications:
+        if not self.implications.size:
+            return self.implications
+        places = {}
+        for new, (old, units) in enumerate(rewrite.origin):
+            if isinstance(rewrite.form.values[new], Relu):
+                numbers = range(rewrite.form.values[new].size) if units is None else units.tolist()
+                places |= {(old, unit): (new, k) for k, unit in enumerate(numbers)}
+        return self.implications.moved(places)
 
     def finite(self) -> Bounds:
         """Itself. Raises `UnboundedUnit` for the first unit without finite bounds."""
@@ -144,5 +156,7 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
         seconds = time.perf_counter() - begun
         note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
         plan = tighter.plan or bounds.plan
-        bounds = replace(tighter, provenance=(*bounds.provenance, note), detail={}, limit=None, plan=plan)
+        implications = tighter.implications if tighter.implications.size else bounds.implications
+        provenance = (*bounds.provenance, note)
+        bounds = replace(tighter, provenance=provenance, detail={}, limit=None, plan=plan, implications=implications)
     return bounds.finite()
