@@ -10,7 +10,7 @@ from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
 from relu2mip.registry import formulations
 from relu2mip.solving import resolve_backend
-from tests.brute_force import best_sequence, box_optimum
+from tests.brute_force import box_optimum
 from tests.forms import mlp
 from tests.ir.test_ops import OPS, one_node
 
