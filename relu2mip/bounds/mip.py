@@ -6,8 +6,8 @@ bound. It is trusted, not certified as in `lp`, and moved outward by `PADDING`. 
 infeasible (which HiGHS offers no proof of), the earlier bound stays.
 
 Source: Tjeng, Xiao, Tedrake, "Evaluating Robustness of Neural Networks with Mixed Integer Programming" (ICLR 2019),
-section 4.3; windows: Gleixner et al. 2017 (see `relu2mip.bounds.sweep`) and Badilla, Goycoolea, Muñoz, Serra,
-"Computational tradeoffs of optimization-based bound tightening in ReLU networks" (2023).
+section 4.3; Badilla, Goycoolea, Muñoz, Serra, "Computational Tradeoffs of Optimization-Based Bound Tightening in ReLU
+Networks" (2023).
 """
 
 from __future__ import annotations

@@ -20,7 +20,13 @@ from relu2mip.mip import MipModel
 PRIMAL, DUAL = 4, 1
 """HiGHS's numbers of its simplex methods."""
 
-OPTIONS = {"output_flag": False, "presolve": "off", "solver": "simplex", "threads": 1, "simplex_scale_strategy": 0}
+OPTIONS: dict[str, bool | int | str] = {
+    "output_flag": False,
+    "presolve": "off",
+    "solver": "simplex",
+    "threads": 1,
+    "simplex_scale_strategy": 0,
+}
 """Presolve and scaling cost more than they save on programs that start next to their optimum."""
 
 KEPT = 64
