@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -33,7 +34,7 @@ from relu2mip.bounds.relaxed_model import Prefix, relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep, Targets
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
-from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.errors import CrossedBounds, InvalidOption, SolverFailure
 from relu2mip.formulations import Triangle
 from relu2mip.mip import MipModel
 from relu2mip.normal_form import NormalForm
@@ -151,11 +152,17 @@ class _Layers:
         shares = np.array_split(np.arange(chosen.columns.size), self.processes)
         left = self.tally.programs_left
         programs = max(1, int(left / self.processes)) if np.isfinite(left) else 0
-        work = [
-            executor.submit(_share, model, start, chosen.select(s), self.rules, self.tally.seconds_left, programs)
-            for s in shares
-        ]
-        results = [future.result() for future in work]
+        try:
+            work = [
+                executor.submit(_share, model, start, chosen.select(s), self.rules, self.tally.seconds_left, programs)
+                for s in shares
+            ]
+            results = [future.result() for future in work]
+        except BrokenProcessPool as error:
+            raise SolverFailure(
+                f"lp: a process of {self.processes} died; start a script that asks for processes under "
+                '`if __name__ == "__main__":`, or leave processes at 1'
+            ) from error
         for *_, counts in results:
             self.tally.counts.update(counts)
         return np.concatenate([r[0] for r in results]), np.concatenate([r[1] for r in results]), results[0][2]

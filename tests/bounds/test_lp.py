@@ -1,7 +1,11 @@
 """LP bounds are sound, never looser than what they start from, and survive a solver that fails or lies."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from relu2mip.normal_form.lower import lower as lowered
 from relu2mip.samples import integrator
 from tests.bounds.test_bounds import trajectory, unrolled
 from tests.brute_force import box_optimum
+from tests.conftest import ROOT
 from tests.forms import forms, mlp, points
 from tests.formulations.test_exactness import SMALL_NETS
 
@@ -248,6 +253,25 @@ def test_processes_share_a_layer() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
     assert_holds(shared, points(deep_form(), 500))
     assert detail(shared)["programs"] > 0
+
+
+def test_a_script_without_a_main_guard_is_told_what_to_do(tmp_path: Path) -> None:
+    script = tmp_path / "plan.py"
+    script.write_text(
+        "from tests.bounds.test_lp import deep_form, unrolled, compute_bounds, Crown, Lp\n"
+        "compute_bounds(unrolled(deep_form()), [Crown(), Lp(processes=2)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "SolverFailure: lp: a process of 2 died; start a script" in done.stderr
 
 
 # -- a solver that fails or lies
