@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export RELU2MIP_REQUIRE_BACKENDS ?= highs,gurobi,cvxpy
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint lint-style lint-types format docs docs-serve bench clean
+.PHONY: help demo test test-slow lint lint-style lint-types format docs docs-serve bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -23,8 +23,11 @@ help: ## Show these targets
 demo: $(VENV)/.installed-demo ## Plan a CartPole swing with HiGHS, replay it, write a table and a picture
 	$(BIN)/relu2mip demo
 
-test: $(VENV)/.installed-dev ## Run the whole test suite, slow tests included
-	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "slow or not slow"
+test: $(VENV)/.installed-dev ## Run the test suite
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.installed-dev ## Run the tests that take minutes
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m slow
 
 lint: lint-style lint-types ## Check style, formatting and types
 

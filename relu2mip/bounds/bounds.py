@@ -10,22 +10,28 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.bounds.implications import Implications
-from relu2mip.errors import CrossedBounds, UnboundedUnit
+from relu2mip.bounds.premises import Premises
+from relu2mip.errors import CrossedBounds, InvalidProblem, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes.rewrite import Rewrite
 
 if TYPE_CHECKING:
+    from relu2mip.compiled import Problem
     from relu2mip.incumbent.plan import Plan
 
 Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 """Boxes that the problem gives for some values: its inputs, and the states between steps."""
+
+SETS = "sets"
+"""The provenance of what the boxes of the problem say."""
 
 CROSSING = 1e-9
 """Relative crossing of two bounds that counts as rounding, not as infeasibility."""
@@ -51,7 +57,10 @@ class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
     detail, limit: what the last method leaves for its provenance, as its detail and cutoff.  plan: the best plan that
-    a method found on the way; the search starts from it.  implications: between the phases of units.
+    a method found on the way; the search starts from it.  implications: between the phases of units.  premises: what
+    they rest on; None: they belong to no problem.
+
+    Bounds are a bound method themselves: where they hold for another problem (`covers`), `compile` takes them as such.
     """
 
     form: NormalForm
@@ -62,6 +71,8 @@ class Bounds:
     limit: float | None = None
     plan: Plan | None = None
     implications: Implications = field(default_factory=Implications.none)
+    premises: Premises | None = None
+    name: ClassVar[str] = "reused"
 
     @classmethod
     def of(cls, form: NormalForm, domain: Domain) -> Bounds:
@@ -70,7 +81,7 @@ class Bounds:
         upper = [np.full(v.size, np.inf) for v in form.values]
         for i, (low, high) in domain.items():
             lower[i], upper[i] = low, high
-        return cls(form, tuple(lower), tuple(upper), (Provenance("sets", True),))
+        return cls(form, tuple(lower), tuple(upper), (Provenance(SETS, True),))
 
     @property
     def sound(self) -> bool:
@@ -92,12 +103,64 @@ class Bounds:
     def _moved(self, rewrite: Rewrite) -> Implications:
         if not self.implications.size:
             return self.implications
-        places = {}
+        places: dict[tuple[int, int], tuple[int, int]] = {}
         for new, (old, units) in enumerate(rewrite.origin):
             if isinstance(rewrite.form.values[new], Relu):
                 numbers = range(rewrite.form.values[new].size) if units is None else units.tolist()
                 places |= {(old, unit): (new, k) for k, unit in enumerate(numbers)}
         return self.implications.moved(places)
+
+    def covers(self, problem: Problem) -> bool:
+        """Whether they hold for this problem; see `why_not`."""
+        return not self.why_not(problem.unrolled)
+
+    def why_not(self, problem: Problem | Unrolled) -> str:
+        """Why they do not hold for this problem, "" if they do.
+
+        They hold for the same network, horizon, rows and so on, and boxes (of the initial state above all) inside those
+        they were computed for; with a cutoff, for the very same problem alone.
+        """
+        unrolled = problem if isinstance(problem, Unrolled) else problem.unrolled
+        if self.premises is None or unrolled.premises is None:
+            return "bounds of a form that was rewritten or made by hand belong to no problem; take compiled.all_bounds"
+        ours = Premises.of(unrolled, self.premises.exact)
+        assert ours is not None
+        reason = self.premises.differing(ours.facts) or self.premises.outside(ours.boxes, unrolled.form)
+        if reason and self.premises.exact:
+            return (
+                f"{reason}, and bounds with a cutoff hold for one problem alone: for its plans of cost "
+                f'{self.cutoff:g} or less; compute bounds to reuse without one, as in "crown+lp"'
+            )
+        return f"{reason}, where the bounds were computed; compute bounds for this problem" if reason else ""
+
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+        """Intersect the given bounds with these; raises `InvalidProblem` where these do not hold."""
+        if reason := self.why_not(unrolled):
+            raise InvalidProblem(f"these bounds cannot be reused: {reason}")
+        pairs = zip(bounds.lower, bounds.upper, self.lower, self.upper, strict=True)
+        sides = [intersect(bounds.form, i, (a, b), (c, d)) for i, (a, b, c, d) in enumerate(pairs)]
+        lower, upper = zip(*sides, strict=True)
+        plan = self.plan if self.premises is not None and self.premises.exact else None
+        return replace(bounds, lower=lower, upper=upper, limit=self.cutoff, plan=plan, implications=self.implications)
+
+    def save(self, path: str | Path) -> Path:
+        """Write an .npz file, to be read by `load` or the bound method `file`; raises `InvalidProblem`.
+
+        Only bounds of a whole problem can be saved: `compiled.all_bounds`.
+        """
+        from relu2mip.bounds.file import save
+
+        return save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, problem: Problem) -> Bounds:
+        """Read bounds written by `save`; raises `InvalidProblem` saying why they do not hold for this problem."""
+        from relu2mip.bounds.file import load
+
+        return load(path, problem.unrolled)
+
+    def __str__(self) -> str:
+        return f"{self.name}({'+'.join(p.method for p in self.provenance if p.method != SETS)})"
 
     def finite(self) -> Bounds:
         """Itself. Raises `UnboundedUnit` for the first unit without finite bounds."""
@@ -117,7 +180,11 @@ class BoundMethod(Protocol):
     """A frozen dataclass of a method's options. See docs/extending/add-a-bound-method.md."""
 
     name: ClassVar[str]
-    sound: ClassVar[bool]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing can lie outside what it says; a class attribute where it does not depend on options."""
+        ...
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """Bounds at least as tight as the given ones; provenance is added by the caller."""
@@ -157,6 +224,7 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
         note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
         plan = tighter.plan or bounds.plan
         implications = tighter.implications if tighter.implications.size else bounds.implications
-        provenance = (*bounds.provenance, note)
+        provenance = (*bounds.provenance, *tighter.provenance[len(bounds.provenance) :], note)
         bounds = replace(tighter, provenance=provenance, detail={}, limit=None, plan=plan, implications=implications)
-    return bounds.finite()
+    bounds = bounds.finite()
+    return replace(bounds, premises=Premises.of(unrolled, exact=bounds.cutoff is not None))
