@@ -55,7 +55,10 @@ class Answer:
 
     objective: of the returned plan, recomputed from it.  bound: proven.  gap: relative to max(1e-9, |objective|).
     status: why the solver stopped.  has_plan: whether the returned point passed the check.  sound: whether the bounds
-    used are proven; if not, so is neither `bound` nor optimality.  lowered: what was rewritten for the backend.
+    used are proven; if not, so is neither `bound` nor optimality.  exact: whether the formulation encodes the network;
+    if not, it is a relaxation: `bound` holds, and the point is no plan unless the check says so.  cutoff: the bounds
+    used hold for plans with at least this good an objective, None: for all; the best plan is among them either way.
+    lowered: what was rewritten for the backend.
     """
 
     status: str
@@ -68,6 +71,8 @@ class Answer:
     backend: str
     solver: str
     sound: bool
+    exact: bool
+    cutoff: float | None
     formulation: str
     bounds: tuple[str, ...]
     lowered: tuple[str, ...]
@@ -91,10 +96,11 @@ class Answer:
         plan: dict[str, Any]
         if isinstance(problem, Trajectory):
             plan, objective, errors, notes = _trajectory(problem, values)
-            bound = solution.bound
+            sign = 1.0
         else:
             plan, objective, errors, notes = _box(problem, values)
-            bound = solution.bound if problem.sense == "min" else -solution.bound
+            sign = 1.0 if problem.sense == "min" else -1.0
+        bound, cutoff = sign * solution.bound, compiled.all_bounds.cutoff
         doubles = [max(e) for name, e in errors.items() if name != "onnxruntime"]
         scale = max(1.0, *(float(np.abs(v).max(initial=0.0)) for v in values.values()))
         passed = found.feasible(TOLERANCE) and max(doubles) <= REPLAY_TOLERANCE * scale
@@ -118,6 +124,8 @@ class Answer:
             backend=backend,
             solver=solution.solver,
             sound=compiled.all_bounds.sound,
+            exact=compiled.exact,
+            cutoff=None if cutoff is None else sign * cutoff,
             formulation=compiled.formulation,
             bounds=tuple(p.method for p in compiled.all_bounds.provenance),
             lowered=solution.lowered,

@@ -40,6 +40,7 @@ class Compiled:
 
     model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
     all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
+    exact: whether the formulation encodes the network, and not a relaxation of it.
     """
 
     problem: Problem
@@ -50,6 +51,7 @@ class Compiled:
     statistics: Statistics
     expressions: Mapping[str, Expression]
     formulation: str
+    exact: bool
 
     def solve(self, backend: str | Backend | None = None, **options: Any) -> Answer:
         """Solve and check; see `relu2mip.solve`."""
@@ -110,7 +112,8 @@ def compile(
         "model": time.perf_counter() - bounded_at,
     }
     statistics = Statistics.of(all_bounds, costs, built, seconds)
-    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, str(chosen))
+    how = str(chosen), chosen.exact
+    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
 
 
 BoundSpec: TypeAlias = str | BoundMethod | Sequence[BoundMethod]

@@ -15,16 +15,23 @@ from relu2mip.cli.console import facts, table, text
 if TYPE_CHECKING:
     from relu2mip.answer import Answer
     from relu2mip.arrays import Array
-    from relu2mip.statistics import LayerStatistics, Statistics
+    from relu2mip.statistics import LayerBounds, Statistics
 
 LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
 SIZES = (*LAYER, "columns", "binaries", "rows", "nonzeros")
 
 
-def layer_table(layers: Sequence[LayerStatistics], names: Sequence[str]) -> Table:
+def layer_table(layers: Sequence[LayerBounds], names: Sequence[str]) -> Table:
     """One row for each layer and step, with the named facts."""
     rows = ([getattr(layer, name) for name in names] for layer in layers)
     return table([name.replace("_", " ") for name in names], rows, left=["layer"])
+
+
+def holds_for(cutoff: float | None, sign: float = 1.0) -> str:
+    """Which plans bounds hold for. cutoff: as the model minimises it.  sign: -1 where the problem maximises."""
+    if cutoff is None:
+        return "all plans"
+    return f"objective {'<=' if sign > 0 else '>='} {text(sign * cutoff)}"
 
 
 def answer_tables(answer: Answer) -> Iterator[Table]:
@@ -93,6 +100,11 @@ def summary(answer: Answer) -> Table:
         "sizes": sizes(answer.statistics),
         "check": ("passed" if check.passed else "FAILED") + f", largest replay error {check.max_error:.1e}",
     }
+    if not answer.exact:
+        point = "the point happens to be a plan" if answer.has_plan else "the point is no plan"
+        found["exact"] = f"no, {answer.formulation} is a relaxation: {point}"
+    if answer.cutoff is not None:
+        found["bounds hold"] = f"for plans at least as good as {text(answer.cutoff)}, the best among them"
     if answer.lowered:
         found["lowered"] = ", ".join(answer.lowered)
     if answer.message:

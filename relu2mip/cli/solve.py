@@ -13,7 +13,7 @@ from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
 from relu2mip.cli.console import message, prints_to_stderr, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
-from relu2mip.errors import InvalidProblem, SolverFailure
+from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -129,9 +129,21 @@ def draw(answer: Answer, path: Path, problem: Trajectory, replay: ArrayLike | No
 
 
 def require_plan(answer: Answer) -> None:
-    """Raise `SolverFailure` where the point that the solver returned did not pass the check."""
+    """Raise where the point that the solver returned did not pass the check.
+
+    `NoIncumbent` for a relaxation, of which that was to be expected, else `SolverFailure`.
+    """
+    check = answer.check
+    if not answer.has_plan and not answer.exact:
+        raise NoIncumbent(
+            f"no plan: {answer.formulation} is a relaxation, and its point is not what the network does (replay error "
+            f"{check.max_error:.1e}); the bound {answer.bound:g} holds; for a plan take an exact formulation, such as "
+            "big-m",
+            stop=answer.status,
+            bound=answer.bound,
+            seconds=answer.seconds,
+        )
     if not answer.has_plan:
-        check = answer.check
         raise SolverFailure(
             f"{answer.backend}: the returned point failed the check: replay error {check.max_error:.1e}, "
             f"violated rows {check.rows:.1e}, bounds {check.bounds:.1e}, integrality {check.integrality:.1e}; "
