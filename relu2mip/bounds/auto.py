@@ -17,6 +17,7 @@ from typing import ClassVar
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
+from relu2mip.bounds.lp import described
 from relu2mip.bounds.structure import Structure
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
@@ -56,7 +57,7 @@ class Auto:
         return replace(implied, detail={**bounds.detail, **implied.detail})
 
     def __str__(self) -> str:
-        return self.name
+        return described(self.name, self, Auto())
 
 
 def unstable_units(bounds: Bounds) -> int:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from relu2mip.bounds.bounds import Bounds
-from relu2mip.bounds.lp import Lp, tighten_lp
+from relu2mip.bounds.lp import Lp, described, tighten_lp
 from relu2mip.bounds.walk import moved
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.find import find_plan
@@ -86,4 +86,4 @@ class Cutoff:
         return replace(bounds, detail=dict(counts), plan=plan)
 
     def __str__(self) -> str:
-        return self.name
+        return described(self.name, self, Cutoff())
