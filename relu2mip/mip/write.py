@@ -282,7 +282,7 @@ def _sets(model: MipModel, names: _FileNames) -> Iterator[tuple[str, list[int]]]
 
 def _number(value: float) -> str:
     """The shortest text that reads back as the same number."""
-    return "-inf" if value == -np.inf else repr(float(value)).removesuffix(".0")
+    return "-inf" if value == -np.inf else repr(float(value) + 0.0).removesuffix(".0")  # + 0.0: no -0
 
 
 def _signed(value: float) -> str:
