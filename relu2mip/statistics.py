@@ -13,12 +13,14 @@ from relu2mip.formulations import Encoding
 from relu2mip.mip import MipModel
 from relu2mip.normal_form import Max, Place, Relu
 
+SIZES = ("columns", "binaries", "rows", "nonzeros")
+
 
 @dataclass(frozen=True)
-class LayerStatistics:
-    """One layer at one step. Units are those of the network after merging; stable ones cost nothing.
+class LayerBounds:
+    """How tight the bounds of one layer are at one step. Units are those of the network after merging.
 
-    For a maximum, `unstable` counts groups with more than one possible member.
+    For a maximum, `unstable` counts groups with more than one possible member. mean_width: of the pre-activations.
     """
 
     layer: str
@@ -28,6 +30,12 @@ class LayerStatistics:
     inactive: int
     unstable: int
     mean_width: float
+
+
+@dataclass(frozen=True)
+class LayerStatistics(LayerBounds):
+    """One layer at one step: its bounds, and what it costs. Stable units cost nothing."""
+
     columns: int
     binaries: int
     rows: int
@@ -50,14 +58,15 @@ class Statistics:
     @classmethod
     def of(cls, bounds: Bounds, costs: Sequence[Encoding], model: MipModel, seconds: Mapping[str, float]) -> Statistics:
         """From the bounds of the whole form, what each value of the reduced form cost, and the model."""
+        sizes: dict[str, Any]
         by_place: dict[tuple[int | None, str], list[Encoding]] = {}
         for cost in costs:
             by_place.setdefault(_key(cost.place), []).append(cost)
         layers = []
-        for i, value in enumerate(bounds.form.values):
-            if isinstance(value, Relu | Max):
-                spent = by_place.get(_key(value.place), [])
-                layers.append(_layer(bounds, i, value, spent))
+        for layer in layer_bounds(bounds):
+            spent = by_place.get((layer.step, layer.layer), [])
+            sizes = {name: sum(getattr(e, name) for e in spent) for name in SIZES}
+            layers.append(LayerStatistics(**vars(layer), **sizes))
         stable = sum(layer.active + layer.inactive for layer in layers)
         units = sum(layer.units for layer in layers)
         return cls(
@@ -85,7 +94,21 @@ def _key(place: Place) -> tuple[int | None, str]:
     return place.step, place.layer
 
 
-def _layer(bounds: Bounds, i: int, value: Relu | Max, spent: Sequence[Encoding]) -> LayerStatistics:
+def layer_bounds(bounds: Bounds) -> tuple[LayerBounds, ...]:
+    """Every layer of ReLUs or maxima at every step, in order."""
+    values = bounds.form.values
+    return tuple(_layer(bounds, value) for value in values if isinstance(value, Relu | Max))
+
+
+def merged(layers: Sequence[LayerBounds], step: int | None = None) -> LayerBounds:
+    """Several layers as one; its mean width is over all their units."""
+    units = sum(layer.units for layer in layers)
+    width = sum(layer.units * layer.mean_width for layer in layers) / max(1, units)
+    active, inactive = sum(layer.active for layer in layers), sum(layer.inactive for layer in layers)
+    return LayerBounds("all", step, units, active, inactive, units - active - inactive, width)
+
+
+def _layer(bounds: Bounds, value: Relu | Max) -> LayerBounds:
     lower, upper = bounds.lower[value.input], bounds.upper[value.input]
     if isinstance(value, Relu):
         active, inactive = int((lower >= 0).sum()), int(((upper <= 0) & (lower < 0)).sum())
@@ -94,7 +117,7 @@ def _layer(bounds: Bounds, i: int, value: Relu | Max, spent: Sequence[Encoding])
         floor = np.repeat(np.maximum.reduceat(lower[members], starts[:-1]), np.diff(starts))
         possible = np.add.reduceat((upper[members] > floor).astype(int), starts[:-1])
         active, inactive = int((possible <= 1).sum()), 0
-    return LayerStatistics(
+    return LayerBounds(
         layer=value.place.layer,
         step=value.place.step,
         units=value.size,
@@ -102,8 +125,4 @@ def _layer(bounds: Bounds, i: int, value: Relu | Max, spent: Sequence[Encoding])
         inactive=inactive,
         unstable=value.size - active - inactive,
         mean_width=float(np.mean(upper - lower)),
-        columns=sum(e.columns for e in spent),
-        binaries=sum(e.binaries for e in spent),
-        rows=sum(e.rows for e in spent),
-        nonzeros=sum(e.nonzeros for e in spent),
     )

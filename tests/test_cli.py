@@ -43,6 +43,14 @@ def run(folder: Path) -> Run:
     return invoke
 
 
+@pytest.fixture
+def cartpole(folder: Path) -> None:
+    """The example, as cartpole.toml."""
+    shutil.copy(ROOT / "examples" / "cartpole" / "dynamics.onnx", folder / "cartpole.onnx")
+    text = (ROOT / "examples" / "cartpole" / "problem.toml").read_text()
+    (folder / "cartpole.toml").write_text(text.replace("dynamics.onnx", "cartpole.onnx"))
+
+
 def program(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the installed program as a user would."""
     command = [Path(sys.executable).with_name("relu2mip"), *arguments]
@@ -56,6 +64,11 @@ class TestHelp:
         assert "Examples:" in shown
         assert f"relu2mip {command}" in shown
         assert "--json" in shown
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_no_word_is_taken_for_markup(self, run: Run, command: str):
+        shown = "".join(run(command, "--help").stdout.split())
+        assert "".join((COMMANDS[command].__doc__ or "").split()) in shown
 
     def test_exit_codes_are_listed(self, run: Run):
         shown = run("--help").stdout
@@ -122,13 +135,16 @@ class TestInfo:
             assert [line.split("  ")[0] for line in shown.splitlines()] == [name.replace("_", " ") for name in names]
 
     def test_drawing(self, run: Run, folder: Path):
-        run("info", "dynamics.onnx", "--draw", "net.dot")
+        assert run("info", "dynamics.onnx", "--draw", "net.dot").stderr == "wrote net.dot\n"
         assert (folder / "net.dot").read_text().startswith("digraph")
 
     def test_drawing_without_graphviz(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(shutil, "which", lambda name: None)
-        assert "net.svg: graphviz" in run("info", "dynamics.onnx", "--draw", "net.svg", code=1).stderr
+        shown = run("info", "dynamics.onnx", "--draw", "net.svg")
+        assert shown.stderr.startswith("wrote net.txt in place of net.svg: pictures need graphviz")
+        assert shown.stderr.count("\n") == 1
         assert not list(folder.glob("*.svg"))
+        assert (folder / "net.txt").read_text() == str(r2m.load("dynamics.onnx"))
 
 
 class TestBounds:
@@ -151,6 +167,63 @@ class TestBounds:
         np.savez(folder / "seen.npz", state=rng.uniform(-2, 2, (500, 2)), control=rng.uniform(-1, 1, (500, 1)))
         found = json.loads(run("bounds", "problem.toml", "--method", "ibp+data(path=seen.npz)", "--json").stdout)
         assert found["sound"] is False
+
+    def test_several_methods_stand_side_by_side(self, run: Run):
+        shown = run("bounds", "problem.toml", "--method", "ibp", "--method", "ibp+crown").stdout.splitlines()
+        assert shown[0].split() == ["ibp", "ibp+crown"]
+        rows = [line.split() for line in shown if ".relu" in line]
+        for method, first in (("ibp", 3), ("ibp+crown", 7)):
+            layers = json.loads(run("bounds", "problem.toml", "--method", method, "--json").stdout)["layers"]
+            names = ("active", "inactive", "unstable")
+            assert [[int(cell) for cell in row[first : first + 3]] for row in rows] == [
+                [layer[name] for name in names] for layer in layers
+            ]
+            np.testing.assert_allclose(
+                [float(row[first + 3]) for row in rows], [layer["mean_width"] for layer in layers], rtol=1e-5
+            )
+        totals = next(line.split() for line in shown if line.split()[:1] == ["ibp+crown"])
+        found = json.loads(run("bounds", "problem.toml", "--method", "ibp+crown", "--json").stdout)
+        assert int(totals[1]) == found["unstable"] == sum(layer["unstable"] for layer in found["layers"])
+        assert totals[4:] == ["yes", "all", "plans"]
+
+    def test_the_problem_file_may_say_which(self, run: Run, folder: Path):
+        write_problem(folder, TRAJECTORY + 'bounds = "ibp+crown(window=1)"\n')
+        found = json.loads(run("bounds", "problem.toml", "--json").stdout)
+        assert found["bounds"] == "ibp+crown(window=1)"
+        assert [entry["method"] for entry in found["provenance"]] == ["sets", "ibp", "crown(window=1)"]
+
+    def test_json_of_several_methods(self, run: Run):
+        methods = ["ibp", "crown+lp(scope=full)"]
+        options = [word for method in methods for word in ("--method", method)]
+        found = json.loads(run("bounds", "problem.toml", *options, "--json").stdout)["methods"]
+        assert [entry["bounds"] for entry in found] == methods
+        assert [entry["provenance"][-1]["method"] for entry in found] == ["ibp", "lp(scope=full)"]
+        assert found[1]["provenance"][-1]["detail"].keys() >= {"programs", "tightened"}
+        for entry in found:
+            alone = json.loads(run("bounds", "problem.toml", "--method", entry["bounds"], "--json").stdout)
+            assert alone["values"] == entry["values"]
+            width = sum(layer["units"] * layer["mean_width"] for layer in alone["layers"]) / alone["units"]
+            assert alone["mean_width"] == pytest.approx(width)
+
+    def test_a_cutoff_is_shown_with_the_plans_it_keeps(self, run: Run):
+        best = r2m.solve(r2m.Trajectory.from_toml("problem.toml"), bounds="ibp").objective
+        found = json.loads(run("bounds", "problem.toml", "--method", "crown+cutoff", "--json").stdout)
+        assert found["cutoff"] == found["provenance"][-1]["cutoff"]
+        assert found["cutoff"] >= best - 1e-9
+        shown = run("bounds", "problem.toml", "--method", "crown+cutoff").stdout
+        assert f"objective <= {found['cutoff']:.6g}" in shown
+
+    def test_a_cutoff_of_a_maximum_is_a_lower_limit(self, run: Run):
+        best = r2m.solve(r2m.BoxProblem.from_toml("box.toml"), bounds="ibp").objective
+        shown = run("bounds", "box.toml", "--method", "crown+cutoff").stdout
+        (limit,) = {float(line.split(">=")[1].split()[0]) for line in shown.splitlines() if ">=" in line}
+        assert best - 1e-2 <= limit <= best + 1e-9
+
+    def test_picture(self, run: Run, folder: Path):
+        pytest.importorskip("matplotlib")
+        shown = run("bounds", "problem.toml", "--method", "ibp", "--method", "crown", "--plot", "widths.png")
+        assert shown.stderr == "wrote widths.png\n"
+        assert (folder / "widths.png").read_bytes().startswith(b"\x89PNG")
 
 
 class TestCompile:
@@ -198,6 +271,14 @@ class TestSolve:
         assert rows["status"] == ["status", "optimal"]
         assert float(rows["objective"][1]) == pytest.approx(answer.objective, rel=1e-5)
         assert rows["check"][1] == "passed,"
+        assert "exact" not in rows
+
+    def test_table_says_which_plans_the_bounds_hold_for(self, run: Run):
+        answer = r2m.solve(r2m.Trajectory.from_toml("problem.toml"), bounds="crown+cutoff")
+        shown = run("solve", "problem.toml", "--bounds", "crown+cutoff").stdout
+        assert f"bounds hold  for plans at least as good as {answer.cutoff:.6g}" in shown
+        assert answer.cutoff == pytest.approx(answer.objective, abs=1e-3)
+        assert "bounds hold" not in run("solve", "problem.toml", "--bounds", "crown").stdout
 
     def test_sizes_are_shown_per_layer_and_step(self, run: Run):
         shown = run("solve", "problem.toml", "--sizes").stdout
@@ -261,10 +342,29 @@ class TestNoPlan:
         text = (example / "problem.toml").read_text().replace("horizon = 10", "horizon = 30")
         network = (example / "dynamics_2x32.onnx").as_posix()
         (folder / "long.toml").write_text(text.replace("dynamics.onnx", network))
-        result = run("solve", "long.toml", "--time-limit", "1ms", "--output", "answer.json", "--json", code=3)
+        limited = ("solve", "long.toml", "--time-limit", "1ms", "--output", "answer.json", "--json")
+        result = run(*limited, "--bounds", "crown", code=3)
         assert "stopped by the time limit before any plan was found" in result.stderr
         assert result.stdout == ""
         assert not (folder / "answer.json").exists()
+
+    def test_a_plan_found_beforehand_survives_the_limit(self, run: Run, cartpole: None):
+        found = json.loads(run("solve", "cartpole.toml", "--time-limit", "1ms", "--json").stdout)
+        assert found["has_plan"]
+        assert found["objective"] <= found["cutoff"] + 1e-6
+
+    def test_a_relaxation_is_called_one(self, run: Run, cartpole: None):
+        relaxed = ("solve", "cartpole.toml", "--bounds", "crown", "--formulation", "triangle")
+        result = run(*relaxed, code=3)
+        assert "no, triangle is a relaxation: the point is no plan" in result.stdout
+        assert "no plan: triangle is a relaxation" in result.stderr
+        found = json.loads(run(*relaxed, "--json", code=3).stdout)
+        assert (found["exact"], found["has_plan"]) == (False, False)
+        assert found["bound"] < r2m.solve(r2m.Trajectory.from_toml("cartpole.toml")).objective
+
+    def test_a_relaxation_whose_point_is_a_plan(self, run: Run):
+        result = run("solve", "problem.toml", "--bounds", "ibp", "--formulation", "triangle")
+        assert "no, triangle is a relaxation: the point happens to be a plan" in result.stdout
 
     def test_point_that_fails_the_check(self, run: Run, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("relu2mip.answer.REPLAY_TOLERANCE", -1.0)
@@ -408,6 +508,9 @@ def test_bad_network_gets_one_message(run: Run, folder: Path, spoil: Callable[[P
         (("solve", "problem.toml", "--output", "."), 1, "is a folder"),
         (("solve", "problem.toml", "--plot", "plan.txt"), 1, "cannot draw to .txt"),
         (("solve", "box.toml", "--plot", "plan.png"), 1, "no steps to plot"),
+        (("bounds", "box.toml", "--plot", "plan.png"), 1, "no steps to plot"),
+        (("bounds", "problem.toml", "--plot", "plan.txt"), 1, "cannot draw to .txt"),
+        (("bounds", "problem.toml", "--method", "ibp", "--method", "crwn"), 1, "did you mean 'crown'"),
         (("solve", "problem.toml", "--bakend", "highs"), 2, "--backend"),
         (("solve",), 2, "Missing argument"),
         (("compile", "problem.toml"), 2, "--output"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from relu2mip import __version__
@@ -97,4 +99,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    # Help texts are read as rich markup, in which the [tables] of TOML would be tags.
+    app.command(_name, help=escape(inspect.getdoc(_command) or ""))(_command)

@@ -1,45 +1,135 @@
-"""`relu2mip bounds`: how tight the bounds of each layer are at each step."""
+"""`relu2mip bounds`: how tight the bounds of each layer are at each step, for one method or several side by side."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from relu2mip.cli.arguments import Debug, Json, Problem
-from relu2mip.cli.console import progress, show, show_json, table
-from relu2mip.cli.report import LAYER, layer_table
+from relu2mip.cli.console import message, progress, show, show_json, side_by_side, table
+from relu2mip.cli.files import check_output, complete
+from relu2mip.cli.report import LAYER, holds_for, layer_table
+from relu2mip.errors import InvalidProblem
 
-Method = Annotated[
-    str | None, typer.Option(help='Bound methods, such as "ibp" or "ibp+data(path=x.npz)".', show_default=False)
+if TYPE_CHECKING:
+    from relu2mip.bounds import Bounds
+
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(help='Bound methods, such as "crown+lp(budget=5s)"; give it again to compare.', show_default=False),
 ]
+Plot = Annotated[Path | None, typer.Option(help="Draw widths over the steps: .png, .svg or .pdf.", show_default=False)]
 
 
-def bounds(problem: Problem, method: Method = None, json: Json = False, debug: Debug = False) -> None:
+def bounds(
+    problem: Problem, method: Methods = None, plot: Plot = None, json: Json = False, debug: Debug = False
+) -> None:
     """Bound every unit of a problem's network and show, for each layer and step, how many units are stable.
+
+    Mean widths are those of the pre-activations.
 
     Examples:
       relu2mip bounds problem.toml
-      relu2mip bounds problem.toml --method "ibp+data(path=transitions.npz)"
+      relu2mip bounds problem.toml --method crown --method "crown+lp" --plot widths.png
+      relu2mip bounds problem.toml --method "ibp+data(path=transitions.npz)" --json
     """
-    from relu2mip.compiled import compile as compile_problem
+    from relu2mip.bounds import compute_bounds
+    from relu2mip.compiled import resolve_bounds
+    from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.toml import read
 
-    with progress(f"bounding {problem}"):
-        compiled = compile_problem(read(problem), method)
-    found, layers = compiled.all_bounds, compiled.statistics.layers
-    methods = [(p.method, p.sound, p.seconds) for p in found.provenance]
+    if plot is not None:
+        from relu2mip.plot import check_plot
+
+        check_output(check_plot(plot))
+    described = read(problem)
+    if plot is not None and isinstance(described, BoxProblem):
+        raise InvalidProblem(f"{problem} has no steps to plot, it is a box problem; leave out --plot")
+    stacks = {name: resolve_bounds(name) for name in method or []}
+    if not stacks:
+        methods = resolve_bounds(described.options.get("bounds", "auto"))
+        stacks = {"+".join(map(str, methods)): methods}
+    found: dict[str, Bounds] = {}
+    for name, methods in stacks.items():
+        with progress(f"bounding {problem} by {name}"):
+            found[name] = compute_bounds(described.unrolled, methods)
+    if plot is not None:
+        from relu2mip.plot_bounds import plot_bounds
+
+        with complete(plot) as path:
+            plot_bounds(found, path)
     if json:
-        show_json(
-            {
-                "sound": found.sound,
-                "provenance": [vars(p) for p in found.provenance],
-                "layers": [{name: getattr(layer, name) for name in LAYER} for layer in layers],
-                "values": [
-                    {"place": value.place.prefix, "lower": lower.tolist(), "upper": upper.tolist()}
-                    for value, lower, upper in zip(found.form.values, found.lower, found.upper, strict=True)
-                ],
-            }
-        )
+        facts = [_facts(name, bounds) for name, bounds in found.items()]
+        show_json(facts[0] if len(facts) == 1 else {"methods": facts})
     else:
-        show(layer_table(layers, LAYER), table(["method", "sound", "seconds"], methods, left=["method"]))
+        sign = -1.0 if isinstance(described, BoxProblem) and described.sense == "max" else 1.0
+        _show(found, sign)
+    if plot is not None:
+        message(f"wrote {plot}")
+
+
+def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
+    """What is known of the bounds of one stack of methods, totals before details."""
+    from relu2mip.statistics import layer_bounds, merged
+
+    layers = layer_bounds(bounds)
+    total = merged(layers)
+    return {
+        "bounds": name,
+        **{key: getattr(total, key) for key in LAYER[2:]},
+        "seconds": sum(p.seconds for p in bounds.provenance),
+        "sound": bounds.sound,
+        "cutoff": bounds.cutoff,
+        "provenance": [vars(p) for p in bounds.provenance],
+        "layers": [{key: getattr(layer, key) for key in LAYER} for layer in layers],
+        "values": [
+            {"place": value.place.prefix, "lower": lower.tolist(), "upper": upper.tolist()}
+            for value, lower, upper in zip(bounds.form.values, bounds.lower, bounds.upper, strict=True)
+        ],
+    }
+
+
+def _show(found: Mapping[str, Bounds], sign: float) -> None:
+    """Layers and steps, then one row for each stack of methods, then one for each method in it."""
+    from relu2mip.statistics import layer_bounds, merged
+
+    layers = {name: layer_bounds(bounds) for name, bounds in found.items()}
+    first = next(iter(layers.values()))
+    show(
+        layer_table(first, LAYER)
+        if len(found) == 1
+        else side_by_side(
+            {"": layer_table(first, LAYER[:3]), **{name: layer_table(own, LAYER[3:]) for name, own in layers.items()}}
+        )
+    )
+    totals = [
+        (
+            name,
+            merged(layers[name]).unstable,
+            merged(layers[name]).mean_width,
+            _seconds(sum(p.seconds for p in bounds.provenance)),
+            bounds.sound,
+            holds_for(bounds.cutoff, sign),
+        )
+        for name, bounds in found.items()
+    ]
+    columns = ["bounds", "unstable", "mean width", "seconds", "sound", "hold for"]
+    show(table(columns, totals, left=["bounds", "hold for"]))
+    steps = [
+        (name if k == 0 else "", p.method, _seconds(p.seconds), p.sound, holds_for(p.cutoff, sign), _counts(p.detail))
+        for name, bounds in found.items()
+        for k, p in enumerate(bounds.provenance)
+    ]
+    columns = ["bounds", "method", "seconds", "sound", "hold for", "counted"]
+    show(table(columns, steps, left=["bounds", "method", "hold for", "counted"]))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _counts(detail: Mapping[str, float]) -> str:
+    return ", ".join(f"{value:g} {name}" for name, value in detail.items() if value)

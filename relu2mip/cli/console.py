@@ -78,6 +78,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], left: Sequence[
     return result
 
 
+def side_by_side(tables: Mapping[str, Table]) -> Table:
+    """Tables of as many rows each, in one row, their names above them."""
+    result = Table.grid(padding=(0, 3, 0, 0))
+    for name, part in tables.items():
+        part.title, part.title_justify, part.title_style = name, "left", ""
+        result.add_column(vertical="bottom", no_wrap=True)
+    result.add_row(*tables.values())
+    return result
+
+
 def facts(pairs: Mapping[str, Any]) -> Table:
     """Names and values, one pair a line."""
     result = Table.grid(padding=(0, 2))

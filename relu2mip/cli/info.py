@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Debug, Json, NetworkOrProblem
-from relu2mip.cli.console import facts, progress, show, show_json
+from relu2mip.cli.console import facts, message, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ def info(file: NetworkOrProblem, draw: Draw = None, json: Json = False, debug: D
             net = load_onnx(file)
             found = _network(net)
     if draw is not None:
-        with complete(draw) as path:
-            draw_graph(net, path)
+        with complete(draw) as path, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the text in place of a picture; said below
+            written = draw.with_name(draw_graph(net, path).name)
     show_json(found) if json else show(facts({name.replace("_", " "): _words(value) for name, value in found.items()}))
+    if draw is not None:
+        why = "" if written == draw else f" in place of {draw}: pictures need graphviz, whose `dot` is not installed"
+        message(f"wrote {written}{why}")
 
 
 def _network(net: Graph) -> dict[str, Any]:
