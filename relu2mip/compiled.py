@@ -78,8 +78,9 @@ def compile(
 ) -> Compiled:
     """Compile a problem.
 
-    bounds: "auto", a string like "ibp+data(path=x.npz)", a bound method, or a list of them; None takes the problem
-    file's choice, else "auto".  formulation: "auto", "big-m", or a formulation.
+    bounds: "auto", a string like "ibp+data(path=x.npz)", a bound method, `Bounds` known from before that hold for this
+    problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
+    formulation: "auto", "big-m", or a formulation.
 
     Raises `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`.
 

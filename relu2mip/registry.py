@@ -77,6 +77,7 @@ bound_methods: Registry = Registry(
         "auto": "relu2mip.bounds.auto:Auto",
         "cutoff": "relu2mip.bounds.cutoff:Cutoff",
         "data": "relu2mip.bounds.data:Data",
+        "file": "relu2mip.bounds.file:File",
         "structure": "relu2mip.bounds.structure:Structure",
     },
 )

@@ -6,6 +6,7 @@ from relu2mip.bounds.bounds import BoundMethod, Bounds, Domain, Provenance, comp
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.data import Data
+from relu2mip.bounds.file import File
 from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import Lp
@@ -21,6 +22,7 @@ __all__ = [
     "Cutoff",
     "Data",
     "Domain",
+    "File",
     "Ibp",
     "Implications",
     "Lp",

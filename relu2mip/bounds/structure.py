@@ -26,6 +26,7 @@ from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import SLOPES, Relaxation
 from relu2mip.bounds.implications import Implications
+from relu2mip.bounds.lp import described
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
@@ -73,6 +74,9 @@ class Structure:
         all_found = Implications.joined([bounds.implications, *found])
         detail = {"tried": float(tried), "implications": float(all_found.size)}
         return replace(bounds, implications=all_found, detail=detail)
+
+    def __str__(self) -> str:
+        return described(self.name, self, Structure())
 
     def _sample(self, bounds: Bounds) -> list[Array]:
         """Values at random points of the inputs that stay inside the bounds."""

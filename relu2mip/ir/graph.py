@@ -187,7 +187,7 @@ class Graph:
             return self.source.digest
         digest = hashlib.sha256(str(self).encode())
         for node in self.nodes:
-            for value in vars(node.op).values():
+            for value in (v for v in vars(node.op).values() if v is not None):
                 digest.update(value.toarray().tobytes() if hasattr(value, "toarray") else np.asarray(value).tobytes())
         return digest.hexdigest()
 

@@ -10,6 +10,7 @@ from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
 
 if TYPE_CHECKING:
+    from relu2mip.bounds.premises import Premises
     from relu2mip.incumbent.objective import Objective
     from relu2mip.mip import Expression, ModelBuilder
 
@@ -25,6 +26,7 @@ class Unrolled:
     step_inputs: turns named arrays of samples into inputs of `step`.
     objective: makes what a search for plans evaluates: cost, violation and their gradients.
     write: writes the problem's own rows and its objective on a model, given expressions for the outputs of `form`.
+    premises: what bounds on it rest on; None: nobody knows, so they are neither saved nor reused.
     """
 
     form: NormalForm
@@ -34,3 +36,4 @@ class Unrolled:
     step_inputs: Callable[[Mapping[str, Array]], Mapping[str, Array]]
     write: Callable[[ModelBuilder, Mapping[str, Expression]], None]
     objective: Callable[[], Objective]
+    premises: Callable[[Unrolled], Premises] | None = None

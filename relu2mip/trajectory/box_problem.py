@@ -28,6 +28,7 @@ from relu2mip.passes import simplify
 from relu2mip.trajectory.sets import Box
 
 if TYPE_CHECKING:
+    from relu2mip.bounds.premises import Premises
     from relu2mip.incumbent.objective import Objective
 
 
@@ -124,12 +125,18 @@ class BoxProblem:
             step_inputs=self._samples,
             write=self._write,
             objective=self._objective,
+            premises=self._premises,
         )
 
     def _objective(self) -> Objective:
         from relu2mip.incumbent.objective import BoxObjective
 
         return BoxObjective(self)
+
+    def _premises(self, unrolled: Unrolled) -> Premises:
+        from relu2mip.trajectory.premises import box_premises
+
+        return box_premises(self, unrolled)
 
     def _write(self, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
         sign = 1.0 if self.sense == "min" else -1.0

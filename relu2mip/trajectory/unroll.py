@@ -19,6 +19,7 @@ from relu2mip.trajectory.names import cost_name, name_of
 from relu2mip.trajectory.write import write_problem
 
 if TYPE_CHECKING:
+    from relu2mip.bounds.premises import Premises
     from relu2mip.incumbent.objective import Objective
     from relu2mip.trajectory.problem import Trajectory
 
@@ -66,6 +67,7 @@ def unroll(problem: Trajectory) -> Unrolled:
         step_inputs=partial(_step_inputs, problem),
         write=partial(write_problem, problem),
         objective=partial(_objective, problem),
+        premises=partial(_premises, problem),
     )
 
 
@@ -73,6 +75,12 @@ def _objective(problem: Trajectory) -> Objective:
     from relu2mip.incumbent.objective import TrajectoryObjective
 
     return TrajectoryObjective(problem)
+
+
+def _premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
+    from relu2mip.trajectory.premises import trajectory_premises
+
+    return trajectory_premises(problem, unrolled)
 
 
 def _cost_networks(

@@ -1,0 +1,65 @@
+"""What of a problem bounds rest on: see `relu2mip.bounds.premises`. Texts of the facts are read by people in errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relu2mip import __version__
+from relu2mip.bounds.premises import FORM, Premises, fingerprint
+from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.sets import Finite
+
+if TYPE_CHECKING:
+    from relu2mip.trajectory.box_problem import BoxProblem
+    from relu2mip.trajectory.problem import Trajectory
+
+NONE = "none"
+
+
+def trajectory_premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
+    """Everything but the cost. A known control before step 0 counts as a box of u[0] where there are rate limits."""
+    dynamics, controls, rate = problem.dynamics, problem.controls, problem.rate_limits
+    pairs = [
+        dynamics.normalisation.pair(what, size, problem.predicts)
+        for what, size in (("state", problem.n), ("control", problem.m), ("output", problem.n))
+    ]
+    rows = [(*c.matrices(problem.n, problem.m), c.chosen_steps(problem.horizon)) for c in problem.all_constraints]
+    summands = list(problem.cost.networks()) if problem.cost else []
+    networks = [(n.net.digest, str(n.steps(problem.n, problem.horizon))) for n in summands]
+    finite = controls.lists("controls", problem.m) if isinstance(controls, Finite) else None
+    facts = {
+        "problem": "a trajectory",
+        "network": f"#{problem.net.digest}",
+        "relu2mip": __version__,
+        "horizon": str(problem.horizon),
+        "window": str(problem.window),
+        "predicts": problem.predicts,
+        "output": dynamics.output,
+        "inputs": "; ".join(f"{name} reads {', '.join(blocks)}" for name, blocks in dynamics.layout.items()),
+        "normalisation": fingerprint(*(side for pair in pairs for side in pair)),
+        "finite values of the controls": NONE if finite is None else fingerprint(*finite),
+        "control_rate": NONE if rate is None else fingerprint(*(side[1:] for side in rate)),
+        "linear constraints": fingerprint(*(part for row in rows for part in row)) if rows else NONE,
+        "cost networks": fingerprint(networks) if networks else NONE,
+        FORM: fingerprint(str(unrolled.form)),
+    }
+    boxes = dict(unrolled.domain)
+    if rate is not None and problem.previous_control is not None:
+        first = unrolled.form.inputs[name_of("control", 0)]
+        low, high = (problem.previous_control + side[0] for side in rate)
+        boxes[first] = np.maximum(boxes[first][0], low), np.minimum(boxes[first][1], high)
+    return Premises(facts, boxes)
+
+
+def box_premises(problem: BoxProblem, unrolled: Unrolled) -> Premises:
+    """Everything but the objective."""
+    facts = {
+        "problem": "a network over a box",
+        "network": f"#{problem.net.digest}",
+        "relu2mip": __version__,
+        FORM: fingerprint(str(unrolled.form)),
+    }
+    return Premises(facts, dict(unrolled.domain))
