@@ -19,7 +19,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.errors import InvalidProblem, SolverFailure
+from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
@@ -41,6 +41,9 @@ STOPS = {
 FEASIBLE = 2
 """HiGHS's `primal_solution_status` of a feasible point; a rejected MIP start comes back "valid", with status 1."""
 
+SUB_MIPS = ("mip_heuristic_run_rens", "mip_heuristic_run_rins", "mip_heuristic_run_root_reduced_cost")
+"""HiGHS's heuristics that solve smaller MIPs."""
+
 IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
@@ -48,9 +51,18 @@ IIS_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class HighsBackend:
-    """HiGHS; no options of its own."""
+    """HiGHS.
 
+    heuristics: whether it searches for plans by solving smaller MIPs (RENS, RINS, root reduced cost): "on", "off", or
+    "auto": off where a MIP start is handed over, since then they cost more than they find (docs/performance.md).
+    """
+
+    heuristics: str = "auto"
     name: ClassVar[str] = "highs"
+
+    def __post_init__(self) -> None:
+        if self.heuristics not in {"auto", "on", "off"}:
+            raise InvalidOption(f'highs: heuristics is {self.heuristics!r}; give "auto", "on" or "off"')
 
     def availability(self) -> Availability:
         """Whether highspy is installed; it is a dependency of relu2mip."""
@@ -68,7 +80,11 @@ class HighsBackend:
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
         if options.threads:
             _share_threads()
-        message = _set_start(highs, start_vector(model))
+        start = start_vector(model)
+        message = _set_start(highs, start)
+        if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
+            for name in SUB_MIPS:
+                _check(highs.setOptionValue(name, False), f"option {name} = False")
         highs.run()
         solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), highs.getRunTime())
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
