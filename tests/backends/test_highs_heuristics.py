@@ -10,7 +10,10 @@ from relu2mip.options import SolveOptions
 from tests.forms import mlp
 
 
-@pytest.mark.parametrize(("heuristics", "start", "off"), [("auto", True, True), ("auto", False, False), ("on", True, False), ("off", False, True)])  # fmt: skip
+CASES = [("auto", True, True), ("auto", False, False), ("on", True, False), ("off", False, True)]
+
+
+@pytest.mark.parametrize(("heuristics", "start", "off"), CASES)
 def test_small_mips_are_off_where_asked_or_started(monkeypatch, heuristics: str, start: bool, off: bool) -> None:
     import highspy
 
