@@ -9,7 +9,6 @@ from relu2mip.errors import InvalidOption
 from relu2mip.options import SolveOptions
 from tests.forms import mlp
 
-
 CASES = [("auto", True, True), ("auto", False, False), ("on", True, False), ("off", False, True)]
 
 
