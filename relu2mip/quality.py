@@ -1,0 +1,80 @@
+"""How strong and how well scaled a compiled model is, before any solver time is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from relu2mip.compiled import Compiled
+from relu2mip.mip import MipModel
+from relu2mip.mip.outer_approximation import tangent_relaxation
+from relu2mip.mip.run import run
+from relu2mip.options import SolveOptions
+from relu2mip.registry import backends
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of a model.
+
+    root: value of the linear relaxation, in the problem's own sense; NaN if it was not solved in time.
+    best: objective of the best plan known, NaN for none.  gap: |best - root| / max(1e-9, |best|), the integrality gap.
+    largest_m: largest coefficient of a binary in a row.  spread: largest over smallest nonzero coefficient of the rows,
+    a cheap sign of bad conditioning (solvers lose digits from about 1e6 on).
+    """
+
+    columns: int
+    binaries: int
+    rows: int
+    nonzeros: int
+    root: float
+    best: float
+    gap: float
+    largest_m: float
+    spread: float
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) -> Quality:
+    """The figures of a compiled problem; `best` is a known objective, else that of the plan its bounds found.
+
+    >>> import relu2mip as r2m
+    >>> from relu2mip.quality import quality
+    >>> from relu2mip.samples import tiny
+    >>> figures = quality(r2m.compile(r2m.BoxProblem(tiny(), -1, 1, [1.0], "max")), best=2.0)
+    >>> round(figures.root, 6), round(figures.gap, 6), figures.binaries, round(figures.largest_m, 6)
+    (3.0, 0.5, 2, 2.0)
+    """
+    model = compiled.model
+    sign = -1.0 if getattr(compiled.problem, "sense", "min") == "max" else 1.0
+    plan = compiled.all_bounds.plan
+    if np.isnan(best) and plan is not None:
+        best = sign * plan.cost
+    root = sign * _root(model, time_limit)
+    sizes = np.abs(model.matrix.data)
+    binary = model.integer[model.matrix.indices]
+    return Quality(
+        columns=model.columns,
+        binaries=model.binaries,
+        rows=model.rows,
+        nonzeros=model.nonzeros,
+        root=root,
+        best=best,
+        gap=abs(best - root) / max(1e-9, abs(best)),
+        largest_m=float(sizes[binary].max(initial=0.0)),
+        spread=float(sizes.max() / sizes[sizes > 0].min()) if sizes.size else 1.0,
+    )
+
+
+def _root(model: MipModel, time_limit: float) -> float:
+    """The optimum of the linear relaxation; a quadratic objective is replaced by tangents below it."""
+    linear = tangent_relaxation(model)
+    relaxed = replace(linear, integer=np.zeros(linear.columns, dtype=bool), start=None, sos1=None, indicators=None)
+    solution = run(relaxed, backends["highs"](), SolveOptions(time_limit=time_limit))
+    return np.nan if solution.x is None else linear.objective(solution.x)

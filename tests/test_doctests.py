@@ -1,0 +1,25 @@
+"""Every example in a docstring runs and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import relu2mip
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(relu2mip.__path__, "relu2mip.")) + [
+    f"relu2mip.{part}" for part in ("frontends.onnx", "backends.protocol")
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES)))
+def test_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+def test_the_public_calls_have_examples() -> None:
+    for name in ("compile", "solve", "embed", "Trajectory"):
+        assert ">>>" in (getattr(relu2mip, name).__doc__ or ""), name
