@@ -23,7 +23,7 @@ from relu2mip.backends.protocol import (
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
-from relu2mip.mip.lowering import lower
+from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.options import SolveOptions
 
 STOPS = {
@@ -99,7 +99,7 @@ class GurobiBackend:
     def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add to a `gurobipy.Model`; `given` holds `MVar`s, lists of `Var`, or `MLinExpr`s. See `Backend.attach`."""
         require_available(self)
-        model, _ = lower(model, self.capabilities() - {Capability.SOS1, Capability.INDICATORS}, self.name)
+        model, _ = lower(model, self.capabilities() - REWRITTEN, self.name)
         match = Given.of(model, given)
         free = match.free
         names = [model.column_names[k] for k in free.tolist()]
@@ -114,6 +114,8 @@ class GurobiBackend:
             bounded = np.setdiff1d(np.arange(model.columns), free)
             for sense, right, rows in _sides(model.lower[bounded], model.upper[bounded]):
                 _add_rows(native, columns[bounded[rows]], sense, right)
+            if model.pairs is not None:
+                native.addConstr(columns[model.pairs.first] * columns[model.pairs.second] == 0)
             native.update()
         position = np.full(model.columns, -1)
         position[free] = np.arange(free.size)
@@ -146,6 +148,14 @@ class GurobiBackend:
                     if chosen.size:
                         left = rows_of.matrix[rows[chosen]] @ x
                         native.addGenConstrIndicator(binary[chosen], value, left, sense, right[chosen])
+        if model.maxima is not None:
+            maxima = model.maxima
+            ends, constants = maxima.operands.starts.tolist(), maxima.constant.tolist()
+            for k, (y, c) in enumerate(zip(maxima.result.tolist(), constants, strict=True)):
+                operands = [variables[i] for i in maxima.operands.members[ends[k] : ends[k + 1]].tolist()]
+                native.addGenConstrMax(variables[y], operands, *(() if c == -np.inf else (c,)))
+        if model.pairs is not None:
+            native.addConstr(x[model.pairs.first] * x[model.pairs.second] == 0)
         native.update()
         return native, x
 

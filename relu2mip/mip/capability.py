@@ -15,6 +15,8 @@ class Capability(StrEnum):
     QUADRATIC = "convex quadratic cost with integers"
     SOS1 = "SOS1 sets"
     INDICATORS = "indicator rows"
+    MAXIMA = "maxima of columns"
+    PAIRS = "complementary pairs"
 
 
 def needs(model: MipModel) -> frozenset[Capability]:
@@ -23,6 +25,8 @@ def needs(model: MipModel) -> frozenset[Capability]:
         Capability.QUADRATIC: model.quadratic is not None and bool(model.quadratic.any()),
         Capability.SOS1: model.sos1 is not None and len(model.sos1) > 0,
         Capability.INDICATORS: model.indicators is not None and model.indicators.binary.size > 0,
+        Capability.MAXIMA: model.maxima is not None and len(model.maxima) > 0,
+        Capability.PAIRS: model.pairs is not None and len(model.pairs) > 0,
     }
     return frozenset(capability for capability, is_held in held.items() if is_held)
 

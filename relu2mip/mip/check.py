@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
-from relu2mip.mip.model import MipModel
+from relu2mip.mip.model import Maxima, MipModel
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Violations:
     """The worst violation of every kind that is violated at all, worst scaled one first.
 
     A row's violation is scaled by max(1, largest |coefficient * value| in the row), a bound's by max(1, |bound|), an
-    SOS1 member's by max(1, |its bounds|); integrality is not scaled. Solvers promise about 1e-6 of this.
+    SOS1 or pair member's by max(1, |its bounds|), a maximum's by max(1, |it|); integrality is not scaled. Solvers
+    promise about 1e-6 of this, of a pair about 1e-6 for the product.
     """
 
     worst: tuple[Violation, ...]
@@ -59,6 +60,16 @@ class Violations:
     def indicators(self) -> float:
         """Worst absolute violation of an indicator row whose binary is active."""
         return self._of("indicator row")
+
+    @property
+    def maxima(self) -> float:
+        """Worst distance of a column from the maximum it is to be."""
+        return self._of("maximum")
+
+    @property
+    def pairs(self) -> float:
+        """Worst absolute value of the smaller column of a complementary pair."""
+        return self._of("complementary pair")
 
     def feasible(self, tolerance: float = 1e-6) -> bool:
         """Whether every scaled violation is within the tolerance."""
@@ -104,6 +115,13 @@ def violations(model: MipModel, x: Array) -> Violations:
         holds = np.round(x[rows.binary]) == rows.active
         absolute, scaled = _rows(rows.matrix, x, rows.lower, rows.upper)
         found.append(_worst("indicator row", rows.names, absolute * holds, scaled * holds))
+    if model.maxima is not None and len(model.maxima):
+        found.append(_worst("maximum", model.maxima.operands.names, *_maxima(model.maxima, x)))
+    if model.pairs is not None and len(model.pairs):
+        scale = np.maximum(1.0, _finite(np.maximum(np.abs(model.lower), np.abs(model.upper))))
+        first, second = model.pairs.first, model.pairs.second
+        smaller, scaled = (np.minimum(v[first], v[second]) for v in (np.abs(x), np.abs(x) / scale))
+        found.append(_worst("complementary pair", model.pairs.names, smaller, scaled))
     kept = [violation for violation in found if violation is not None]
     return Violations(tuple(sorted(kept, key=lambda violation: -violation.scaled)))
 
@@ -121,6 +139,13 @@ def _rows(matrix: sp.csr_array, x: Array, lower: Array, upper: Array) -> tuple[A
     filled = np.flatnonzero(np.diff(matrix.indptr))
     scale[filled] = np.maximum(1.0, np.maximum.reduceat(terms, matrix.indptr[filled]) if filled.size else 1.0)
     return absolute, absolute / scale
+
+
+def _maxima(maxima: Maxima, x: Array) -> tuple[Array, Array]:
+    largest = np.maximum.reduceat(x[maxima.operands.members], maxima.operands.starts[:-1])
+    expected = np.maximum(largest, maxima.constant)
+    absolute = np.abs(x[maxima.result] - expected)
+    return absolute, absolute / np.maximum(1.0, np.abs(expected))
 
 
 def _outside(x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:

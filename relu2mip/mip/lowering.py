@@ -12,6 +12,15 @@ x_b = v:
     a @ x + (A - r) s <= A
 
 and the same for a lower side. Per row: at most 2 rows, no columns. A side that the bounds imply is left out.
+
+Maximum y = max(x_1, ..., x_k, c), x_i in [l_i, u_i], M_i = max(c, max of u_j over j != i) - l_i, or 0 where that is
+negative; b_i binary, 1 where x_i is the largest:
+
+    y >= x_i,   y <= x_i + M_i (1 - b_i),   sum_i b_i <= 1,   y >= c,   y <= c + sum_i max(u_i - c, 0) b_i
+
+and sum_i b_i = 1 in place of the last three where there is no constant. Per maximum: k binaries, at most 2 k + 3 rows.
+
+Complementary pairs are not rewritten: as SOS1 sets they would be another formulation than the one asked for.
 """
 
 from __future__ import annotations
@@ -22,23 +31,27 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip.arrays import Index
+from relu2mip.arrays import Array, Index
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able, needs, require
 from relu2mip.mip.extend import with_columns, with_rows
+from relu2mip.mip.groups import group_of, largest_other
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
 
 SOS1_TO_BIG_M = "SOS1 sets to big-M"
 INDICATORS_TO_BIG_M = "indicator rows to big-M"
+MAXIMA_TO_BIG_M = "maxima of columns to big-M"
+REWRITTEN = frozenset({Capability.SOS1, Capability.INDICATORS, Capability.MAXIMA})
 
 
 def lower(model: MipModel, capabilities: frozenset[Capability], who: str) -> tuple[MipModel, tuple[str, ...]]:
     """The model in terms of what a backend takes, and the names of what was rewritten.
 
-    Raises `CapabilityMissing` for a quadratic cost that `who` does not take, and where a bound needed is infinite.
+    Raises `CapabilityMissing` for a quadratic cost or complementary pairs that `who` does not take, and where a bound
+    needed is infinite.
     """
-    require(model, capabilities | {Capability.SOS1, Capability.INDICATORS}, who)
+    require(model, capabilities | REWRITTEN, who)
     missing, lowered = needs(model) - capabilities, []
     if Capability.SOS1 in missing:
         model = lower_sos1(model)
@@ -46,6 +59,9 @@ def lower(model: MipModel, capabilities: frozenset[Capability], who: str) -> tup
     if Capability.INDICATORS in missing:
         model = lower_indicators(model)
         lowered.append(INDICATORS_TO_BIG_M)
+    if Capability.MAXIMA in missing:
+        model = lower_maxima(model)
+        lowered.append(MAXIMA_TO_BIG_M)
     return model, tuple(lowered)
 
 
@@ -54,8 +70,7 @@ def lower_sos1(model: MipModel) -> MipModel:
     sets = model.sos1
     if sets is None:
         return model
-    x, sizes = sets.members, np.diff(sets.starts)
-    group = np.repeat(np.arange(sizes.size), sizes)
+    x, sizes, group = sets.members, np.diff(sets.starts), group_of(sets.starts)
     _refuse_infinite(model, x, sets.names, group, Capability.SOS1)
     last = np.zeros(x.size, dtype=bool)
     last[sets.starts[1:][sizes > 0] - 1] = True
@@ -110,6 +125,57 @@ def lower_indicators(model: MipModel) -> MipModel:
         names = DerivedBlock(rows.names, kept, f".{side}")
         lowered = with_rows(lowered, names, sign * (matrix + switch), **{side: sign * right})
     return lowered
+
+
+def lower_maxima(model: MipModel) -> MipModel:
+    """The model with binaries and big-M rows for its maxima; raises `CapabilityMissing` at an infinite bound."""
+    maxima = model.maxima
+    if maxima is None:
+        return model
+    x, starts, constant = maxima.operands.members, maxima.operands.starts, maxima.constant
+    group, sizes = group_of(starts), np.diff(starts)
+    _refuse_infinite(model, x, maxima.operands.names, group, Capability.MAXIMA)
+    big_m = np.maximum(np.maximum(largest_other(model.upper[x], starts), constant[group]) - model.lower[x], 0.0)
+    start = None if model.start is None else _first_largest(model.start[x], starts, constant)
+    names = DerivedBlock(model.column_names, x, ".largest")
+    extended = with_columns(replace(model, maxima=None), names, 0.0, 1.0, integer=True, start=start)
+
+    columns, every = extended.columns, np.arange(x.size)
+    binary = model.columns + every
+    above = _rows([(every, maxima.result[group], 1.0), (every, x, -1.0)], x.size, columns)
+    extended = with_rows(extended, DerivedBlock(model.column_names, x, ".largest.above"), above, lower=0.0)
+    attained = above + _rows([(every, binary, big_m)], x.size, columns)
+    extended = with_rows(extended, DerivedBlock(model.column_names, x, ".largest.attained"), attained, upper=big_m)
+    has_constant = np.isfinite(constant)
+    one = np.flatnonzero(~has_constant | (sizes > 1))
+    chosen = _rows([(group, binary, 1.0)], sizes.size, columns)[one]
+    names = DerivedBlock(maxima.operands.names, one, ".one")
+    extended = with_rows(extended, names, chosen, lower=np.where(has_constant, -np.inf, 1.0)[one], upper=1.0)
+    floor = np.flatnonzero(has_constant)
+    result = _rows([(np.arange(sizes.size), maxima.result, 1.0)], sizes.size, columns)[floor]
+    names = DerivedBlock(maxima.operands.names, floor, ".above")
+    extended = with_rows(extended, names, result, lower=constant[floor])
+    gain = np.where(has_constant[group], np.maximum(model.upper[x] - constant[group], 0.0), 0.0)
+    reached = result - _rows([(group, binary, gain)], sizes.size, columns)[floor]
+    names = DerivedBlock(maxima.operands.names, floor, ".attained")
+    return with_rows(extended, names, reached, upper=constant[floor])
+
+
+def _first_largest(values: Array, starts: Index, constant: Array) -> Array:
+    """1 for one entry of each group that is the group's largest and more than its constant; NaN where one is NaN."""
+    group = group_of(starts)
+    first = np.lexsort((-values, group))[starts[:-1]]
+    chosen = np.zeros(values.size)
+    chosen[first] = values[first] > constant
+    unknown = np.logical_or.reduceat(np.isnan(values), starts[:-1])
+    return np.where(unknown[group], np.nan, chosen)
+
+
+def _rows(terms: Sequence[tuple[Index, Index, Array | float]], rows: int, columns: int) -> sp.csr_array:
+    """A matrix from the rows, columns and values of its entries."""
+    values = [np.broadcast_to(np.asarray(value, dtype=np.float64), row.size) for row, _, value in terms]
+    place = np.concatenate([row for row, _, _ in terms]), np.concatenate([column for _, column, _ in terms])
+    return sp.csr_array((np.concatenate(values), place), shape=(rows, columns))
 
 
 def _refuse_infinite(

@@ -5,6 +5,8 @@
                 lower <= x <= upper,  x[integer] integral
                 at most one nonzero in each SOS1 set
                 x[binary_k] = active_k  =>  indicator row k
+                x[result_k] = the largest of its operands and its constant
+                x[first_k] * x[second_k] = 0
 
 A model always minimises; a problem that maximises negates its objective and its answer negates it back.
 """
@@ -49,6 +51,30 @@ class Indicators:
 
 
 @dataclass(frozen=True, eq=False)
+class Maxima:
+    """Columns that are maxima: x[result_k] = max(x[i] for i in set k of operands, constant_k); -inf is no constant."""
+
+    result: Index
+    operands: Groups
+    constant: Array
+
+    def __len__(self) -> int:
+        return len(self.operands)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Complementary pairs of columns: x[first_k] * x[second_k] = 0."""
+
+    first: Index
+    second: Index
+    names: Names
+
+    def __len__(self) -> int:
+        return int(self.first.size)
+
+
+@dataclass(frozen=True, eq=False)
 class MipModel:
     """The program; see the module's text.
 
@@ -70,6 +96,8 @@ class MipModel:
     quadratic: Array | None = None
     sos1: Groups | None = None
     indicators: Indicators | None = None
+    maxima: Maxima | None = None
+    pairs: Pairs | None = None
     start: Array | None = None
     values: Mapping[str, Index] | None = None
 
@@ -108,6 +136,8 @@ class MipModel:
             for g, what in (
                 (self.sos1, "SOS1 sets"),
                 (self.indicators and self.indicators.names, "indicator rows"),
+                (self.maxima, "maxima"),
+                (self.pairs, "complementary pairs"),
             )
             if g
         )
@@ -150,6 +180,8 @@ class ModelBuilder:
         self._nonzeros = 0
         self._sos1: list[tuple[Index, NameBlock]] = []
         self._indicators: list[tuple[Index, Mask, list[tuple[Index, Index, Array]], Array, Array, NameBlock]] = []
+        self._maxima: list[tuple[Index, Index, Index, Array, NameBlock]] = []
+        self._pairs: list[tuple[Index, Index, NameBlock]] = []
         self.offset = 0.0
         self.values: dict[str, Index] = {}
 
@@ -211,6 +243,16 @@ class ModelBuilder:
         flags = np.full(size, active)
         self._indicators.append((binary, flags, entries, _spread(lower, size), _spread(upper, size), name))
 
+    def add_maxima(
+        self, name: NameBlock, result: Index, operands: Index, starts: Index, constant: ArrayLike = -np.inf
+    ) -> None:
+        """Make column result[k] the largest of columns operands[starts[k] : starts[k + 1]] and constant k."""
+        self._maxima.append((result, operands, starts, _spread(constant, result.size), name))
+
+    def add_pairs(self, name: NameBlock, first: Index, second: Index) -> None:
+        """Let one of the columns first[k] and second[k] be zero."""
+        self._pairs.append((first, second, name))
+
     def minimise(self, terms: Sequence[tuple[ArrayLike, Index]], offset: float = 0.0) -> None:
         """Add sum_k c_k @ x[columns_k] + offset to the objective."""
         self._costs += [(columns, _spread(c, columns.size)) for c, columns in terms]
@@ -252,6 +294,8 @@ class ModelBuilder:
             quadratic=self._vector(self._squares) if self._squares else None,
             sos1=sos1,
             indicators=self._build_indicators(),
+            maxima=self._build_maxima(),
+            pairs=self._build_pairs(),
             values=dict(self.values),
         )
 
@@ -276,6 +320,20 @@ class ModelBuilder:
             upper=_join([part[4] for part in self._indicators]),
             names=Names(tuple(part[5] for part in self._indicators)),
         )
+
+    def _build_maxima(self) -> Maxima | None:
+        if not self._maxima:
+            return None
+        results, operands, starts, constants, names = zip(*self._maxima, strict=True)
+        sizes = np.concatenate([np.diff(s) for s in starts])
+        groups = Groups(np.concatenate(operands), np.concatenate([[0], np.cumsum(sizes)]), Names(names))
+        return Maxima(np.concatenate(results), groups, np.concatenate(constants))
+
+    def _build_pairs(self) -> Pairs | None:
+        if not self._pairs:
+            return None
+        first, second, names = zip(*self._pairs, strict=True)
+        return Pairs(np.concatenate(first), np.concatenate(second), Names(names))
 
 
 def _spread(values: ArrayLike, size: int) -> Array:

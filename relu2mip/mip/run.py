@@ -85,6 +85,8 @@ def _known(conflict: tuple[str, ...], model: MipModel) -> tuple[str, ...]:
     known = {*model.column_names, *model.row_names}
     known.update(model.indicators.names if model.indicators is not None else ())
     known.update(model.sos1.names if model.sos1 is not None else ())
+    known.update(model.maxima.operands.names if model.maxima is not None else ())
+    known.update(model.pairs.names if model.pairs is not None else ())
     stems = []
     for name in conflict:
         while name and name not in known:

@@ -1,8 +1,8 @@
 """LP and MPS files with readable names, and a JSON map beside them.
 
 Written here and not by a solver, so that the files are the same for every installation and version. Both formats hold
-a quadratic cost, SOS1 sets and indicator rows. Gurobi reads all of that; HiGHS reads the quadratic cost (and solves it
-without integers), and refuses files with sets or indicators.
+a quadratic cost, SOS1 sets, indicator rows, maxima and complementary pairs (as products that are zero). Gurobi reads
+all of that; HiGHS reads the quadratic cost (and solves it without integers), and refuses files with any of the others.
 
 Names are those of the model. Characters that LP readers stumble over are replaced, brackets by parentheses:
 `t03.layer2.relu[17].a` stands in an LP file as `t03.layer2.relu(17).a`. The map has both spellings where they differ.
@@ -97,6 +97,8 @@ class _FileNames:
         self.rows = self._spelled(model.row_names, rows)
         self.indicators = self._spelled(model.indicators.names if model.indicators else (), rows)
         self.sos1 = self._spelled(model.sos1.names if model.sos1 else (), rows)
+        self.maxima = self._spelled(model.maxima.operands.names if model.maxima else (), rows)
+        self.pairs = self._spelled(model.pairs.names if model.pairs else (), rows)
 
     def _spelled(self, names: Sequence[str], taken: set[str]) -> list[str]:
         spelled = []
@@ -169,6 +171,8 @@ def _lp(model: MipModel, names: _FileNames) -> Iterator[str]:
         switch = rows.switch[k]
         when = [] if switch is None else [f"{columns[switch[0]]} = {int(switch[1])} ->"]
         yield from _wrapped([f"{name}:", *when, *terms, f"{rows.sense[k]} {_number(rows.right[k])}"])
+    for name, first, second in _pairs(model, names):
+        yield from _wrapped([f"{name}:", f"[ {first} * {second} ] = 0"])
     yield "Bounds"
     binary = model.integer & (model.lower == 0) & (model.upper == 1)
     for k in np.flatnonzero(~binary).tolist():
@@ -184,6 +188,10 @@ def _lp(model: MipModel, names: _FileNames) -> Iterator[str]:
         yield "SOS"
         for name, members in _sets(model, names):
             yield from _wrapped([f"{name}: S1::", *(f"{columns[m]}:{k}" for k, m in enumerate(members, 1))])
+    if model.maxima is not None:
+        yield "General Constraints"
+        for name, result, operands in _maxima(model, names):
+            yield from _wrapped([f"{name}: {result} = MAX (", " , ".join(operands), ")"])
     yield "End"
 
 
@@ -221,6 +229,7 @@ def _mps(model: MipModel, names: _FileNames) -> Iterator[str]:
     yield " N objective"
     for name, sense in zip(rows.names, rows.sense, strict=True):
         yield f" {'E' if sense == '=' else sense.replace('=', '').translate(_MPS_SENSE)} {name}"
+    yield from (f" E {name}" for name, _, _ in _pairs(model, names))
     yield "COLUMNS"
     by_column = rows.matrix.tocsc()
     switches = set(np.flatnonzero(np.diff(np.concatenate([[False], model.integer, [False]]))).tolist())
@@ -251,11 +260,19 @@ def _mps(model: MipModel, names: _FileNames) -> Iterator[str]:
         yield "QUADOBJ"
         for k in np.flatnonzero(model.quadratic).tolist():
             yield f" {columns[k]} {columns[k]} {_number(2 * model.quadratic[k])}"
+    for name, first, second in _pairs(model, names):
+        yield f"QCMATRIX {name}"
+        yield from (f" {first} {second} 0.5", f" {second} {first} 0.5")
     if model.indicators is not None:
         yield "INDICATORS"
         for name, switch in zip(rows.names, rows.switch, strict=True):
             if switch is not None:
                 yield f" IF {name} {columns[switch[0]]} {int(switch[1])}"
+    if model.maxima is not None:
+        yield "GENCONS"
+        for name, result, operands in _maxima(model, names):
+            yield f" MAX {name}"
+            yield from (f" {operand}" for operand in (result, *operands))
     yield "ENDATA"
 
 
@@ -278,6 +295,25 @@ def _sets(model: MipModel, names: _FileNames) -> Iterator[tuple[str, list[int]]]
     ends = model.sos1.starts.tolist()
     for name, begin, end in zip(names.sos1, ends[:-1], ends[1:], strict=True):
         yield name, model.sos1.members[begin:end].tolist()
+
+
+def _maxima(model: MipModel, names: _FileNames) -> Iterator[tuple[str, str, list[str]]]:
+    """Name, result, and operands of every maximum, the constant last."""
+    assert model.maxima is not None
+    columns, ends = names.columns, model.maxima.operands.starts.tolist()
+    for k, name in enumerate(names.maxima):
+        operands = [columns[m] for m in model.maxima.operands.members[ends[k] : ends[k + 1]].tolist()]
+        constant = float(model.maxima.constant[k])
+        if constant > -np.inf:
+            operands.append(_number(constant))
+        yield name, columns[model.maxima.result[k]], operands
+
+
+def _pairs(model: MipModel, names: _FileNames) -> Iterator[tuple[str, str, str]]:
+    """Name and both columns of every complementary pair."""
+    if model.pairs is not None:
+        for name, a, b in zip(names.pairs, model.pairs.first.tolist(), model.pairs.second.tolist(), strict=True):
+            yield name, names.columns[a], names.columns[b]
 
 
 def _number(value: float) -> str:
