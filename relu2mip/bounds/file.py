@@ -99,7 +99,7 @@ def load(path: str | Path, unrolled: Unrolled) -> Bounds:
     if not Path(path).is_file():
         raise InvalidProblem(f"there is no file of bounds {path}; write one with compiled.all_bounds.save")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].item())
         version = header["format"]
