@@ -62,7 +62,10 @@ def _bounds() -> list[dict[str, Any]]:
 def _formulations() -> list[dict[str, Any]]:
     from relu2mip.registry import formulations
 
-    return [{"name": name, "options": _options(part), "what": _summary(part)} for name, part in formulations.items()]
+    return [
+        {"name": name, "exact": part.exact, "options": _options(part), "what": _summary(part)}
+        for name, part in formulations.items()
+    ]
 
 
 def _backends() -> list[dict[str, Any]]:
