@@ -225,6 +225,14 @@ class TestBounds:
         assert shown.stderr == "wrote widths.png\n"
         assert (folder / "widths.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_saved_bounds_are_those_of_the_method_file(self, run: Run, folder: Path):
+        saved = run("bounds", "problem.toml", "--method", "crown+lp", "--save", "bounds.npz", "--json")
+        assert saved.stderr == "wrote bounds.npz\n"
+        again = run("bounds", "problem.toml", "--method", "file(path=bounds.npz)", "--json")
+        assert json.loads(saved.stdout)["values"] == json.loads(again.stdout)["values"]
+        answer = json.loads(run("solve", "problem.toml", "--bounds", "file(path=bounds.npz)", "--json").stdout)
+        assert answer["objective"] == pytest.approx(r2m.solve(r2m.Trajectory.from_toml("problem.toml")).objective)
+
 
 class TestCompile:
     @pytest.mark.parametrize("suffix", ["lp", "mps"])
@@ -510,6 +518,12 @@ def test_bad_network_gets_one_message(run: Run, folder: Path, spoil: Callable[[P
         (("solve", "box.toml", "--plot", "plan.png"), 1, "no steps to plot"),
         (("bounds", "box.toml", "--plot", "plan.png"), 1, "no steps to plot"),
         (("bounds", "problem.toml", "--plot", "plan.txt"), 1, "cannot draw to .txt"),
+        (("bounds", "problem.toml", "--save", "bounds.txt"), 1, "bounds.txt: cannot write .txt; use .npz"),
+        (
+            ("bounds", "problem.toml", "--method", "ibp", "--method", "crown", "--save", "b.npz"),
+            1,
+            "give --method once",
+        ),
         (("bounds", "problem.toml", "--method", "ibp", "--method", "crwn"), 1, "did you mean 'crown'"),
         (("solve", "problem.toml", "--bakend", "highs"), 2, "--backend"),
         (("solve",), 2, "Missing argument"),

@@ -12,7 +12,7 @@ from relu2mip.cli.arguments import Debug, Json, Problem
 from relu2mip.cli.console import message, progress, show, show_json, side_by_side, table
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import LAYER, holds_for, layer_table
-from relu2mip.errors import InvalidProblem
+from relu2mip.errors import InvalidOption, InvalidProblem
 
 if TYPE_CHECKING:
     from relu2mip.bounds import Bounds
@@ -23,9 +23,18 @@ Methods = Annotated[
 ]
 Plot = Annotated[Path | None, typer.Option(help="Draw widths over the steps: .png, .svg or .pdf.", show_default=False)]
 
+Save = Annotated[
+    Path | None, typer.Option(help="Write the bounds of one method, for the method file: .npz.", show_default=False)
+]
+
 
 def bounds(
-    problem: Problem, method: Methods = None, plot: Plot = None, json: Json = False, debug: Debug = False
+    problem: Problem,
+    method: Methods = None,
+    plot: Plot = None,
+    save: Save = None,
+    json: Json = False,
+    debug: Debug = False,
 ) -> None:
     """Bound every unit of a problem's network and show, for each layer and step, how many units are stable.
 
@@ -35,12 +44,14 @@ def bounds(
       relu2mip bounds problem.toml
       relu2mip bounds problem.toml --method crown --method "crown+lp" --plot widths.png
       relu2mip bounds problem.toml --method "ibp+data(path=transitions.npz)" --json
+      relu2mip bounds problem.toml --method "crown+lp" --save bounds.npz
     """
     from relu2mip.bounds import compute_bounds
     from relu2mip.compiled import resolve_bounds
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.toml import read
 
+    check_output(save, (".npz",))
     if plot is not None:
         from relu2mip.plot import check_plot
 
@@ -52,10 +63,15 @@ def bounds(
     if not stacks:
         methods = resolve_bounds(described.options.get("bounds", "auto"))
         stacks = {"+".join(map(str, methods)): methods}
+    if save is not None and len(stacks) > 1:
+        raise InvalidOption(f"--save writes the bounds of one method, and here are {len(stacks)}; give --method once")
     found: dict[str, Bounds] = {}
     for name, methods in stacks.items():
         with progress(f"bounding {problem} by {name}"):
             found[name] = compute_bounds(described.unrolled, methods)
+    if save is not None:
+        with complete(save) as path:
+            next(iter(found.values())).save(path)
     if plot is not None:
         from relu2mip.plot_bounds import plot_bounds
 
@@ -67,8 +83,8 @@ def bounds(
     else:
         sign = -1.0 if isinstance(described, BoxProblem) and described.sense == "max" else 1.0
         _show(found, sign)
-    if plot is not None:
-        message(f"wrote {plot}")
+    for written in filter(None, (save, plot)):
+        message(f"wrote {written}")
 
 
 def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
