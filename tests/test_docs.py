@@ -1,7 +1,7 @@
 """The documentation is true: its Python runs, and what it says is printed is printed.
 
 Every ```python block of a page runs, in order, in one namespace, in a folder with the example files; a ```text block
-right after one is what it prints ("..." stands for anything).
+right after one is what it prints ("..." stands for anything). So do the commands of the page on the command line.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ import contextlib
 import doctest
 import importlib.util
 import io
+import os
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 from operator import attrgetter
 from pathlib import Path
@@ -21,6 +24,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip import errors
+from relu2mip.cli import app as cli
 from relu2mip.registry import bound_methods, formulations
 from tests.conftest import ROOT
 from tests.registries import restored_registries  # noqa: F401
@@ -30,6 +34,7 @@ EXAMPLE_FILES = ["dynamics.onnx", "problem.toml"]
 OPTIONAL = ["cvxpy", "gurobipy", "matplotlib", "torch"]
 FENCE = r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```\n"
 OUTPUT = r"(?:\n+(?P=indent)```text\n(?P<printed>.*?)^(?P=indent)```$)?"
+COMMANDS = re.compile(r"^```console\n(?P<code>.*?)^```\n\n```text\n(?P<printed>.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(FENCE + OUTPUT, re.MULTILINE | re.DOTALL)
 
 
@@ -66,6 +71,33 @@ def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytes
             exec(code, namespace)
         if block["printed"] is not None:
             assert_prints(printed.getvalue(), textwrap.dedent(block["printed"]), f"{page}:{line}")
+
+
+def test_the_commands_of_the_command_line_page_run(tmp_path: Path) -> None:
+    for package in ("matplotlib", "gymnasium"):
+        pytest.importorskip(package)
+    page = DOCS / "guide" / "command-line.md"
+    text = page.read_text()
+    blocks = list(COMMANDS.finditer(text))
+    assert len(blocks) == text.count("```console")
+    assert {command for block in blocks for command in re.findall(r"^relu2mip (\w+)", block["code"])} == set(
+        cli.COMMANDS
+    )
+    for name in EXAMPLE_FILES:
+        shutil.copy(ROOT / "examples" / "cartpole" / name, tmp_path)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for block in blocks:
+        line = text[: block.start()].count("\n") + 1
+        shell = subprocess.run(
+            ["bash", "-c", block["code"]],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        assert_prints(shell.stdout, block["printed"], f"{page.name}:{line}")
 
 
 def assert_prints(printed: str, shown: str, where: str) -> None:
