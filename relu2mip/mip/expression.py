@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip.arrays import Array, Index, Matrix
+from relu2mip.arrays import Array, Index, Matrix, triplets
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,21 @@ class Expression:
             for part, columns in self.terms
         )
         return Expression(terms, np.asarray(matrix @ self.constant))
+
+    def matrix(self, columns: int) -> Any:
+        """The coefficients as one CSR matrix over all the `columns` of a model, without zeros."""
+        entries = [
+            (np.arange(part.size), np.arange(part.size), part) if part.ndim == 1 else triplets(part)
+            for part, _ in self.terms
+        ]
+        rows = np.concatenate([np.zeros(0, dtype=np.intp), *(i for i, _, _ in entries)])
+        places = [where[j] for (_, j, _), (_, where) in zip(entries, self.terms, strict=True)]
+        values = np.concatenate([np.zeros(0), *(v for _, _, v in entries)])
+        place = (rows, np.concatenate([np.zeros(0, dtype=np.intp), *places]))
+        matrix = sp.csr_array((values, place), shape=(self.size, columns))
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        return matrix
 
     def evaluate(self, x: Array) -> Array:
         """The values at a point of all columns."""

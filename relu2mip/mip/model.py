@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from relu2mip.arrays import Array, Index, Mask, Matrix, triplets
 from relu2mip.mip.expression import Expression
 from relu2mip.mip.names import NameBlock, Names
+from relu2mip.mip.separator import CutOptions, Separator
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,8 @@ class MipModel:
 
     `quadratic` holds the coefficients of the squared columns (at least 0), or is None. `values` is the map back: the
     columns of a named vector of the network or problem ("t03.state", "t03.layer2.relu.y", ...). `start` is a point for
-    a MIP start, NaN where nothing is proposed.
+    a MIP start, NaN where nothing is proposed. `separators` know more rows, which `cutting` says how to use; the model
+    is complete without them.
     """
 
     lower: Array
@@ -100,6 +102,8 @@ class MipModel:
     pairs: Pairs | None = None
     start: Array | None = None
     values: Mapping[str, Index] | None = None
+    separators: tuple[Separator, ...] = ()
+    cutting: CutOptions = CutOptions()
 
     @property
     def columns(self) -> int:
@@ -182,6 +186,8 @@ class ModelBuilder:
         self._indicators: list[tuple[Index, Mask, list[tuple[Index, Index, Array]], Array, Array, NameBlock]] = []
         self._maxima: list[tuple[Index, Index, Index, Array, NameBlock]] = []
         self._pairs: list[tuple[Index, Index, NameBlock]] = []
+        self._separators: list[Separator] = []
+        self._cutting = CutOptions()
         self.offset = 0.0
         self.values: dict[str, Index] = {}
 
@@ -253,6 +259,11 @@ class ModelBuilder:
         """Let one of the columns first[k] and second[k] be zero."""
         self._pairs.append((first, second, name))
 
+    def add_separator(self, separator: Separator, options: CutOptions) -> None:
+        """Add a family of rows to be separated; the options of the last one hold for all."""
+        self._separators.append(separator)
+        self._cutting = options
+
     def minimise(self, terms: Sequence[tuple[ArrayLike, Index]], offset: float = 0.0) -> None:
         """Add sum_k c_k @ x[columns_k] + offset to the objective."""
         self._costs += [(columns, _spread(c, columns.size)) for c, columns in terms]
@@ -297,6 +308,8 @@ class ModelBuilder:
             maxima=self._build_maxima(),
             pairs=self._build_pairs(),
             values=dict(self.values),
+            separators=tuple(self._separators),
+            cutting=self._cutting,
         )
 
     def _vector(self, parts: list[tuple[Index, Array]]) -> Array:
