@@ -10,10 +10,12 @@ Source: inclusion isotonicity, Moore, "Interval Analysis" (1966).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array
@@ -93,7 +95,17 @@ def _written(unrolled: Unrolled) -> str:
         block = NameBlock(name, np.arange(unrolled.form.values[i].size))
         expressions[name] = Expression.of(model.add_columns(block, -1.0, 1.0))
     unrolled.write(model, expressions)
-    built = model.build()
-    matrix, squares = built.matrix, built.cost * 0 if built.quadratic is None else built.quadratic
-    rows = matrix.indptr, matrix.indices, matrix.data, built.row_lower, built.row_upper
-    return fingerprint(built.lower, built.upper, built.integer, built.cost, built.offset, squares, *rows)
+    return fingerprint(*_numbers(replace(model.build(), values=None)))
+
+
+def _numbers(part: Any) -> Iterator[ArrayLike]:
+    """All numbers of a model, with texts that hold their places; names are left out."""
+    if isinstance(part, sp.csr_array):
+        yield from (part.indptr, part.indices, part.data)
+    elif is_dataclass(part):
+        for field in fields(part):
+            if not field.name.endswith("names"):
+                yield field.name
+                yield from _numbers(getattr(part, field.name))
+    else:
+        yield str(part) if part is None or isinstance(part, tuple) else part
