@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -22,7 +22,8 @@ from relu2mip.backends.protocol import (
 )
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
-from relu2mip.mip.capability import require
+from relu2mip.mip.capability import needs, require
+from relu2mip.mip.cuts import violated
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.options import SolveOptions
 
@@ -37,6 +38,7 @@ STOPS = {
 }
 """By Gurobi's status code; 4 is "infeasible or unbounded", and 5 promises a ray but no feasible point."""
 
+EMITTED = "a gurobipy.Model that you solve"
 NOT_SOLVED = 1
 SIZE_LIMIT = 10010
 IIS_SECONDS = 10.0
@@ -79,14 +81,14 @@ class GurobiBackend:
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            native.optimize()
+            native.optimize(_separating(model, native))
             solution = read(model, native)
             conflict = _conflict(native, model) if solution.stop is Stop.INFEASIBLE else ()
             return replace(solution, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:
         """A silent `gurobipy.Model` with named variables and constraints; the handles are one `MVar`."""
-        model, lowered = lower(model, self.capabilities(), self.name)
+        model, lowered = lower(model, self.capabilities() - {Capability.CALLBACK}, EMITTED)
         require_available(self)
         with translated_errors(model):
             native, x = self._native(model, silent_environment(), named=True)
@@ -99,7 +101,7 @@ class GurobiBackend:
     def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add to a `gurobipy.Model`; `given` holds `MVar`s, lists of `Var`, or `MLinExpr`s. See `Backend.attach`."""
         require_available(self)
-        model, _ = lower(model, self.capabilities() - REWRITTEN, self.name)
+        model, _ = lower(model, self.capabilities() - REWRITTEN - {Capability.CALLBACK}, EMITTED)
         match = Given.of(model, given)
         free = match.free
         names = [model.column_names[k] for k in free.tolist()]
@@ -293,6 +295,29 @@ def _start(start: Array) -> Array:
     from gurobipy import GRB
 
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
+
+
+def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
+    """A callback that adds what the model's separators find at the nodes of the search, where they are asked to."""
+    if Capability.CALLBACK not in needs(model):
+        return None
+    from gurobipy import GRB, LinExpr
+
+    variables = native.getVars()
+    native.setParam("PreCrush", 1)
+
+    def callback(native: Any, where: int) -> None:
+        if where != GRB.Callback.MIPNODE or native.cbGet(GRB.Callback.MIPNODE_STATUS) != GRB.OPTIMAL:
+            return
+        cuts = violated(model, np.array(native.cbGetNodeRel(variables)))
+        columns, values = (
+            [*np.split(part, cuts.matrix.indptr[1:-1])] for part in (cuts.matrix.indices, cuts.matrix.data)
+        )
+        for row, upper in enumerate(cuts.upper.tolist()):
+            left = LinExpr(values[row].tolist(), [variables[k] for k in columns[row].tolist()])
+            native.cbCut(left, GRB.LESS_EQUAL, upper)
+
+    return callback
 
 
 def _conflict(native: Any, model: MipModel) -> tuple[str, ...]:

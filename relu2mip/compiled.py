@@ -1,4 +1,4 @@
-"""The compiler's pipeline: problem -> normal form -> bounds -> fewer units -> model."""
+"""The compiler's pipeline: problem -> normal form -> bounds -> fewer units -> model -> cuts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
+from relu2mip.mip.cuts import with_root_cuts
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
 from relu2mip.passes import specialise
@@ -107,12 +108,16 @@ def compile(
     built = model.build()
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form, values))
+    built_at = time.perf_counter()
+    built, cuts = with_root_cuts(built)
     seconds = {
         "unroll": unrolled_at - begun,
         "bounds": bounded_at - unrolled_at,
-        "model": time.perf_counter() - bounded_at,
+        "model": built_at - bounded_at,
     }
-    statistics = Statistics.of(all_bounds, costs, built, seconds)
+    if cuts is not None:
+        seconds["cuts"] = cuts.seconds
+    statistics = Statistics.of(all_bounds, costs, built, seconds, cuts)
     how = str(chosen), chosen.exact
     return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
 

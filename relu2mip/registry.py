@@ -86,6 +86,7 @@ formulations: Registry = Registry(
     {
         "big-m": "relu2mip.formulations.big_m:BigM",
         "triangle": "relu2mip.formulations.triangle:Triangle",
+        "ideal": "relu2mip.formulations.ideal:Ideal",
     },
 )
 backends: Registry = Registry(

@@ -11,6 +11,7 @@ import numpy as np
 from relu2mip.bounds import Bounds
 from relu2mip.formulations import Encoding
 from relu2mip.mip import MipModel
+from relu2mip.mip.cuts import RootCuts
 from relu2mip.normal_form import Max, Place, Relu
 
 SIZES = ("columns", "binaries", "rows", "nonzeros")
@@ -44,7 +45,10 @@ class LayerStatistics(LayerBounds):
 
 @dataclass(frozen=True)
 class Statistics:
-    """Totals of the model and its layers; `seconds` of unrolling, bounds, and building the model."""
+    """Totals of the model and its layers; `seconds` of unrolling, bounds, building the model, and cuts.
+
+    cuts: what cut rounds at the root did, for formulations that have some; the totals count the cuts that were kept.
+    """
 
     columns: int
     binaries: int
@@ -54,10 +58,18 @@ class Statistics:
     stable: int
     layers: tuple[LayerStatistics, ...]
     seconds: Mapping[str, float]
+    cuts: RootCuts | None = None
 
     @classmethod
-    def of(cls, bounds: Bounds, costs: Sequence[Encoding], model: MipModel, seconds: Mapping[str, float]) -> Statistics:
-        """From the bounds of the whole form, what each value of the reduced form cost, and the model."""
+    def of(
+        cls,
+        bounds: Bounds,
+        costs: Sequence[Encoding],
+        model: MipModel,
+        seconds: Mapping[str, float],
+        cuts: RootCuts | None = None,
+    ) -> Statistics:
+        """From the bounds of the whole form, what each value of the reduced form cost, and the model with its cuts."""
         sizes: dict[str, Any]
         by_place: dict[tuple[int | None, str], list[Encoding]] = {}
         for cost in costs:
@@ -78,6 +90,7 @@ class Statistics:
             stable,
             tuple(layers),
             dict(seconds),
+            cuts,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +100,8 @@ class Statistics:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Statistics:
         """The inverse of `to_dict`."""
-        return cls(**{**data, "layers": tuple(LayerStatistics(**layer) for layer in data["layers"])})
+        layers = tuple(LayerStatistics(**layer) for layer in data["layers"])
+        return cls(**{**data, "layers": layers, "cuts": RootCuts.from_dict(data.get("cuts"))})
 
 
 def _key(place: Place) -> tuple[int | None, str]:

@@ -2,6 +2,7 @@
 
 from relu2mip.formulations.big_m import BigM
 from relu2mip.formulations.encode import Encoder, Encoding, Formulation, encode
+from relu2mip.formulations.ideal import Ideal
 from relu2mip.formulations.triangle import Triangle
 
-__all__ = ["BigM", "Encoder", "Encoding", "Formulation", "Triangle", "encode"]
+__all__ = ["BigM", "Encoder", "Encoding", "Formulation", "Ideal", "Triangle", "encode"]

@@ -17,6 +17,7 @@ class Capability(StrEnum):
     INDICATORS = "indicator rows"
     MAXIMA = "maxima of columns"
     PAIRS = "complementary pairs"
+    CALLBACK = "cuts separated during the search"
 
 
 def needs(model: MipModel) -> frozenset[Capability]:
@@ -27,6 +28,7 @@ def needs(model: MipModel) -> frozenset[Capability]:
         Capability.INDICATORS: model.indicators is not None and model.indicators.binary.size > 0,
         Capability.MAXIMA: model.maxima is not None and len(model.maxima) > 0,
         Capability.PAIRS: model.pairs is not None and len(model.pairs) > 0,
+        Capability.CALLBACK: model.cutting.callback and len(model.separators) > 0,
     }
     return frozenset(capability for capability, is_held in held.items() if is_held)
 

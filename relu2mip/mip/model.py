@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from relu2mip.arrays import Array, Index, Mask, Matrix, triplets
 from relu2mip.mip.expression import Expression
 from relu2mip.mip.names import NameBlock, Names
-from relu2mip.mip.separator import CutOptions, Separator
+from relu2mip.mip.separator import NO_CUTS, CutOptions, Separator
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class MipModel:
     start: Array | None = None
     values: Mapping[str, Index] | None = None
     separators: tuple[Separator, ...] = ()
-    cutting: CutOptions = CutOptions()
+    cutting: CutOptions = NO_CUTS
 
     @property
     def columns(self) -> int:
@@ -187,7 +187,7 @@ class ModelBuilder:
         self._maxima: list[tuple[Index, Index, Index, Array, NameBlock]] = []
         self._pairs: list[tuple[Index, Index, NameBlock]] = []
         self._separators: list[Separator] = []
-        self._cutting = CutOptions()
+        self._cutting = NO_CUTS
         self.offset = 0.0
         self.values: dict[str, Index] = {}
 

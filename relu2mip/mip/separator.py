@@ -1,4 +1,4 @@
-"""Rows that a model does not hold yet: found at a point that violates them, in rounds at the root or during a search."""
+"""Rows that a model does not hold yet, found where a point violates them: in rounds at the root, or during a search."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ class CutOptions:
             raise InvalidOption(f"tolerance is {self.tolerance}; give a relative movement of the bound in [0, 1)")
         if not self.budget > 0:
             raise InvalidOption(f"budget is {self.budget}; give a positive number of seconds")
+
+
+NO_CUTS = CutOptions(rounds=0)
 
 
 @dataclass(frozen=True, eq=False)

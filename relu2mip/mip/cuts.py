@@ -1,0 +1,171 @@
+"""Cut rounds at the root: solve the linear relaxation, separate, add, and again while the bound moves.
+
+The relaxation stays inside HiGHS, whatever solves the model afterwards: each round hands over its rows in one piece,
+and the dual simplex method goes on from the last vertex. A quadratic cost is replaced by its tangents. Cuts that lost
+their grip are taken out after every round, and only those that bind at the end are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array
+from relu2mip.errors import SolverFailure
+from relu2mip.mip.extend import with_rows
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.names import DerivedBlock
+from relu2mip.mip.outer_approximation import tangent_relaxation
+from relu2mip.mip.separator import Cuts
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 3
+"""Rounds that may move the bound too little together; cuts often do so one after the other before they take hold."""
+
+BINDING = 1e-6
+"""Largest slack of a cut that binds."""
+
+
+@dataclass(frozen=True)
+class RootCuts:
+    """What the rounds did: cuts found and kept, and the bound of the relaxation before and after them.
+
+    The bounds are those of the minimised objective; infinite where the relaxation is infeasible or unbounded.
+    """
+
+    rounds: int
+    found: int
+    kept: int
+    before: float
+    after: float
+    seconds: float
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> RootCuts | None:
+        """From plain values; a bound that is null was not finite, so nothing was proven."""
+        return (
+            None if data is None else cls(**{key: -np.inf if value is None else value for key, value in data.items()})
+        )
+
+    def __str__(self) -> str:
+        moved = f"root bound {self.before:.6g} to {self.after:.6g}"
+        return f"{self.rounds} rounds, {self.kept} of {self.found} cuts kept, {moved}, {self.seconds:.2f} s"
+
+
+def with_root_cuts(model: MipModel) -> tuple[MipModel, RootCuts | None]:
+    """The model with what its separators find at the root, and what that did; as it is without separators or a cost.
+
+    Raises `CapabilityMissing` where a squared column has an infinite bound.
+    """
+    if not model.separators or not model.cutting.rounds or not _has_cost(model):
+        return model, None
+    begun, options = time.perf_counter(), model.cutting
+    relaxation = _Relaxation(tangent_relaxation(model))
+    x, before = relaxation.solve(options.budget)
+    history, found = [before], 0
+    while x is not None and len(history) <= options.rounds and not _stalled(history, options.tolerance):
+        left = options.budget - (time.perf_counter() - begun)
+        rows = violated(model, x)
+        if not len(rows) or left <= 0:
+            break
+        relaxation.drop_slack(x)
+        relaxation.add(rows, len(history))
+        x, bound = relaxation.solve(left)
+        history.append(bound)
+        found += len(rows)
+    if x is not None:
+        relaxation.drop_slack(x)
+    seconds = time.perf_counter() - begun
+    report = RootCuts(len(history) - 1, found, len(relaxation.cuts), before, max(history), seconds)
+    log.info("%s", report)
+    return relaxation.strengthened(model), report
+
+
+def violated(model: MipModel, x: Array) -> Cuts:
+    """The rows that the separators of a model find at a point of its columns, maybe with others behind them."""
+    return joined([separator.separate(x) for separator in model.separators], x.size).furthest(model.cutting.most)
+
+
+def _has_cost(model: MipModel) -> bool:
+    return bool(model.cost.any() or (model.quadratic is not None and model.quadratic.any()))
+
+
+def _stalled(history: list[float], tolerance: float) -> bool:
+    """Whether the last `PATIENCE` rounds together moved the bound too little."""
+    if len(history) <= PATIENCE:
+        return False
+    return history[-1] - history[-1 - PATIENCE] <= tolerance * max(1e-9, abs(history[-1]))
+
+
+def joined(found: list[Cuts], columns: int) -> Cuts:
+    """Cuts of several separators as one."""
+    return Cuts(
+        sp.csr_array(sp.vstack([sp.csr_array((0, columns)), *(cuts.matrix for cuts in found)], format="csr")),
+        np.concatenate([np.zeros(0), *(cuts.upper for cuts in found)]),
+        np.concatenate([np.zeros(0), *(cuts.distance for cuts in found)]),
+        np.concatenate([np.zeros(0, dtype=np.intp), *(cuts.columns for cuts in found)]),
+    )
+
+
+class _Relaxation:
+    """A linear program inside HiGHS, and the cuts that were added to it, each with its round."""
+
+    def __init__(self, model: MipModel) -> None:
+        from highspy import Highs, HighsLp, MatrixFormat
+
+        self.model, self.cuts, self.rounds = model, joined([], model.columns), np.zeros(0, dtype=np.intp)
+        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
+        self.highs.setOptionValue("output_flag", False)
+        self.highs.setOptionValue("threads", 1)
+        lp = HighsLp()
+        lp.num_col_, lp.num_row_, lp.offset_ = model.columns, model.rows, model.offset
+        lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
+        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+        lp.a_matrix_.format_ = MatrixFormat.kRowwise
+        lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
+        lp.a_matrix_.value_ = model.matrix.data
+        if self.highs.passModel(lp).name == "kError":
+            raise SolverFailure("HiGHS refused the arrays of the linear relaxation")
+
+    def solve(self, seconds: float) -> tuple[Array | None, float]:
+        """A vertex and its objective: inf where there is no point, -inf where nothing is proven."""
+        # HiGHS measures its limit on a clock that runs on from solve to solve.
+        self.highs.setOptionValue("time_limit", self.highs.getRunTime() + max(seconds, 1e-3))
+        self.highs.run()
+        status = self.highs.getModelStatus().name
+        if status == "kOptimal":
+            return np.array(self.highs.getSolution().col_value), self.highs.getInfo().objective_function_value
+        log.info("cut rounds end: the linear relaxation is %s", status)
+        return None, np.inf if status == "kInfeasible" else -np.inf
+
+    def add(self, cuts: Cuts, number: int) -> None:
+        """Add the cuts of one round."""
+        size, matrix = len(cuts), cuts.matrix
+        start, index = matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32)
+        below = np.full(size, -np.inf)
+        if self.highs.addRows(size, below, cuts.upper, matrix.nnz, start, index, matrix.data).name == "kError":
+            raise SolverFailure("HiGHS refused the rows of a cut round")
+        self.cuts = joined([self.cuts, cuts], self.model.columns)
+        self.rounds = np.concatenate([self.rounds, np.full(size, number)])
+
+    def drop_slack(self, x: Array) -> None:
+        """Take out the cuts that do not bind at a vertex."""
+        slack = self.cuts.upper - self.cuts.matrix @ x > BINDING
+        rows = self.model.rows + np.flatnonzero(slack)
+        self.highs.deleteRows(rows.size, rows.astype(np.int32))
+        self.cuts, self.rounds = self.cuts.select(np.flatnonzero(~slack)), self.rounds[~slack]
+
+    def strengthened(self, model: MipModel) -> MipModel:
+        """A model whose columns are the first of the relaxation, with the cuts."""
+        for number in np.unique(self.rounds).tolist():
+            cuts = self.cuts.select(np.flatnonzero(self.rounds == number))
+            names = DerivedBlock(model.column_names, cuts.columns, f".cut{number}")
+            model = with_rows(model, names, cuts.matrix[:, : model.columns], upper=cuts.upper)
+        return model
