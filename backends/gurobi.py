@@ -230,10 +230,12 @@ def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
 
 def size_limit(model: MipModel) -> BackendUnavailable:
     """What to say when the licence is too small for the model."""
-    squares = model.quadratic is not None and bool(model.quadratic.any())
-    advice = (
-        " (200 columns with a quadratic cost, for which gurobi(quadratic=cuts) lifts that limit)" if squares else ""
-    )
+    held = needs(model)
+    advice = ""
+    if Capability.QUADRATIC in held:
+        advice = " (200 columns with a quadratic cost, for which gurobi(quadratic=cuts) lifts that limit)"
+    if Capability.PAIRS in held:
+        advice = " (200 columns with complementary pairs; the formulation sos1 has no such limit)"
     return BackendUnavailable(
         f"this Gurobi licence is limited in size: the model has {model.columns:,} columns and {model.rows:,} rows, "
         f"the licence that comes with pip takes 2,000 of each{advice}. Use backend 'highs', shorten the horizon, or "

@@ -86,6 +86,10 @@ formulations: Registry = Registry(
     {
         "big-m": "relu2mip.formulations.big_m:BigM",
         "triangle": "relu2mip.formulations.triangle:Triangle",
+        "sos1": "relu2mip.formulations.sos1:Sos1",
+        "indicator": "relu2mip.formulations.indicator:Indicator",
+        "max-constraint": "relu2mip.formulations.max_constraint:MaxConstraint",
+        "complementarity": "relu2mip.formulations.complementarity:Complementarity",
         "ideal": "relu2mip.formulations.ideal:Ideal",
     },
 )

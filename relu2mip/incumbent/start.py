@@ -8,6 +8,7 @@ from dataclasses import replace
 from relu2mip.arrays import Array
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import Expression, MipModel
+from relu2mip.mip.lowering import pairs_to_sos1
 from relu2mip.mip.run import run
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import SolveOptions
@@ -23,5 +24,5 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm, expressions: Seque
     for name, i in form.inputs.items():
         ((_, columns),) = expressions[i].terms
         lower[columns] = upper[columns] = plan.inputs[name]
-    pinned = replace(model, lower=lower, upper=upper, start=None)
+    pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None))
     return run(pinned, backends["highs"](), SolveOptions(time_limit=5.0, threads=1)).x

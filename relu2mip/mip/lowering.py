@@ -20,7 +20,8 @@ negative; b_i binary, 1 where x_i is the largest:
 
 and sum_i b_i = 1 in place of the last three where there is no constant. Per maximum: k binaries, at most 2 k + 3 rows.
 
-Complementary pairs are not rewritten: as SOS1 sets they would be another formulation than the one asked for.
+Complementary pairs are not rewritten on a backend's behalf: as SOS1 sets, which they can be, they are another
+formulation than the one asked for.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able, needs, require
 from relu2mip.mip.extend import with_columns, with_rows
 from relu2mip.mip.groups import group_of, largest_other
-from relu2mip.mip.model import MipModel
-from relu2mip.mip.names import DerivedBlock
+from relu2mip.mip.model import Groups, MipModel
+from relu2mip.mip.names import DerivedBlock, Names
 
 SOS1_TO_BIG_M = "SOS1 sets to big-M"
 INDICATORS_TO_BIG_M = "indicator rows to big-M"
@@ -159,6 +160,20 @@ def lower_maxima(model: MipModel) -> MipModel:
     reached = result - _rows([(group, binary, gain)], sizes.size, columns)[floor]
     names = DerivedBlock(maxima.operands.names, floor, ".attained")
     return with_rows(extended, names, reached, upper=constant[floor])
+
+
+def pairs_to_sos1(model: MipModel) -> MipModel:
+    """The model with an SOS1 set for each complementary pair: the same points, for solvers without products."""
+    pairs = model.pairs
+    if pairs is None:
+        return model
+    members, starts = np.stack([pairs.first, pairs.second], axis=1).ravel(), 2 * np.arange(len(pairs) + 1)
+    names = pairs.names
+    if (old := model.sos1) is not None:
+        members = np.concatenate([old.members, members])
+        starts = np.concatenate([old.starts, old.starts[-1] + starts[1:]])
+        names = Names((*old.names.blocks, *names.blocks))
+    return replace(model, sos1=Groups(members, starts, names), pairs=None)
 
 
 def _first_largest(values: Array, starts: Index, constant: Array) -> Array:
