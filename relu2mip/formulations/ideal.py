@@ -17,7 +17,7 @@ arithmetic. Maxima are those of big-M.
 Ideal for each unit by itself: not for a layer, and not for two layers.
 
 Source: Anderson, Huchette, Ma, Tjandraatmadja, Vielma, "Strong mixed-integer programming formulations for trained
-neural networks" (Mathematical Programming, 2020), proposition 12.
+neural networks" (Mathematical Programming, 2020).
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ class Facets:
         columns = np.concatenate([self.y[cut], self.a[cut], self.weights.indices[kept]])
         values = np.concatenate([np.ones(cut.size), -slope[cut], -self.weights.data[kept]])
         matrix = sp.csr_array((values, (rows, columns)), shape=(cut.size, x.size))
+        matrix.eliminate_zeros()
         return Cuts(matrix, (self.rounding - constant)[cut], distance[cut], self.y[cut])
 
     @property
