@@ -49,18 +49,11 @@ class Auto:
         """See the module's text."""
         depth = sum(isinstance(value, Relu | Max) for value in bounds.form.values)
         bounds = Crown(WINDOW if depth > DEEP else 0).tighten(unrolled, bounds)
-        unstable = unstable_units(bounds)
-        if unstable <= FEW or depth > DEEP:
-            return replace(bounds, detail={"unstable": unstable})
+        if bounds.unstable <= FEW or depth > DEEP:
+            return replace(bounds, detail={"unstable": bounds.unstable})
         bounds = Cutoff(rounds=self.rounds, budget=self.budget, seed=self.seed).tighten(unrolled, bounds)
         implied = Structure(seed=self.seed).tighten(unrolled, bounds)
         return replace(implied, detail={**bounds.detail, **implied.detail})
 
     def __str__(self) -> str:
         return described(self.name, self, Auto())
-
-
-def unstable_units(bounds: Bounds) -> int:
-    """How many ReLUs these bounds leave undecided."""
-    inputs = [value.input for value in bounds.form.values if isinstance(value, Relu)]
-    return sum(int(((bounds.lower[k] < 0) & (bounds.upper[k] > 0)).sum()) for k in inputs)

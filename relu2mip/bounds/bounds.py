@@ -89,6 +89,12 @@ class Bounds:
         return all(p.sound for p in self.provenance)
 
     @property
+    def unstable(self) -> int:
+        """How many ReLUs they leave undecided."""
+        inputs = [value.input for value in self.form.values if isinstance(value, Relu)]
+        return sum(int(((self.lower[k] < 0) & (self.upper[k] > 0)).sum()) for k in inputs)
+
+    @property
     def cutoff(self) -> float | None:
         """The bounds hold only for plans with at most this objective; None: for all."""
         limits = [c for c in (self.limit, *(p.cutoff for p in self.provenance)) if c is not None]

@@ -4,8 +4,8 @@
     repeat: tighten controls, states and pre-activations by LPs over the whole horizon with the row  cost <= U,
             propagate the result with CROWN, look for a better plan inside the tighter boxes
 
-until nothing moves. What holds afterwards holds only for plans with cost at most U (`Provenance.cutoff`): the optimum
-among them, so the optimum found inside these bounds is the optimum.
+until a round settles next to nothing. What holds afterwards holds only for plans with cost at most U
+(`Provenance.cutoff`): the optimum among them, so the optimum found inside these bounds is the optimum.
 
 A quadratic objective takes part through tangents below it. Where no feasible plan is found the bounds stay as they
 were, and the provenance says so (`detail["plan"] = 0`).
@@ -24,7 +24,6 @@ from typing import ClassVar
 
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import Lp, described, tighten_lp
-from relu2mip.bounds.walk import moved
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.sample import Sampling
@@ -40,20 +39,24 @@ SLACK = 1e-6
 class Cutoff:
     """Tightening by the cost of a known plan.
 
-    rounds: most rounds.  budget: seconds for all of them.  tolerance: a round that moves no side by more than this,
-    relative to its width, is the last.  seed: of the sampling.
+    rounds: most rounds.  budget: seconds for all of them.  least: a round that settles less than this share of the
+    unstable units is the last.  tolerance: a side that can move by less, relative to its width, is left.  seed: of the
+    sampling.
     """
 
     rounds: int = 4
     budget: float = 20.0
+    least: float = 0.05
     tolerance: float = 1e-2
     seed: int = 0
     name: ClassVar[str] = "cutoff"
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or not self.budget > 0 or not self.tolerance >= 0 or self.seed < 0:
-            raise InvalidOption("cutoff: rounds must be at least 1, budget positive, tolerance and seed at least 0")
+        if self.rounds < 1 or not self.budget > 0 or min(self.least, self.tolerance, self.seed) < 0:
+            raise InvalidOption(
+                "cutoff: rounds must be at least 1, budget positive, least, tolerance and seed at least 0"
+            )
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """See the module's text."""
@@ -78,9 +81,8 @@ class Cutoff:
                 break
             counts["rounds"] += 1
             counts.update({key: value for key, value in tighter.detail.items() if key != "rounds"})
-            progress = moved(bounds, tighter, self.tolerance)
-            bounds = tighter
-            if not progress:
+            before, bounds = bounds.unstable, tighter
+            if bounds.unstable > (1 - self.least) * before:
                 break
             plan = find_plan(unrolled, bounds, sampling, plan)
         return replace(bounds, detail=dict(counts), plan=plan)

@@ -59,7 +59,7 @@ def rounds(
     given, bounds = bounds, Crown().tighten(unrolled, bounds)
     for _ in range(most):
         before, bounds = bounds, walk(unrolled, bounds, visit, inputs, tally)
-        if tally.spent or not moved(before, bounds, tolerance):
+        if tally.spent or not _moved(before, bounds, tolerance):
             break
     return replace(bounds, provenance=given.provenance, detail=tally.detail())
 
@@ -85,7 +85,7 @@ def _return(bounds: Bounds, rewrite: Rewrite, lower: Sequence[Array], upper: Seq
     return replace(bounds, lower=tuple(lows), upper=tuple(highs))
 
 
-def moved(before: Bounds, after: Bounds, tolerance: float) -> bool:
+def _moved(before: Bounds, after: Bounds, tolerance: float) -> bool:
     """Whether any side moved inward by more than `tolerance` of the width it had."""
     for lows, highs, low, high in zip(before.lower, before.upper, after.lower, after.upper, strict=True):
         least = tolerance * (highs - lows)
