@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Unrolled:
     """What bounds and formulations work on.
 
-    form: the normal form over the whole horizon, its outputs the named vectors of the problem ("t03.state").
+    form: the normal form over the whole horizon, its outputs the named vectors of the problem ("state@3").
     domain: the box of each input and of each state, by value.
     step: the normal form of one step (for a network over a box: `form` itself).
     step_value: for the values of `form` that are copies of a value of `step`, which one.
