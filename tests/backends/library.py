@@ -37,8 +37,13 @@ def program(
     squares=None,
     sos1=None,
     indicators=(),
+    maxima=(),
+    pairs=(),
 ):
-    """A model in columns x; `integer` is a scalar or a mask, `indicators` are (binary, active, row, lower, upper)."""
+    """A model in columns x, by scalars or vectors.
+
+    `indicators` are (binary, active, row, lower, upper), `maxima` (result, operands, constant), `pairs` the two.
+    """
     cost = np.asarray(cost, dtype=float)
     builder = ModelBuilder()
     x = np.zeros(0, dtype=int)
@@ -58,6 +63,11 @@ def program(
     for k, (binary, active, row, row_low, row_high) in enumerate(indicators):
         name = NameBlock("when", np.array([k]))
         builder.add_indicators(name, x[[binary]], active, [(np.array([row], dtype=float), x)], row_low, row_high)
+    for k, (result, operands, constant) in enumerate(maxima):
+        name, starts = NameBlock("max", np.array([k])), np.array([0, len(operands)])
+        builder.add_maxima(name, x[[result]], x[list(operands)], starts, constant)
+    for k, (first, second) in enumerate(pairs):
+        builder.add_pairs(NameBlock("pair", np.array([k])), x[[first]], x[[second]])
     return builder.build()
 
 
@@ -186,6 +196,63 @@ INDICATORS = [
     ),
 ]
 
+MAXIMA = [
+    Case(
+        "of one and zero",
+        lambda: program([0.5, -1], lower=[-2, -9], upper=[3, 9], maxima=[(1, [0], 0)]),
+        objective=-1.5,
+    ),
+    Case(
+        "of one and a constant, minimised",
+        lambda: program([-0.5, 1], lower=[-2, -9], upper=[3, 9], maxima=[(1, [0], 2)]),
+        objective=1,
+    ),
+    Case(
+        "of three",
+        lambda: program([1, 1, 1, -2], lower=-3, upper=[1, 2, 3, 9], maxima=[(3, [0, 1, 2], -INF)]),
+        objective=-9,
+    ),
+    Case(
+        "of two and a constant",
+        lambda: program([-1, -1, 2], lower=-3, upper=[1, 2, 9], maxima=[(2, [0, 1], 1.5)]),
+        objective=0.5,
+    ),
+    Case("of one alone", lambda: program([0.5, -1], lower=-2, upper=[1, 9], maxima=[(1, [0], -INF)]), objective=-0.5),
+    Case(
+        "where one is always the largest",
+        lambda: program([1, -1, -1], lower=[-3, 1, -9], upper=[0, 2, 9], maxima=[(2, [0, 1], -INF)]),
+        objective=-7,
+    ),
+    Case(
+        "of maxima",
+        lambda: program([1, 1, 0, -3], lower=-3, upper=[1, 2, 9, 9], maxima=[(2, [0], 0), (3, [1, 2], -INF)]),
+        objective=-7,
+    ),
+    Case(
+        "with a result within its own bounds",
+        lambda: program([-1, 0], [[1, 1]], -INF, 3, lower=[-2, 1], upper=[5, 2], maxima=[(1, [0], 0)]),
+        objective=-1.5,
+    ),
+    Case(
+        "beside squares",
+        lambda: program([-1, 0], lower=[-2, 0], upper=1, maxima=[(1, [0], 0)], squares=[0, 1]),
+        objective=-0.25,
+    ),
+]
+
+PAIRS = [
+    Case("of positive columns", lambda: program([-2, -3], lower=0, upper=[3, 1], pairs=[(0, 1)]), objective=-6),
+    Case("of signed columns", lambda: program([1, -1], lower=[-3, -1], upper=2, pairs=[(0, 1)]), objective=-3),
+    Case("that share a column", lambda: program([-2, -3, -2], upper=1, pairs=[(0, 1), (1, 2)]), objective=-4),
+    Case(
+        "with a row and an integer",
+        lambda: program([-1, -1, 1], [[1, -1, -1]], 0, 0, 0, [2, 3, 1], [0, 0, 1], pairs=[(0, 1)]),
+        objective=0,
+    ),
+    Case("without a choice", lambda: program([-1, 1], lower=[1, -1], upper=2, pairs=[(0, 1)]), objective=-2),
+]
+"""Taken by Gurobi alone; all other backends must refuse them."""
+
 INFEASIBLE = [
     Case(
         "rows against bounds",
@@ -195,6 +262,11 @@ INFEASIBLE = [
     Case("rows against rows", lambda: program([1, 1], [[1, 1], [1, 1]], [1, -INF], [INF, 0.5]), Stop.INFEASIBLE),
     Case("integrality", lambda: program([1, 1], [[2, 2]], 1, 1, integer=True), Stop.INFEASIBLE),
     Case("an integer between integers", lambda: program([1], lower=0.25, upper=0.75, integer=True), Stop.INFEASIBLE),
+    Case(
+        "a maximum below an operand",
+        lambda: program([1, 1], lower=[2, 0], upper=[3, 1], maxima=[(1, [0], 0)]),
+        Stop.INFEASIBLE,
+    ),
     Case("crossed bounds", lambda: program([1, 1], [[1, 1]], 0, 1, [0.5, 0], [0.25, 1]), Stop.INFEASIBLE),
     Case("a row without entries, unmet", lambda: program([1], [[0]], 1, 2), Stop.INFEASIBLE),
     Case(
@@ -229,4 +301,4 @@ UNBOUNDED = [
     ),
 ]
 
-LIBRARY = [*FEASIBLE, *QUADRATIC, *SOS1, *INDICATORS, *INFEASIBLE, *UNBOUNDED]
+LIBRARY = [*FEASIBLE, *QUADRATIC, *SOS1, *INDICATORS, *MAXIMA, *PAIRS, *INFEASIBLE, *UNBOUNDED]

@@ -6,7 +6,7 @@ import pytest
 from relu2mip.errors import CapabilityMissing, InvalidProblem, UnknownOption
 from relu2mip.mip import ModelBuilder, NameBlock
 from relu2mip.registry import backends
-from tests.backends.library import INF, LIBRARY, program
+from tests.backends.library import INF, LIBRARY, PAIRS, program
 from tests.conftest import installed_backends
 from tests.mip.models import block
 
@@ -32,13 +32,14 @@ def optimum(name: str, native) -> float:
 def test_the_emitted_model_has_the_same_optimum(name, case):
     model = case.build()
     backend = backends[name]()
-    if model.quadratic is not None and name != "gurobi":
+    if (model.quadratic is not None or case in PAIRS) and name != "gurobi":
         with pytest.raises(CapabilityMissing, match=f"{name} does not take .*backends that do: gurobi"):
             backend.emit(model)
         return
     emitted = backend.emit(model)
     assert optimum(name, emitted.model) == pytest.approx(case.objective, abs=1e-6)
-    assert bool(emitted.lowered) == (name != "gurobi" and (model.sos1 is not None or model.indicators is not None))
+    rewritten = model.sos1 is not None or model.indicators is not None or model.maxima is not None
+    assert bool(emitted.lowered) == (name != "gurobi" and rewritten)
 
 
 def test_an_emitted_highs_model_is_extended_by_column_indices():
@@ -141,6 +142,49 @@ def test_attach_to_cvxpy(limit, expected, kind):
     problem = cvxpy.Problem(cvxpy.Maximize(cvxpy.sum(handles["y"] - 0.5 * x)), constraints)
     assert optimum("cvxpy", problem) == pytest.approx(expected)
     np.testing.assert_allclose(handles["both"].value, [handles["y"].value[0], -handles["y"].value[0]], atol=1e-9)
+
+
+@NAMES
+@pytest.mark.parametrize(("limit", "expected"), [(-9.0, 1.0), (0.5, 0.5)])
+def test_attach_a_model_with_a_maximum(name, limit, expected):
+    """The largest max(x, 0) - x / 2 for x >= limit, x in [-2, 1]: at x = -2, or at x = 1."""
+    model = program([0, 0], lower=[-2, 0], upper=[1, 9], maxima=[(1, [0], 0)])
+    model.values.update(x=np.array([0]), y=np.array([1]))
+    assert attached_optimum(name, model, limit, lambda x, y: y - 0.5 * x) == pytest.approx(expected)
+
+
+@NAMES
+def test_attach_a_model_with_a_pair(name):
+    model = program([0, 0], lower=[-2, 0], upper=[1, 9], pairs=[(0, 1)])
+    model.values.update(x=np.array([0]), y=np.array([1]))
+    if name == "gurobi":
+        assert attached_optimum(name, model, -9.0, lambda x, y: y + x) == pytest.approx(9)
+        assert attached_optimum(name, model, 0.5, lambda x, y: y + x) == pytest.approx(1)
+    else:
+        with pytest.raises(CapabilityMissing, match=f"{name} does not take complementary pairs; .*: gurobi$"):
+            attached_optimum(name, model, -9.0, lambda x, y: y + x)
+
+
+def attached_optimum(name, model, limit, objective) -> float:
+    """The largest objective of x and y of a model attached to a native one that has x >= limit."""
+    native = empty(name)
+    if name == "cvxpy":
+        import cvxpy
+
+        x = cvxpy.Variable(1)
+        handles = backends[name]().attach(model, native, {"x": x})
+        return optimum(name, cvxpy.Problem(cvxpy.Maximize(objective(x[0], handles["y"][0])), [*native, x >= limit]))
+    if name == "gurobi":
+        x = native.addMVar(1, lb=limit, ub=9)
+        handles = backends[name]().attach(model, native, {"x": x})
+        native.setObjective(objective(x[0], handles["y"][0]), sense=-1)
+        return optimum(name, native)
+    native.addVar(limit, 9)
+    handles = backends[name]().attach(model, native, {"x": np.array([0])})
+    weights = {0: objective(1, 0), int(handles["y"][0]): objective(0, 1)}
+    for column, weight in weights.items():
+        native.changeColCost(column, -weight)
+    return -optimum(name, native)
 
 
 def empty(name: str):

@@ -110,8 +110,10 @@ def test_options_are_checked():
         (program([1], squares=[1]), "convex quadratic cost with integers"),
         (program([1, 1], sos1=[[0, 1]]), "SOS1 sets"),
         (program([1, 1], indicators=[(0, True, [0, 1], 0, 1)]), "indicator rows"),
+        (program([1, 1], maxima=[(0, [1], 0)]), "maxima of columns"),
+        (program([1, 1], pairs=[(0, 1)]), "complementary pairs"),
     ],
-    ids=["squares", "sets", "indicators"],
+    ids=["squares", "sets", "indicators", "maxima", "pairs"],
 )
 def test_a_backend_never_drops_what_it_does_not_take(name, model, what):
     with pytest.raises(CapabilityMissing, match=f"{name} does not take {what}; backends that do: gurobi"):

@@ -1,4 +1,7 @@
-"""The optimum of a small model by enumeration: every integral point, every choice of nonzeros in its SOS1 sets."""
+"""The optimum of a small model by enumeration.
+
+Every integral point, every choice of nonzeros in its SOS1 sets and pairs, every choice of the largest of its maxima.
+"""
 
 from itertools import product
 
@@ -16,6 +19,8 @@ def optimum(model: MipModel) -> float:
         for low, up in zip(model.lower[model.integer], model.upper[model.integer], strict=True)
     ]
     sets = [] if model.sos1 is None else np.split(model.sos1.members, model.sos1.starts[1:-1])
+    if model.pairs is not None:
+        sets += list(np.stack([model.pairs.first, model.pairs.second], axis=1))
     best = np.inf
     for integers in product(*ranges):
         lower, upper = model.lower.copy(), model.upper.copy()
@@ -26,15 +31,31 @@ def optimum(model: MipModel) -> float:
             on = lower[held.binary] == held.active
             matrix = np.vstack([matrix, held.matrix.toarray()[on]])
             row_lower, row_upper = np.r_[row_lower, held.lower[on]], np.r_[row_upper, held.upper[on]]
-        for kept in product(*(range(members.size) for members in sets)):
+        for largest, kept in product(_largest(model), product(*(range(members.size) for members in sets))):
             low, up = lower.copy(), upper.copy()
             for members, keep in zip(sets, kept, strict=True):
                 zero = np.delete(members, keep)
                 low[zero], up[zero] = np.maximum(low[zero], 0), np.minimum(up[zero], 0)
             if (low > up).any():
                 continue
-            best = min(best, _continuous(model, matrix, row_lower, row_upper, low, up))
+            with_largest = np.vstack([matrix, largest[0]]), np.r_[row_lower, largest[1]], np.r_[row_upper, largest[2]]
+            best = min(best, _continuous(model, *with_largest, low, up))
     return best
+
+
+def _largest(model: MipModel) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows for every choice of the operand (or constant) that each maximum equals; it is at least all of them."""
+    if model.maxima is None:
+        return [(np.zeros((0, model.columns)), np.zeros(0), np.zeros(0))]
+    held, unit = model.maxima, np.eye(model.columns)
+    choices = []
+    for k, y in enumerate(held.result):
+        members = held.operands.members[held.operands.starts[k] : held.operands.starts[k + 1]]
+        rows = np.array([unit[y] - unit[m] for m in members] + [unit[y]])
+        least = np.r_[np.zeros(members.size), held.constant[k]]
+        chosen = [np.where(np.arange(least.size) == i, least, np.inf) for i in np.flatnonzero(np.isfinite(least))]
+        choices.append([(rows, least, most) for most in chosen])
+    return [tuple(np.concatenate(part) for part in zip(*choice, strict=True)) for choice in product(*choices)]
 
 
 def _continuous(model, matrix, row_lower, row_upper, lower, upper) -> float:

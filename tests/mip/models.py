@@ -11,7 +11,9 @@ def block(name: str, size: int) -> NameBlock:
 
 
 @st.composite
-def small_models(draw, squares: bool = False, sos1: bool = False, indicators: bool = False) -> MipModel:
+def small_models(
+    draw, squares: bool = False, sos1: bool = False, indicators: bool = False, maxima: bool = False, pairs: bool = False
+) -> MipModel:
     """Up to 4 continuous and 4 integral columns in finite boxes, up to 3 rows, and what is asked for."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     continuous, binaries = draw(st.integers(2, 4)), draw(st.integers(1, 3))
@@ -38,4 +40,13 @@ def small_models(draw, squares: bool = False, sos1: bool = False, indicators: bo
             weights = rng.integers(-2, 3, (binaries, every.size)).astype(float)
             limits = [(-np.inf, 1.0), (0.5, np.inf), (-1.0, 1.0), (0.5, 0.5)][int(rng.integers(4))]
             builder.add_indicators(block(name, binaries), b, active, [(weights, every)], *limits)
+    if maxima:
+        y = builder.add_columns(block("y", 3), -4.0, 4.0)
+        operands = [rng.choice(every, size, replace=False) for size in (1, 2, min(3, every.size))]
+        starts = np.cumsum([0, *(chosen.size for chosen in operands)])
+        builder.add_maxima(block("max", 3), y, np.concatenate(operands), starts, [0.0, 1.0, -np.inf])
+        builder.minimise([(rng.integers(-3, 4, 3).astype(float), y)])
+    if pairs:
+        first, second = np.array([rng.choice(every, 2, replace=False) for _ in range(2)]).T
+        builder.add_pairs(block("zero", 2), first, second)
     return builder.build()

@@ -37,8 +37,25 @@ def test_every_kind_is_found_and_named():
         "integrality of column x[0]",
         "SOS1 set set[0]",
     }
+    assert found.maxima == found.pairs == 0
     assert violations(model, np.array([0.0, 2.0, 0.0])).indicators == 1.0
     assert violations(model, np.array([1.0, 2.0, 0.0])).indicators == 0.0
+
+
+def test_a_maximum_is_its_largest_operand_and_not_more():
+    model = program([0] * 3, lower=-50, upper=50, maxima=[(2, [0, 1], 1.5)])
+    for point, expected in (([-3, 1, 1.5], 0), ([-3, 4, 4], 0), ([-3, 1, 1], 0.5), ([2, 40, 39], 1), ([2, 3, 4], 1)):
+        found = violations(model, np.array(point, dtype=float))
+        assert found.maxima == pytest.approx(expected)
+    assert found.worst[0].name == "max[0]"
+    assert found.worst[0].scaled == pytest.approx(1 / 3)
+
+
+def test_a_pair_is_violated_by_the_smaller_of_its_columns():
+    model = program([0, 0], lower=-10, upper=10, pairs=[(0, 1)])
+    assert violations(model, np.array([0.0, 7.0])).pairs == 0
+    found = violations(model, np.array([-0.5, 7.0]))
+    assert (found.pairs, found.worst[0].name, found.worst[0].scaled) == (0.5, "pair[0]", 0.05)
 
 
 def test_rows_are_scaled_by_their_largest_term_and_bounds_by_themselves():

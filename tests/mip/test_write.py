@@ -8,7 +8,7 @@ import pytest
 
 from relu2mip.errors import InvalidOption
 from relu2mip.mip import ModelBuilder, NameBlock, Stop
-from relu2mip.mip.capability import needs
+from relu2mip.mip.capability import Capability, needs
 from relu2mip.mip.write import write
 from tests.backends.library import INF, LIBRARY, program
 from tests.mip.models import block
@@ -65,6 +65,17 @@ def test_highs_reads_the_same_squares(suffix, tmp_path):
     assert solved_by_highs(path) == ("kOptimal", pytest.approx(-3.5, abs=1e-5))
 
 
+@pytest.mark.parametrize("suffix", ["lp", "mps"])
+@pytest.mark.parametrize("case", [c for c in WRITTEN if needs(c.build()) - {Capability.QUADRATIC}], ids=str)
+def test_highs_refuses_what_it_does_not_take(case, suffix, tmp_path):
+    highspy = pytest.importorskip("highspy")
+    path = tmp_path / f"model.{suffix}"
+    write(case.build(), path)
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    assert highs.readModel(str(path)).name == "kError"
+
+
 def test_the_lp_file_says_everything_the_model_holds(tmp_path):
     model = program(
         [1, -2.5, 0],
@@ -78,6 +89,8 @@ def test_the_lp_file_says_everything_the_model_holds(tmp_path):
         squares=[0, 1, 0],
         sos1=[[0, 1]],
         indicators=[(0, False, [0, 1, 1], -INF, 1)],
+        maxima=[(1, [0, 2], 0.5), (2, [0, 1], -INF)],
+        pairs=[(0, 2)],
     )
     write(model, tmp_path / "model.lp")
     assert (
@@ -91,6 +104,7 @@ Subject To
  row(1): + 0.1 x(1) - 1 x(2) = 2
  row(2): + 0 x(0) <= 3
  when(0): x(0) = 0 -> + 1 x(1) + 1 x(2) <= 1
+ pair(0): [ x(0) * x(2) ] = 0
 Bounds
  -inf <= x(1) <= 4
  0 <= x(2) <= 9
@@ -101,6 +115,9 @@ Generals
  x(2)
 SOS
  set(0): S1:: x(0):1 x(1):2
+General Constraints
+ max(0): x(1) = MAX ( x(0) , x(2) , 0.5 )
+ max(1): x(2) = MAX ( x(0) , x(1) )
 End
 """
     )
