@@ -22,7 +22,7 @@ class Sampling:
     samples: int = 512
     elites: int = 32
     rounds: int = 12
-    inertia: float = 0.2
+    inertia: float = 0.0
     seed: int = 0
 
 
