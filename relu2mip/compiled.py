@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from relu2mip.arrays import Array
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
-from relu2mip.errors import InvalidOption
+from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
+from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.mip.cuts import with_root_cuts
@@ -26,6 +28,7 @@ from relu2mip.trajectory.problem import Trajectory
 if TYPE_CHECKING:
     from relu2mip.answer import Answer
     from relu2mip.backends.protocol import Backend, Emitted
+    from relu2mip.incumbent.plan import Plan
 
 Problem: TypeAlias = Trajectory | BoxProblem
 
@@ -54,11 +57,48 @@ class Compiled:
     formulation: str
     exact: bool
 
-    def solve(self, backend: str | Backend | None = None, **options: Any) -> Answer:
+    def solve(self, backend: str | Backend | None = None, start: Start | None = None, **options: Any) -> Answer:
         """Solve and check; see `relu2mip.solve`."""
         from relu2mip.solving import solve_compiled
 
-        return solve_compiled(self, backend, options)
+        return solve_compiled(self, backend, start, options)
+
+    def start_from(self, start: Start) -> Array:
+        """All columns of the model, in order, at a plan: a MIP start for any solver.
+
+        start: controls (H, m), or a mapping with `controls` and `initial_state`, of a trajectory; inputs, flat or by
+        name, of a box problem. The network says the rest.
+
+        Raises `InvalidProblem` for another shape, where the plan leaves a set, naming step and unit, and where the
+        bounds exclude it: those of `cutoff` hold for plans that are at least as good as a known one, those of `data`
+        for what was seen.
+
+        >>> import relu2mip as r2m
+        >>> from relu2mip.samples import tiny
+        >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
+        >>> x = compiled.start_from([0.5, 0.25])
+        >>> compiled.expressions["y"].evaluate(x).tolist()
+        [1.0]
+        """
+        return self._columns_at(given_plan(self.problem, start))
+
+    def with_start(self, start: Start) -> Compiled:
+        """The same with the better of this start and the one it has, from the plan that its bounds found."""
+        plan, known = given_plan(self.problem, start), self.all_bounds.plan
+        if self.model.start is not None and known is not None and known.feasible and known.cost <= plan.cost:
+            return self
+        return replace(self, model=self.model.with_start(self._columns_at(plan)))
+
+    def _columns_at(self, plan: Plan) -> Array:
+        columns = start_from(plan, self.model, self.normal_form)
+        if columns is None:
+            sign = -1.0 if getattr(self.problem, "sense", "min") == "max" else 1.0
+            limit = self.all_bounds.cutoff
+            why = "are not proven" if not self.all_bounds.sound else "are too tight for it numerically"
+            if limit is not None and plan.cost > limit:
+                why = f"hold for plans with an objective as good as {sign * limit:g}, not {sign * plan.cost:g}"
+            raise InvalidProblem(f"start: the bounds exclude this plan: they {why}; compile with other bounds")
+        return columns
 
     def emit(self, backend: str | Backend = "highs") -> Emitted:
         """The solver's own model with the handles of states and controls, for adding constraints of your own."""
@@ -107,7 +147,7 @@ def compile(
     unrolled.write(model, expressions)
     built = model.build()
     if all_bounds.plan is not None:
-        built = built.with_start(start_from(all_bounds.plan, built, reduced.form, values))
+        built = built.with_start(start_from(all_bounds.plan, built, reduced.form))
     built_at = time.perf_counter()
     built, cuts = with_root_cuts(built)
     seconds = {

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.errors import InfeasibleProblem, InvalidOption, NoIncumbent, SolverFailure, UnboundedProblem
 from relu2mip.formulations import Formulation
-from relu2mip.mip import Solution, Stop
+from relu2mip.incumbent.given import Start, given_plan
+from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions, build, parse
 from relu2mip.registry import backends
@@ -26,6 +29,7 @@ def solve(
     backend: str | Backend | None = None,
     bounds: BoundSpec | None = None,
     formulation: str | Formulation | None = None,
+    start: Start | None = None,
     **options: Any,
 ) -> Answer:
     """Compile, solve, check.
@@ -33,6 +37,8 @@ def solve(
     backend: "highs", "gurobi", "cvxpy" (also "cvxpy(solver=SCIP)"), or a backend.  options: the fields of
     `SolveOptions`: time_limit, gap, threads, seed, log, node_limit.  What is None or not given comes from the problem
     file's [solve] table, else from the defaults.
+    start: controls (H, m) of a plan, or inputs of a box problem, that the search starts from (`Compiled.start_from`);
+    the answer is at least as good. The plan that the bounds found takes its place where that is better.
 
     Raises `InfeasibleProblem`, `UnboundedProblem`, `NoIncumbent` (a limit came before any plan), `BackendUnavailable`,
     `CapabilityMissing`, `SolverFailure`, `UnknownOption`, and what `relu2mip.compile` raises.
@@ -45,14 +51,19 @@ def solve(
     """
     settings = _options(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
-    return _solve(compile_problem(problem, bounds, formulation), chosen, settings)
+    if start is not None:
+        given_plan(problem, start)  # a wrong one is found before any work
+    compiled = compile_problem(problem, bounds, formulation)
+    return _solve(compiled if start is None else compiled.with_start(start), chosen, settings)
 
 
-def solve_compiled(compiled: Compiled, backend: str | Backend | None, options: Mapping[str, Any]) -> Answer:
+def solve_compiled(
+    compiled: Compiled, backend: str | Backend | None, start: Start | None, options: Mapping[str, Any]
+) -> Answer:
     """Solve a compiled problem."""
     settings = _options(compiled.problem, options)
     chosen = resolve_backend(backend if backend is not None else compiled.problem.options.get("backend", "highs"))
-    return _solve(compiled, chosen, settings)
+    return _solve(compiled if start is None else compiled.with_start(start), chosen, settings)
 
 
 def resolve_backend(spec: str | Backend) -> Backend:
@@ -72,7 +83,20 @@ def _options(problem: Problem, given: Mapping[str, Any]) -> SolveOptions:
 
 
 def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answer:
-    return Answer.of(compiled, incumbent(run(compiled.model, backend, options), backend.name), backend.name)
+    solution = _at_least_start(run(compiled.model, backend, options), compiled.model)
+    return Answer.of(compiled, incumbent(solution, backend.name), backend.name)
+
+
+def _at_least_start(solution: Solution, model: MipModel) -> Solution:
+    """The solution, or the start where a limit came before the solver had anything as good."""
+    limits = Stop.TIME_LIMIT, Stop.NODE_LIMIT, Stop.INTERRUPTED
+    if model.start is None or np.isnan(model.start).any() or solution.stop not in limits:
+        return solution
+    objective = model.objective(model.start)
+    if solution.x is not None and solution.objective <= objective:
+        return solution
+    message = "; ".join(filter(None, (solution.message, "the plan is the start, which the solver did not improve")))
+    return replace(solution, x=model.start, objective=objective, message=message)
 
 
 _AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")

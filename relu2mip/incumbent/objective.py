@@ -112,6 +112,10 @@ class TrajectoryObjective:
                 snapped[name_of("control", t)] = np.stack(near, axis=1)
         return snapped
 
+    def point(self, batch: Batch) -> Array:
+        """All states, then all controls, (B, columns of `sets`)."""
+        return _flat(*self._trajectory(batch))
+
     def _trajectory(self, batch: Batch) -> tuple[Array, Array]:
         outputs, horizon = self.form.evaluate(batch), self.problem.horizon
         states = np.stack([outputs[name_of("state", t)] for t in range(horizon + 1)], axis=1)
@@ -130,14 +134,18 @@ def _flat(states: Array, controls: Array) -> Array:
 
 
 def _sets(problem: Trajectory) -> MipModel:
-    """The sets alone, as boxes and rows over all states, then all controls."""
-    model = ModelBuilder()
+    """The sets alone, as boxes and rows over all states, then all controls, under the names of the program."""
+    model, digits = ModelBuilder(), max(2, len(str(problem.horizon)))
+
+    def names(kind: str, steps: int, size: int) -> NameBlock:
+        return NameBlock(kind, np.tile(np.arange(size), steps), "", np.repeat(np.arange(steps), size), digits)
+
     low, high = problem.initial_limits
     lower, upper = np.vstack([low[-1:], problem.state_limits[0]]), np.vstack([high[-1:], problem.state_limits[1]])
-    states = model.add_columns(NameBlock("state", np.arange(lower.size)), lower.ravel(), upper.ravel())
+    states = model.add_columns(names("state", *lower.shape), lower.ravel(), upper.ravel())
     lower, upper = problem.control_limits
-    controls = model.add_columns(NameBlock("control", np.arange(lower.size)), lower.ravel(), upper.ravel())
+    controls = model.add_columns(names("control", *lower.shape), lower.ravel(), upper.ravel())
     shapes = (problem.horizon + 1, problem.n), (problem.horizon, problem.m)
-    frame = Frame(model, states.reshape(shapes[0]), controls.reshape(shapes[1]), problem.previous_control, {}, 2)
+    frame = Frame(model, states.reshape(shapes[0]), controls.reshape(shapes[1]), problem.previous_control, {}, digits)
     write_sets(problem, frame)
     return model.build()

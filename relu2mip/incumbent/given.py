@@ -1,0 +1,92 @@
+"""A plan that a caller gives: checked against the shapes and sets of its problem, and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from relu2mip.arrays import Array
+from relu2mip.errors import InvalidProblem
+from relu2mip.incumbent.objective import TrajectoryObjective
+from relu2mip.incumbent.plan import Plan
+from relu2mip.mip.check import violations
+from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.problem import Trajectory
+
+if TYPE_CHECKING:
+    from relu2mip.trajectory.box_problem import BoxProblem
+
+Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
+"""Of a `Trajectory`: controls (H, m), or a mapping with `controls` and, where the problem gives a box of them, the
+`initial_state`. Of a `BoxProblem`: inputs, flat over all of them, or by name."""
+
+TOLERANCE = 1e-6
+"""Scaled violation of a set up to which a given plan satisfies it: what solvers promise of their own plans."""
+
+
+def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
+    """The plan that a start stands for, run through the network.
+
+    Raises `InvalidProblem` for another shape or number of steps, and where it leaves a set, naming step and unit.
+    """
+    inputs = _trajectory(problem, start) if isinstance(problem, Trajectory) else _box(problem, start)
+    objective = problem.unrolled.objective()
+    snapped = {name: x[0] for name, x in objective.snap({name: x[None] for name, x in inputs.items()}).items()}
+    for name, x in inputs.items():
+        away = ~(np.abs(x - snapped[name]) <= TOLERANCE * np.maximum(1.0, np.abs(snapped[name])))
+        if away.any():
+            k = int(np.argmax(away))
+            raise InvalidProblem(f"start: {name}[{k}] is {x[k]:g}, outside its set; {snapped[name][k]:g} is")
+    if isinstance(objective, TrajectoryObjective):
+        _check_sets(objective, snapped)
+    cost, violation = objective.evaluate({name: x[None] for name, x in snapped.items()})
+    return Plan(snapped, float(cost[0]), float(violation[0]))
+
+
+def _trajectory(problem: Trajectory, start: Start) -> dict[str, Array]:
+    given = dict(start) if isinstance(start, Mapping) else {"controls": start}
+    if "controls" not in given or not set(given) <= {"controls", "initial_state"}:
+        raise InvalidProblem(f"start has the keys {sorted(given)}; give controls, and initial_state where it is free")
+    u = np.asarray(given["controls"], dtype=np.float64)
+    if u.shape != (problem.horizon, problem.m):
+        raise InvalidProblem(f"start: controls have shape {u.shape}; give ({problem.horizon}, {problem.m})")
+    low, high = problem.initial_limits
+    if "initial_state" not in given and (low < high).any():
+        raise InvalidProblem(
+            "start: this problem gives a box of initial states; "
+            "give a mapping with controls and the initial_state they start from"
+        )
+    x = np.asarray(given.get("initial_state", low), dtype=np.float64)
+    if x.size != low.size:
+        raise InvalidProblem(f"start: initial_state has shape {x.shape}; give ({problem.window}, {problem.n})")
+    x, window = x.reshape(low.shape), problem.window
+    inputs = {name_of("state", k): x[k - 1] for k in range(1 - window, 1)}
+    inputs |= {name_of("control", k): problem.known_controls[k] for k in range(1 - window, 0)}
+    return inputs | {name_of("control", t): u[t] for t in range(problem.horizon)}
+
+
+def _box(problem: BoxProblem, start: Start) -> dict[str, Array]:
+    ports = problem.net.inputs
+    if isinstance(start, Mapping):
+        if set(start) != {port.name for port in ports}:
+            raise InvalidProblem(f"start has the keys {sorted(start)}; the inputs are {[port.name for port in ports]}")
+        parts = [np.asarray(start[port.name], dtype=np.float64).ravel() for port in ports]
+        for port, part in zip(ports, parts, strict=True):
+            if part.size != port.size:
+                raise InvalidProblem(f"start: input {port.name!r} has {port.size} entries, not {part.size}")
+        start = np.concatenate(parts)
+    flat = np.asarray(start, dtype=np.float64)
+    if flat.shape != (problem.net.input_size,):
+        raise InvalidProblem(f"start has shape {flat.shape}; give ({problem.net.input_size},), flat over all inputs")
+    return {name: x[0] for name, x in problem.split(flat).items()}
+
+
+def _check_sets(objective: TrajectoryObjective, inputs: Mapping[str, Array]) -> None:
+    """The states that follow, control rates and linear constraints."""
+    found = violations(objective.sets, objective.point({name: x[None] for name, x in inputs.items()})[0])
+    if not found.feasible(TOLERANCE):
+        where = "; ".join(f"{v.name} leaves its set by {v.absolute:.3g}" for v in found.worst if v.scaled > TOLERANCE)
+        raise InvalidProblem(f"start: {where}")
