@@ -119,9 +119,9 @@ def violations(model: MipModel, x: Array) -> Violations:
         found.append(_worst("maximum", model.maxima.operands.names, *_maxima(model.maxima, x)))
     if model.pairs is not None and len(model.pairs):
         scale = np.maximum(1.0, _finite(np.maximum(np.abs(model.lower), np.abs(model.upper))))
-        first, second = model.pairs.first, model.pairs.second
-        smaller, scaled = (np.minimum(v[first], v[second]) for v in (np.abs(x), np.abs(x) / scale))
-        found.append(_worst("complementary pair", model.pairs.names, smaller, scaled))
+        pairs = model.pairs
+        smaller, scaled = (np.minimum(v[pairs.first], v[pairs.second]) for v in (np.abs(x), np.abs(x) / scale))
+        found.append(_worst("complementary pair", pairs.names, smaller, scaled))
     kept = [violation for violation in found if violation is not None]
     return Violations(tuple(sorted(kept, key=lambda violation: -violation.scaled)))
 
