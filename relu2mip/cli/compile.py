@@ -45,5 +45,6 @@ def compile_(
         return
     seconds = ", ".join(f"{stage} {value:.3f} s" for stage, value in compiled.statistics.seconds.items())
     how = f"{compiled.formulation} with bounds {' + '.join(methods)}"
-    show(facts({"compiled": how, "sizes": sizes(compiled.statistics), "time": seconds}))
+    cuts = {} if compiled.statistics.cuts is None else {"cuts": str(compiled.statistics.cuts)}
+    show(facts({"compiled": how, "sizes": sizes(compiled.statistics), **cuts, "time": seconds}))
     message(f"wrote {output}")

@@ -107,6 +107,8 @@ def summary(answer: Answer) -> Table:
         found["bounds hold"] = f"for plans at least as good as {text(answer.cutoff)}, the best among them"
     if answer.lowered:
         found["lowered"] = ", ".join(answer.lowered)
+    if answer.statistics.cuts is not None:
+        found["cuts"] = str(answer.statistics.cuts)
     if answer.message:
         found["message"] = answer.message
     if check.notes:

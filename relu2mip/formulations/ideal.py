@@ -117,8 +117,8 @@ class Facets:
     def rounding(self) -> Array:
         """More than the rounding error of any facet's constants."""
         size = np.maximum(np.abs(self.low), np.abs(self.high))
-        return EPS * (1 + np.diff(self.weights.indptr)) * (np.abs(self.bias) + self._sum(size))
+        return np.asarray(EPS * (1 + np.diff(self.weights.indptr)) * (np.abs(self.bias) + self._sum(size)))
 
     def _sum(self, entries: Array) -> Array:
         """The sum of each unit's entries."""
-        return np.bincount(self.unit, entries, minlength=self.bias.size)
+        return np.bincount(self.unit, entries, minlength=self.bias.size).astype(np.float64)

@@ -50,12 +50,13 @@ class RootCuts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> RootCuts | None:
         """From plain values; a bound that is null was not finite, so nothing was proven."""
-        return (
-            None if data is None else cls(**{key: -np.inf if value is None else value for key, value in data.items()})
-        )
+        if data is None:
+            return None
+        finite: dict[str, Any] = {key: -np.inf if value is None else value for key, value in data.items()}
+        return cls(**finite)
 
     def __str__(self) -> str:
-        moved = f"root bound {self.before:.6g} to {self.after:.6g}"
+        moved = f"root bound {self.before:.6g} to {self.after:.6g} (minimising)"
         return f"{self.rounds} rounds, {self.kept} of {self.found} cuts kept, {moved}, {self.seconds:.2f} s"
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import relu2mip as r2m
+from relu2mip.cli.app import app
 from relu2mip.mip import MipModel
 from relu2mip.mip.cuts import with_root_cuts
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
 from relu2mip.solving import resolve_backend
+from tests.conftest import ROOT
 from tests.forms import mlp
 
 NET = mlp([3, 8, 8, 3], seed=2)
@@ -122,3 +126,15 @@ def test_every_cut_has_a_name_of_its_own(tmp_path: Path) -> None:
     assert len(set(names)) == len(names)
     assert any(".relu[" in name and ".y.cut1" in name for name in names)
     assert ".y.cut1" in compiled.write(tmp_path / "cut.lp").read_text()
+
+
+def test_the_command_line_says_it(tmp_path: Path) -> None:
+    problem = ROOT / "examples" / "cartpole" / "problem.toml"
+    given = ["--bounds", "crown", "--formulation", "ideal"]
+    shown = CliRunner().invoke(app, ["compile", str(problem), "-o", str(tmp_path / "plan.lp"), *given])
+    assert shown.exit_code == 0, shown.output
+    assert "cuts kept, root bound" in " ".join(shown.output.split())
+    shown = CliRunner().invoke(app, ["compile", str(problem), "-o", str(tmp_path / "plan.lp"), *given, "--json"])
+    cuts = json.loads(shown.stdout)["statistics"]["cuts"]
+    assert 0 < cuts["kept"] <= cuts["found"]
+    assert cuts["before"] < cuts["after"]
