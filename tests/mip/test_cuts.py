@@ -131,10 +131,10 @@ def test_every_cut_has_a_name_of_its_own(tmp_path: Path) -> None:
 def test_the_command_line_says_it(tmp_path: Path) -> None:
     problem = ROOT / "examples" / "cartpole" / "problem.toml"
     given = ["--bounds", "crown", "--formulation", "ideal"]
-    shown = CliRunner().invoke(app, ["compile", str(problem), "-o", str(tmp_path / "plan.lp"), *given])
+    shown = CliRunner().invoke(app, ["compile", str(problem), "--output", str(tmp_path / "plan.lp"), *given])
     assert shown.exit_code == 0, shown.output
     assert "cuts kept, root bound" in " ".join(shown.output.split())
-    shown = CliRunner().invoke(app, ["compile", str(problem), "-o", str(tmp_path / "plan.lp"), *given, "--json"])
+    shown = CliRunner().invoke(app, ["compile", str(problem), "--output", str(tmp_path / "plan.lp"), *given, "--json"])
     cuts = json.loads(shown.stdout)["statistics"]["cuts"]
     assert 0 < cuts["kept"] <= cuts["found"]
     assert cuts["before"] < cuts["after"]
