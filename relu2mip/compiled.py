@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from relu2mip.answer import Answer
     from relu2mip.backends.protocol import Backend, Emitted
     from relu2mip.incumbent.plan import Plan
+    from relu2mip.quality import Quality
 
 Problem: TypeAlias = Trajectory | BoxProblem
 
@@ -62,6 +64,12 @@ class Compiled:
         from relu2mip.solving import solve_compiled
 
         return solve_compiled(self, backend, start, options)
+
+    def quality(self, best: float = math.nan, time_limit: float = 30.0) -> Quality:
+        """How strong and how well scaled the program is; see `relu2mip.quality.quality`."""
+        from relu2mip.quality import quality
+
+        return quality(self, best, time_limit)
 
     def start_from(self, start: Start) -> Array:
         """All columns of the model, in order, at a plan: a MIP start for any solver.

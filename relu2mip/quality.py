@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from relu2mip.compiled import Compiled
 from relu2mip.mip import MipModel
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
 from relu2mip.registry import backends
 
+if TYPE_CHECKING:
+    from relu2mip.compiled import Compiled
+
 
 @dataclass(frozen=True)
 class Quality:
     """Figures of a model.
 
-    root: value of the linear relaxation, in the problem's own sense; NaN if it was not solved in time.
-    best: objective of the best plan known, NaN for none.  gap: |best - root| / max(1e-9, |best|), the integrality gap.
+    root: optimum of the rows and column bounds alone, without integrality and whatever else is not a row, in the
+    problem's own sense; NaN if it was not solved in time.  best: objective of the best plan known, NaN for none.
+    gap: |best - root| / max(1e-9, |best|), the integrality gap.
     largest_m: largest coefficient of a binary in a row.  spread: largest over smallest nonzero coefficient of the rows,
     a cheap sign of bad conditioning (solvers lose digits from about 1e6 on).
     """
@@ -42,7 +45,10 @@ class Quality:
 
 
 def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) -> Quality:
-    """The figures of a compiled problem; `best` is a known objective, else that of the plan its bounds found.
+    """The figures of a compiled problem.
+
+    best: a known objective; else that of the plan its bounds found, else of one that sampling and polishing finds.
+    time_limit: seconds for the linear program.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.quality import quality
@@ -53,9 +59,11 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
     """
     model = compiled.model
     sign = -1.0 if getattr(compiled.problem, "sense", "min") == "max" else 1.0
-    plan = compiled.all_bounds.plan
-    if np.isnan(best) and plan is not None:
-        best = sign * plan.cost
+    if np.isnan(best):
+        from relu2mip.incumbent.find import find_plan
+
+        plan = compiled.all_bounds.plan or find_plan(compiled.problem.unrolled, compiled.all_bounds)
+        best = sign * plan.cost if plan.feasible else np.nan
     root = sign * _root(model, time_limit)
     sizes = np.abs(model.matrix.data)
     binary = model.integer[model.matrix.indices]
@@ -75,6 +83,8 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
 def _root(model: MipModel, time_limit: float) -> float:
     """The optimum of the linear relaxation; a quadratic objective is replaced by tangents below it."""
     linear = tangent_relaxation(model)
-    relaxed = replace(linear, integer=np.zeros(linear.columns, dtype=bool), start=None, sos1=None, indicators=None)
+    continuous = np.zeros(linear.columns, dtype=bool)
+    rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None, separators=())
+    relaxed = replace(rows, integer=continuous, start=None)
     solution = run(relaxed, backends["highs"](), SolveOptions(time_limit=time_limit))
     return np.nan if solution.x is None else linear.objective(solution.x)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 import relu2mip as r2m
 from relu2mip.cli.app import COMMANDS, app, exit_code
 from relu2mip.errors import Relu2MipError, SolverFailure, UnboundedProblem
+from relu2mip.trajectory.toml import read
 from tests.conftest import ROOT, installed_backends
 from tests.problem_files import BOX, TRAJECTORY, write_problem
 
@@ -133,6 +134,23 @@ class TestInfo:
             names = json.loads(run("info", file, "--json").stdout)
             shown = run("info", file).stdout
             assert [line.split("  ")[0] for line in shown.splitlines()] == [name.replace("_", " ") for name in names]
+
+    @pytest.mark.parametrize("file", ["problem.toml", "box.toml"])
+    def test_quality(self, run: Run, file: str):
+        options = ("--quality", "--bounds", "crown", "--formulation", "triangle")
+        found = json.loads(run("info", file, *options, "--json").stdout)
+        compiled = r2m.compile(read(Path(file)), bounds="crown", formulation="triangle")
+        assert (found["formulation"], found["bounds"]) == ("triangle", ["sets", "crown"])
+        assert found["quality"] == pytest.approx(compiled.quality().to_dict())
+        assert abs(found["quality"]["best"] - found["quality"]["root"]) < 10
+        shown = run("info", file, *options).stdout
+        for name in ("root", "best", "gap", "largest m", "spread"):
+            assert f"\n{name} " in shown
+        assert "quality" not in json.loads(run("info", file, "--json").stdout)
+
+    def test_quality_of_a_network_alone_is_refused(self, run: Run):
+        for option in (("--quality",), ("--bounds", "crown"), ("--formulation", "big-m")):
+            assert "need a problem file" in run("info", "dynamics.onnx", *option, code=1).stderr
 
     def test_drawing(self, run: Run, folder: Path):
         assert run("info", "dynamics.onnx", "--draw", "net.dot").stderr == "wrote net.dot\n"

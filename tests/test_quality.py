@@ -5,6 +5,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.quality import quality
+from relu2mip.registry import formulations
 from tests.forms import mlp
 from tests.trajectory.test_plans import PROBLEMS
 
@@ -19,6 +20,26 @@ def test_the_root_is_a_bound_that_better_bounds_raise(sense: str) -> None:
     assert sign * tight.root <= sign * exact + 1e-7
     assert loose.gap >= tight.gap - 1e-9
     assert loose.largest_m >= tight.largest_m - 1e-9
+
+
+@pytest.mark.parametrize("formulation", formulations)
+def test_the_root_of_every_formulation_is_a_bound_no_weaker_than_that_of_a_weaker_one(formulation: str) -> None:
+    problem = r2m.BoxProblem(mlp([3, 6, 6, 1], seed=3), -1, 1, [1.0], "max")
+    exact = r2m.solve(problem, gap=0.0).objective
+    found = r2m.compile(problem, bounds="crown", formulation=formulation).quality(best=exact)
+    assert found.root >= exact - 1e-7
+    triangle = r2m.compile(problem, bounds="crown", formulation="triangle").quality().root
+    if formulation in {"big-m", "ideal", "convex-hull", "partition", "policy"}:
+        assert found.root <= triangle + 1e-6
+    if formulation in {"sos1", "indicator", "max-constraint", "complementarity"}:
+        assert found.root >= triangle - 1e-6  # what is not a row is left out
+
+
+def test_the_best_plan_is_looked_for_where_the_bounds_found_none() -> None:
+    compiled = r2m.compile(PROBLEMS["l1"], bounds="crown")
+    assert compiled.all_bounds.plan is None
+    assert compiled.quality().best == pytest.approx(r2m.solve(PROBLEMS["l1"]).objective, rel=0.05)
+    assert compiled.quality(best=7.0).best == 7.0
 
 
 @pytest.mark.parametrize("name", ["l1", "quadratic"])

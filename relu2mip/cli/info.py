@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Debug, Json, NetworkOrProblem
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, NetworkOrProblem
 from relu2mip.cli.console import facts, message, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
+from relu2mip.errors import InvalidOption
 
 if TYPE_CHECKING:
     from relu2mip.compiled import Problem
@@ -21,13 +23,27 @@ Draw = Annotated[
     Path | None, typer.Option(help="Also draw the network: .svg, .png, .pdf, .dot or .txt.", show_default=False)
 ]
 
+Quality = Annotated[
+    bool,
+    typer.Option("--quality", help="Also the root value, integrality gap, largest M and spread.", show_default=False),
+]
 
-def info(file: NetworkOrProblem, draw: Draw = None, json: Json = False, debug: Debug = False) -> None:
+
+def info(
+    file: NetworkOrProblem,
+    draw: Draw = None,
+    quality: Quality = False,
+    bounds: Bounds = None,
+    formulation: Formulation = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Show a network's inputs, outputs, operations and sizes, or a problem's sets, steps and model sizes.
 
     Examples:
       relu2mip info dynamics.onnx --draw dynamics.svg
       relu2mip info problem.toml
+      relu2mip info problem.toml --quality --formulation ideal
     """
     from relu2mip.frontends.onnx import load_onnx
     from relu2mip.ir.draw import draw as draw_graph
@@ -37,15 +53,17 @@ def info(file: NetworkOrProblem, draw: Draw = None, json: Json = False, debug: D
     with progress(f"reading {file}"):
         if file.suffix == ".toml":
             problem = read(file)
-            net, found = problem.net, _problem(problem)
+            net, found = problem.net, _problem(problem, quality, bounds, formulation)
         else:
+            if quality or bounds is not None or formulation is not None:
+                raise InvalidOption(f"--quality, --bounds and --formulation need a problem file, {file} is a network")
             net = load_onnx(file)
             found = _network(net)
     if draw is not None:
         with complete(draw) as path, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of the text in place of a picture; said below
             written = draw.with_name(draw_graph(net, path).name)
-    show_json(found) if json else show(facts({name.replace("_", " "): _words(value) for name, value in found.items()}))
+    show_json(found) if json else show(facts({name.replace("_", " "): _words(value) for name, value in _flat(found)}))
     if draw is not None:
         why = "" if written == draw else f" in place of {draw}: pictures need graphviz, whose `dot` is not installed"
         message(f"wrote {written}{why}")
@@ -72,11 +90,11 @@ def _network(net: Graph) -> dict[str, Any]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def _problem(problem: Problem, quality: bool, bounds: str | None, formulation: str | None) -> dict[str, Any]:
     from relu2mip.compiled import compile as compile_problem
     from relu2mip.trajectory.problem import Trajectory
 
-    compiled = compile_problem(problem)
+    compiled = compile_problem(problem, bounds, formulation)
     statistics = compiled.statistics.to_dict()
     found: dict[str, Any] = {"kind": type(problem).__name__, "network": problem.net.name}
     if isinstance(problem, Trajectory):
@@ -92,7 +110,18 @@ def _problem(problem: Problem) -> dict[str, Any]:
     else:
         found |= {"sense": problem.sense, "inputs": problem.net.input_size, "outputs": problem.net.output_size}
     model = {name: statistics[name] for name in ("units", "stable", "columns", "binaries", "rows", "nonzeros")}
-    return found | {"bounds": [p.method for p in compiled.all_bounds.provenance], "model": model}
+    methods = [p.method for p in compiled.all_bounds.provenance]
+    found |= {"bounds": methods, "formulation": compiled.formulation, "model": model}
+    return found | ({"quality": compiled.quality().to_dict()} if quality else {})
+
+
+def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What is shown, line by line: of the quality, what the model's line does not say already."""
+    for name, value in found.items():
+        if name == "quality":
+            yield from ((figure, entry) for figure, entry in value.items() if figure not in found["model"])
+        else:
+            yield name, value
 
 
 def _words(value: Any) -> Any:
