@@ -361,7 +361,9 @@ def _entries(terms: Terms, size: int) -> list[tuple[Index, Index, Array]]:
     entries = []
     for matrix, columns in terms:
         if np.ndim(matrix) < 2 and not sp.issparse(matrix):
-            entries.append((np.arange(size), columns, _spread(matrix, size)))
+            diagonal = _spread(matrix, size)
+            rows = np.flatnonzero(diagonal)
+            entries.append((rows, columns[rows], diagonal[rows]))
         else:
             rows, local, values = triplets(matrix)
             entries.append((rows, columns[local], values))

@@ -15,7 +15,8 @@ from relu2mip.normal_form import Place
 class NameBlock:
     """The names `prefix[number]suffix` for each number: `t03.layer2.relu[17].a`.
 
-    With `steps`, one a number, each name starts with its step: `t03.cost.state[1]`.
+    With `steps`, one a number, each name starts with its step: `t03.cost.state[1]`. With `parts`, one a number, it ends
+    with the part of the unit that it is for: `t03.layer2.relu[17].share[2]`.
     """
 
     prefix: str
@@ -23,6 +24,7 @@ class NameBlock:
     suffix: str = ""
     steps: Index | None = None
     digits: int = 2
+    parts: Index | None = None
 
     @classmethod
     def of(cls, place: Place, suffix: str = "") -> NameBlock:
@@ -32,6 +34,8 @@ class NameBlock:
     def spelled(self) -> list[str]:
         """The names as strings."""
         names = [f"{self.prefix}[{number}]{self.suffix}" for number in self.numbers.tolist()]
+        if self.parts is not None:
+            names = [f"{name}[{part}]" for name, part in zip(names, self.parts.tolist(), strict=True)]
         if self.steps is None:
             return names
         return [f"t{t:0{self.digits}d}.{name}" for t, name in zip(self.steps.tolist(), names, strict=True)]
