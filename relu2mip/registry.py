@@ -91,6 +91,8 @@ formulations: Registry = Registry(
         "max-constraint": "relu2mip.formulations.max_constraint:MaxConstraint",
         "complementarity": "relu2mip.formulations.complementarity:Complementarity",
         "ideal": "relu2mip.formulations.ideal:Ideal",
+        "convex-hull": "relu2mip.formulations.convex_hull:ConvexHull",
+        "partition": "relu2mip.formulations.partition:Partition",
     },
 )
 backends: Registry = Registry(

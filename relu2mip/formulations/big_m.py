@@ -30,6 +30,7 @@ import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
+from relu2mip.mip.groups import largest_other
 from relu2mip.normal_form import Place
 
 
@@ -58,7 +59,7 @@ class BigM:
         y = model.add_columns(NameBlock.of(place, ".y"), np.maximum.reduceat(lower, starts[:-1]), top)
         member = NameBlock(f"{place.prefix}.member", np.arange(group.size), ".a")
         a = model.add_columns(member, 0.0, 1.0, integer=True)
-        big_m = _largest_other(upper, starts) - lower
+        big_m = largest_other(upper, starts) - lower
         above = [(1.0, y[group]), *_negated(x)]
         rows = NameBlock(f"{place.prefix}.member", np.arange(group.size), ".above")
         model.add_rows(rows, above, lower=x.constant)
@@ -74,14 +75,3 @@ class BigM:
 
 def _negated(x: Expression) -> list[tuple[Array, Index]]:
     return [(-matrix, columns) for matrix, columns in x.terms]
-
-
-def _largest_other(upper: Array, starts: Index) -> Array:
-    """For each member, the largest upper bound among the others of its group (groups have at least two)."""
-    sizes = np.diff(starts)
-    group = np.repeat(np.arange(sizes.size), sizes)
-    order = np.lexsort((-upper, group))
-    first, second = order[starts[:-1]], order[starts[:-1] + 1]
-    others = upper[first][group]
-    others[first] = upper[second]
-    return np.asarray(others)
