@@ -48,6 +48,7 @@ class Statistics:
     """Totals of the model and its layers; `seconds` of unrolling, bounds, building the model, and cuts.
 
     cuts: what cut rounds at the root did, for formulations that have some; the totals count the cuts that were kept.
+    notes: what is not written as the formulation says, with the place and the reason.
     """
 
     columns: int
@@ -59,6 +60,7 @@ class Statistics:
     layers: tuple[LayerStatistics, ...]
     seconds: Mapping[str, float]
     cuts: RootCuts | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -91,6 +93,7 @@ class Statistics:
             tuple(layers),
             dict(seconds),
             cuts,
+            tuple(cost.note for cost in costs if cost.note),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +104,8 @@ class Statistics:
     def from_dict(cls, data: Mapping[str, Any]) -> Statistics:
         """The inverse of `to_dict`."""
         layers = tuple(LayerStatistics(**layer) for layer in data["layers"])
-        return cls(**{**data, "layers": layers, "cuts": RootCuts.from_dict(data.get("cuts"))})
+        notes = tuple(data.get("notes", ()))
+        return cls(**{**data, "layers": layers, "cuts": RootCuts.from_dict(data.get("cuts")), "notes": notes})
 
 
 def _key(place: Place) -> tuple[int | None, str]:

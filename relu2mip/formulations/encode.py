@@ -7,9 +7,9 @@ maxima (or the objective) read stays an expression inside their rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,22 +40,45 @@ class Formulation(Protocol):
         ...
 
 
+@runtime_checkable
+class WholeFormulation(Formulation, Protocol):
+    """A formulation that writes a form as a whole, and not value by value."""
+
+    def encode(self, bounds: Bounds, model: ModelBuilder) -> tuple[Mapping[int, Expression], list[Encoding]]:
+        """Add the form of `bounds`: expressions at least for its inputs and outputs, and what its places cost."""
+        ...
+
+
 @dataclass(frozen=True)
 class Encoding:
-    """What the values of one place cost: columns, binaries, rows and nonzeros it added."""
+    """What the values of one place cost: columns, binaries, rows and nonzeros it added.
+
+    note: where they are not written as the formulation says, how and why.
+    """
 
     place: Place
     columns: int
     binaries: int
     rows: int
     nonzeros: int
+    note: str = ""
+
+    @classmethod
+    def since(cls, before: tuple[int, int, int, int], model: ModelBuilder, place: Place, note: str = "") -> Encoding:
+        """What a model has grown by since its size was `before`."""
+        columns, binaries, rows, nonzeros = np.subtract(model.size, before).tolist()
+        return cls(place, columns, binaries, rows, nonzeros, note)
 
 
-def encode(bounds: Bounds, formulation: Formulation, model: ModelBuilder) -> tuple[list[Expression], list[Encoding]]:
-    """Add the form of `bounds` to a model: an expression for each value, and what each value cost.
+def encode(
+    bounds: Bounds, formulation: Formulation, model: ModelBuilder
+) -> tuple[Mapping[int, Expression], list[Encoding]]:
+    """Add the form of `bounds` to a model: expressions by value, and what each value cost.
 
     Raises `Relu2MipError` for a stable ReLU: `drop_stable` must have removed those.
     """
+    if isinstance(formulation, WholeFormulation):
+        return formulation.encode(bounds, model)
     encoder = Encoder(bounds.form, model)
     for value in bounds.form.values:
         if isinstance(value, Relu) and formulation.exact:
@@ -63,7 +86,7 @@ def encode(bounds: Bounds, formulation: Formulation, model: ModelBuilder) -> tup
             if (low >= 0).any() or (high <= 0).any():
                 raise Relu2MipError(f"{value.place.prefix} has stable units; run drop_stable first")
         encoder.add(bounds.lower, bounds.upper, formulation)
-    return encoder.expressions, encoder.encodings
+    return dict(enumerate(encoder.expressions)), encoder.encodings
 
 
 class Encoder:
@@ -95,8 +118,7 @@ class Encoder:
                 low, high = lower[value.input][value.members], upper[value.input][value.members]
                 expression = Expression.of(formulation.max(model, x, value.starts, low, high, value.place))
         self.expressions.append(expression)
-        cost = (int(after - start) for start, after in zip(before, model.size, strict=True))
-        self.encodings.append(Encoding(value.place, *cost))
+        self.encodings.append(Encoding.since(before, model, value.place))
         return expression
 
 
