@@ -8,6 +8,7 @@ from relu2mip.formulations.ideal import Ideal
 from relu2mip.formulations.indicator import Indicator
 from relu2mip.formulations.max_constraint import MaxConstraint
 from relu2mip.formulations.partition import Partition
+from relu2mip.formulations.policy import Policy
 from relu2mip.formulations.sos1 import Sos1
 from relu2mip.formulations.triangle import Triangle
 
@@ -22,6 +23,7 @@ __all__ = [
     "Indicator",
     "MaxConstraint",
     "Partition",
+    "Policy",
     "Sos1",
     "Triangle",
     "encode",
