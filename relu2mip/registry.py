@@ -93,6 +93,7 @@ formulations: Registry = Registry(
         "ideal": "relu2mip.formulations.ideal:Ideal",
         "convex-hull": "relu2mip.formulations.convex_hull:ConvexHull",
         "partition": "relu2mip.formulations.partition:Partition",
+        "regions": "relu2mip.formulations.regions:Regions",
         "policy": "relu2mip.formulations.policy:Policy",
     },
 )

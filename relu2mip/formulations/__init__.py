@@ -9,6 +9,7 @@ from relu2mip.formulations.indicator import Indicator
 from relu2mip.formulations.max_constraint import MaxConstraint
 from relu2mip.formulations.partition import Partition
 from relu2mip.formulations.policy import Policy
+from relu2mip.formulations.regions import Regions
 from relu2mip.formulations.sos1 import Sos1
 from relu2mip.formulations.triangle import Triangle
 
@@ -24,6 +25,7 @@ __all__ = [
     "MaxConstraint",
     "Partition",
     "Policy",
+    "Regions",
     "Sos1",
     "Triangle",
     "encode",
