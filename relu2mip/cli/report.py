@@ -111,8 +111,8 @@ def summary(answer: Answer) -> Table:
         found["cuts"] = str(answer.statistics.cuts)
     if answer.message:
         found["message"] = answer.message
-    if check.notes:
-        found["notes"] = "; ".join(check.notes)
+    if notes := (*answer.statistics.notes, *check.notes):
+        found["notes"] = "; ".join(notes)
     return facts(found)
 
 

@@ -6,8 +6,10 @@ import logging
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import relu2mip as r2m
+from relu2mip.cli.report import summary
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.formulations import BigM
 from relu2mip.formulations.regions import Regions
@@ -75,6 +77,10 @@ def test_a_step_beyond_the_limit_is_written_as_big_m_and_said_so(caplog: pytest.
     assert sorted(compiled.model.column_names) == sorted(big_m.model.column_names)
     assert sorted(compiled.model.row_names) == sorted(big_m.model.row_names)
     assert not big_m.statistics.notes
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(summary(compiled.solve()))
+    assert note in shown.get()
 
 
 def test_one_region_needs_no_binary() -> None:
