@@ -66,7 +66,7 @@ def test_columns_come_back_in_the_order_of_the_units(rule: str, strong: str) -> 
     x = compiled.start_from(point)
     expected = np.maximum(WEIGHTS @ point, 0)
     (name,) = (name for name in compiled.model.values if name.endswith(".y") and name != "y")
-    np.testing.assert_allclose(x[compiled.model.values[name]], expected, atol=1e-9)
+    np.testing.assert_allclose(x[compiled.model.values[name]], expected, atol=1e-8)
     np.testing.assert_allclose(compiled.expressions["y"].evaluate(x), expected * np.arange(1, 6), atol=1e-9)
     binaries = compiled.model.values.get(name[:-1] + "a")
     if strong != "sos1":
