@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +20,13 @@ def test_examples(name: str) -> None:
     module = importlib.import_module(name)
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(MODULES)))
+def test_every_module_imports_first(name: str) -> None:
+    """No import works only because another one came before it."""
+    subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
 
 
 def test_the_public_calls_have_examples() -> None:

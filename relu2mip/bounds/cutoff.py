@@ -25,7 +25,6 @@ from typing import ClassVar
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import Lp, described, tighten_lp
 from relu2mip.errors import CrossedBounds, InvalidOption
-from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.sample import Sampling
 from relu2mip.normal_form.unrolled import Unrolled
 
@@ -60,6 +59,9 @@ class Cutoff:
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """See the module's text."""
+        # Looking for plans reads bounds, so this package cannot import it first.
+        from relu2mip.incumbent.find import find_plan
+
         begun = time.perf_counter()
         sampling = Sampling(seed=self.seed)
         plan = find_plan(unrolled, bounds, sampling)
