@@ -84,6 +84,12 @@ def _options(problem: Problem, given: Mapping[str, Any]) -> SolveOptions:
 
 def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answer:
     solution = _at_least_start(run(compiled.model, backend, options), compiled.model)
+    plan = compiled.all_bounds.plan
+    if solution.stop is Stop.INFEASIBLE and plan is not None:
+        raise SolverFailure(
+            f"{backend.name} calls the problem infeasible, but a plan of cost {plan.cost:g} is known: its bounds, which "
+            f'hold for plans at least that good, leave too little room for rounding; solve again with bounds="crown"'
+        )
     return Answer.of(compiled, incumbent(solution, backend.name), backend.name)
 
 

@@ -63,6 +63,12 @@ def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Ex
         assert caught.value.stop == str(stop)
 
 
+def test_infeasible_against_a_known_plan_is_the_solvers_fault(monkeypatch) -> None:
+    monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.INFEASIBLE))
+    with pytest.raises(SolverFailure, match=r"a plan of cost .* is known"):
+        r2m.solve(problem(), bounds="crown+cutoff")
+
+
 def test_a_point_that_is_not_the_network_is_no_plan(monkeypatch) -> None:
     real = solving.run
 
