@@ -87,8 +87,8 @@ def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answe
     plan = compiled.all_bounds.plan
     if solution.stop is Stop.INFEASIBLE and plan is not None:
         raise SolverFailure(
-            f"{backend.name} calls the problem infeasible, but a plan of cost {plan.cost:g} is known: its bounds, which "
-            f'hold for plans at least that good, leave too little room for rounding; solve again with bounds="crown"'
+            f"{backend.name} calls the problem infeasible, but a plan of cost {plan.cost:g} is known: bounds that hold "
+            'for plans at least that good leave too little room for rounding; solve again with bounds="crown"'
         )
     return Answer.of(compiled, incumbent(solution, backend.name), backend.name)
 
