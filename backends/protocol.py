@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,7 +35,8 @@ class Emitted:
 
     `model` is the solver's own object (`highspy.Highs`, `gurobipy.Model`, `cvxpy.Problem`); `columns` are the handles
     of all columns in order (an index array for HiGHS, `gurobipy.MVar`, `cvxpy.Variable`); `handle` picks those of a
-    named vector ("t03.state"). `lowered` names what was rewritten because the solver lacks it.
+    named vector ("t03.state"), and `states` and `controls` hold those of a trajectory by step. `lowered` names what was
+    rewritten because the solver lacks it.
     """
 
     model: Any
@@ -47,6 +49,21 @@ class Emitted:
         if name not in self.values:
             raise UnknownOption("named vector", name, self.values)
         return self.columns[self.values[name]]
+
+    @property
+    def states(self) -> list[Any]:
+        """Handles of x[0] ... x[H] of a trajectory, each of its n entries; empty for a network over a box."""
+        return self._by_step("state")
+
+    @property
+    def controls(self) -> list[Any]:
+        """Handles of u[0] ... u[H - 1] of a trajectory, each of its m entries; empty for a network over a box."""
+        return self._by_step("control")
+
+    def _by_step(self, kind: str) -> list[Any]:
+        found = (re.fullmatch(rf"t(\d+)\.{kind}", name) for name in self.values)
+        steps = sorted((int(match.group(1)), match.group(0)) for match in found if match)
+        return [self.handle(name) for _, name in steps]
 
 
 class Backend(Protocol):

@@ -114,6 +114,19 @@ def test_named_inputs_are_read_as_stated(backend: str) -> None:
         plan(net=swapped)
 
 
+def test_an_emitted_model_has_the_handles_of_every_step(backend: str) -> None:
+    compiled = r2m.compile(plan(horizon=12), bounds="crown")
+    emitted = compiled.emit(backend)
+    assert [len(emitted.states), len(emitted.controls)] == [13, 12]
+    assert all(np.shape(x) == (2,) for x in emitted.states)
+    positions = compiled.model.values["t11.control"]
+    names = [compiled.model.column_names[i] for i in positions]
+    assert names == ["t11.control[0]"]
+    assert str(emitted.controls[11]) == str(emitted.handle("t11.control"))
+    box = r2m.compile(r2m.BoxProblem(integrator(), -1, 1, [1.0, 0.0])).emit(backend)
+    assert box.states == box.controls == []
+
+
 def test_unsound_bounds_are_said_to_be_so(backend: str) -> None:
     rng = np.random.default_rng(0)
     samples = {"state": rng.uniform(-3, 3, (5000, 2)), "control": rng.uniform(-1, 1, (5000, 1))}
