@@ -33,8 +33,8 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
     values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
     known = model.values or {}
     columns = [known.get(v.place.prefix, known.get(f"{v.place.prefix}.y")) for v in form.values]
-    points = [(k, x[0]) for k, x in zip(columns, values, strict=True) if k is not None and k.size == x.shape[1]]
-    inputs = [(columns[i], plan.inputs[name]) for name, i in form.inputs.items()]
+    points = [(at, x[0]) for at, x in zip(columns, values, strict=True) if at is not None and at.size == x.shape[1]]
+    inputs = [(known[form.values[i].place.prefix], plan.inputs[name]) for name, i in form.inputs.items()]
     for held in (points, []):
         lower, upper = model.lower.copy(), model.upper.copy()
         for k, x in held:
