@@ -86,7 +86,7 @@ class Compiled:
         >>> from relu2mip.samples import tiny
         >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
         >>> x = compiled.start_from([0.5, 0.25])
-        >>> compiled.expressions["y"].evaluate(x).tolist()
+        >>> compiled.expressions["y"].evaluate(x).round(6).tolist()
         [1.0]
         """
         return self._columns_at(given_plan(self.problem, start))
