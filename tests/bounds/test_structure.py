@@ -73,11 +73,17 @@ def test_plans_survive(name: str) -> None:
     assert answer.objective == pytest.approx(best_sequence(PROBLEMS[name])[0], rel=1e-5, abs=1e-6)
 
 
-def test_rows_join_the_program_and_other_formulations_go_without() -> None:
+@pytest.mark.parametrize("formulation", ["big-m", "ideal", "partition", "convex-hull"])
+def test_rows_join_the_program(formulation: str) -> None:
     problem = r2m.BoxProblem(mlp([2, 8, 8, 1], seed=2), -1.0, 1.0, [1.0])
-    plain, implied = (r2m.compile(problem, bounds=spec).model for spec in ("crown", "crown+structure"))
-    assert implied.rows > plain.rows
-    assert any(name.startswith("implied[") for name in implied.row_names)
+    implied = r2m.compile(problem, bounds="crown+structure", formulation=formulation)
+    assert any(name.startswith("implied[") for name in implied.model.row_names)
+    plain = r2m.solve(problem, bounds="crown", gap=0.0).objective
+    assert implied.solve(gap=0.0).objective == pytest.approx(plain, abs=1e-6)
+
+
+def test_formulations_without_binaries_go_without() -> None:
+    problem = r2m.BoxProblem(mlp([2, 8, 8, 1], seed=2), -1.0, 1.0, [1.0])
     relaxed = r2m.compile(problem, bounds="crown+structure", formulation="triangle").model
     assert not any(name.startswith("implied[") for name in relaxed.row_names)
 
