@@ -22,6 +22,7 @@ import numpy as np
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
+from relu2mip.bounds.persistent import highs_lp
 from relu2mip.bounds.relaxed_model import relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep
 from relu2mip.bounds.tally import Tally
@@ -112,16 +113,9 @@ class IntegerProgram:
     """One mixed-integer program inside HiGHS whose objective changes in place."""
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsLp, HighsVarType, MatrixFormat
+        from highspy import Highs, HighsVarType
 
-        lp = HighsLp()
-        lp.num_col_, lp.num_row_ = model.columns, model.rows
-        lp.col_cost_ = np.zeros(model.columns)
-        lp.col_lower_, lp.col_upper_ = model.lower, model.upper
-        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
-        lp.a_matrix_.format_ = MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
-        lp.a_matrix_.value_ = model.matrix.data
+        lp = highs_lp(model)
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
         self.highs: Any = Highs()  # type: ignore[no-untyped-call]

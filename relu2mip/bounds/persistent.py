@@ -64,6 +64,21 @@ class Basis:
     rows: Index
 
 
+def highs_lp(model: MipModel) -> Any:
+    """A model's columns and rows as HiGHS takes them, without an objective and without integrality."""
+    from highspy import HighsLp, MatrixFormat
+
+    lp = HighsLp()
+    lp.num_col_, lp.num_row_ = model.columns, model.rows
+    lp.col_cost_ = np.zeros(model.columns)
+    lp.col_lower_, lp.col_upper_ = model.lower, model.upper
+    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
+    lp.a_matrix_.format_ = MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
+    lp.a_matrix_.value_ = model.matrix.data
+    return lp
+
+
 class PersistentLp:
     """See the module's text. `model`'s integrality is ignored."""
 
@@ -78,16 +93,7 @@ class PersistentLp:
 
     def load(self, model: MipModel, basis: Basis) -> None:
         """Take a model and the basis to start from; raises `SolverFailure` where HiGHS refuses the arrays."""
-        from highspy import HighsLp, MatrixFormat
-
-        lp = HighsLp()
-        lp.num_col_, lp.num_row_ = model.columns, model.rows
-        lp.col_cost_ = np.zeros(model.columns)
-        lp.col_lower_, lp.col_upper_ = model.lower, model.upper
-        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
-        lp.a_matrix_.format_ = MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
-        lp.a_matrix_.value_ = model.matrix.data
+        lp = highs_lp(model)
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a linear relaxation")
         self.cost, self.vertices = np.zeros(0, dtype=np.int32), []
