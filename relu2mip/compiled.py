@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,9 +111,18 @@ class Compiled:
         return columns
 
     def emit(self, backend: str | Backend = "highs") -> Emitted:
-        """The solver's own model with the handles of states and controls, for adding constraints of your own."""
+        """The solver's own model with the handles of states and controls, for adding constraints of your own.
+
+        Warns where the bounds hold only for plans at least as good as a known one: your own may exclude all of those.
+        """
         from relu2mip.solving import resolve_backend
 
+        if self.all_bounds.cutoff is not None:
+            warnings.warn(
+                "the bounds of this model hold only for plans at least as good as one already known, and your own "
+                'constraints may exclude all of those; to add any, compile with bounds="crown"',
+                stacklevel=2,
+            )
         return resolve_backend(backend).emit(self.model)
 
     def write(self, path: str | Path) -> Path:

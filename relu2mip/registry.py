@@ -75,6 +75,7 @@ bound_methods: Registry = Registry(
         "lp": "relu2mip.bounds.lp:Lp",
         "mip": "relu2mip.bounds.mip:Mip",
         "auto": "relu2mip.bounds.auto:Auto",
+        "split": "relu2mip.bounds.split:Split",
         "cutoff": "relu2mip.bounds.cutoff:Cutoff",
         "data": "relu2mip.bounds.data:Data",
         "file": "relu2mip.bounds.file:File",

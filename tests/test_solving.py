@@ -159,3 +159,11 @@ def test_bad_problems_are_refused_where_they_are_made(name: str) -> None:
 def test_bad_solve_options(option: dict, message: str) -> None:
     with pytest.raises(InvalidOption, match=message):
         r2m.solve(problem(), **option)
+
+
+def test_emitting_bounds_that_hold_for_good_plans_only_warns() -> None:
+    compiled = r2m.compile(problem(), bounds="crown+cutoff")
+    assert compiled.all_bounds.cutoff is not None
+    with pytest.warns(UserWarning, match='compile with bounds="crown"'):
+        compiled.emit("highs")
+    r2m.compile(problem(), bounds="crown").emit("highs")

@@ -11,6 +11,7 @@ from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import Lp
 from relu2mip.bounds.mip import Mip
+from relu2mip.bounds.split import Split
 from relu2mip.bounds.structure import Structure
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Lp",
     "Mip",
     "Provenance",
+    "Split",
     "Structure",
     "compute_bounds",
 ]

@@ -64,7 +64,7 @@ class Cutoff:
 
         begun = time.perf_counter()
         sampling = Sampling(seed=self.seed)
-        plan = find_plan(unrolled, bounds, sampling)
+        plan = find_plan(unrolled, bounds, sampling, bounds.plan)
         counts: Counter[str] = Counter(plan=int(plan.feasible), rounds=0)
         if not plan.feasible:
             log.info("cutoff: no feasible plan was found; the bounds stay as they were")

@@ -49,7 +49,7 @@ def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: 
                 relaxed.narrow(i, units, *found)
         relaxed.relax(i)
     tally.counts["rounds"] += 1
-    return Crown().tighten(unrolled, _return(bounds, rewrite, lower, upper))
+    return Crown().tighten(unrolled, returned(bounds, rewrite, lower, upper))
 
 
 def rounds(
@@ -74,7 +74,7 @@ def targets(
     return Targets(columns[units], lower[i][units], upper[i][units], np.full(units.size, signed))
 
 
-def _return(bounds: Bounds, rewrite: Rewrite, lower: Sequence[Array], upper: Sequence[Array]) -> Bounds:
+def returned(bounds: Bounds, rewrite: Rewrite, lower: Sequence[Array], upper: Sequence[Array]) -> Bounds:
     """The bounds of a rewritten form on the form it came from."""
     lows, highs = list(bounds.lower), list(bounds.upper)
     for (i, units), low, high in zip(rewrite.origin, lower, upper, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relu2mip.arrays import Array
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.incumbent.descend import descend
 from relu2mip.incumbent.plan import Plan
@@ -15,10 +16,13 @@ ROUNDS = 4
 
 def find_plan(unrolled: Unrolled, bounds: Bounds, sampling: Sampling | None = None, known: Plan | None = None) -> Plan:
     """The best plan found inside the bounds of the inputs, or `known` where that is better; it may be infeasible."""
-    objective = unrolled.objective()
-    box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
-    plan = cross_entropy(objective, box, sampling)
-    plan = known if known is not None and known.better_than(plan) else plan
+    plan = cross_entropy(unrolled.objective(), _box(bounds), sampling)
+    return improve(unrolled, bounds, known if known is not None and known.better_than(plan) else plan)
+
+
+def improve(unrolled: Unrolled, bounds: Bounds, plan: Plan) -> Plan:
+    """Descend and polish in turn while the plan gets better."""
+    objective, box = unrolled.objective(), _box(bounds)
     for _ in range(ROUNDS):
         before, plan = plan, descend(objective, box, plan)
         if plan.feasible:
@@ -26,3 +30,7 @@ def find_plan(unrolled: Unrolled, bounds: Bounds, sampling: Sampling | None = No
         if plan is before:
             break
     return plan
+
+
+def _box(bounds: Bounds) -> dict[str, tuple[Array, Array]]:
+    return {name: (bounds.lower[i], bounds.upper[i]) for name, i in bounds.form.inputs.items()}

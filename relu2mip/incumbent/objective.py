@@ -6,7 +6,7 @@ in float64; the violation is measured on every state, control rate and linear co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +41,10 @@ class Objective(Protocol):
         """The nearest points of the inputs' own sets: boxes, and finite lists of values."""
         ...
 
+    def levels(self, name: str) -> Sequence[Array | None]:
+        """Of each unit of an input the finite list of its values, sorted; None where it has none."""
+        ...
+
 
 class BoxObjective:
     """The linear objective of a `BoxProblem`; its box is the only set."""
@@ -67,6 +71,10 @@ class BoxObjective:
     def snap(self, batch: Batch) -> dict[str, Array]:
         """Clipped to the box."""
         return {name: np.clip(x, *self.box[name]) for name, x in batch.items()}
+
+    def levels(self, name: str) -> Sequence[Array | None]:
+        """None."""
+        return [None] * self.box[name][0].size
 
 
 class TrajectoryObjective:
@@ -111,6 +119,12 @@ class TrajectoryObjective:
                 near = [v[np.abs(u[:, j, None] - v).argmin(axis=1)] for j, v in enumerate(self.lists)]
                 snapped[name_of("control", t)] = np.stack(near, axis=1)
         return snapped
+
+    def levels(self, name: str) -> Sequence[Array | None]:
+        """Those of discrete controls, at steps that are still to come."""
+        if self.lists is not None and name in {name_of("control", t) for t in range(self.problem.horizon)}:
+            return self.lists
+        return [None] * self.box[name][0].size
 
     def point(self, batch: Batch) -> Array:
         """All states, then all controls, (B, columns of `sets`)."""

@@ -12,7 +12,7 @@ SMALL = (
     "KJ_TinyTaxiNet", "batchnorm", "conv", "convx1_gemmx1", "fc_2-2-3", "gemm", "gemm_transB", "leakyRelu", "maxpool",
     "oneInput_twoBranches", "test_nano", "test_small", "test_tiny",
 )  # fmt: skip
-QUICK = ("test_", "cartpole", "tllBench_n=2_N=M=8_m=1_instance_0_0-property_N=8_0-2022")
+QUICK = ("test_", "cartpole", "tllBench", "ACASXU_run2a_1_1_batch_2000-prop_1")
 
 
 def boxes(shared_nets: Path, *prefixes: str) -> list[dict]:
@@ -47,7 +47,7 @@ def test_a_digit_keeps_its_class(shared_nets: Path) -> None:
 def test_a_verdict_by_extending_the_emitted_model(shared_nets: Path) -> None:
     (box,) = boxes(shared_nets, "ACASXU_run2a_1_1_batch_2000-prop_4")
     net = r2m.load(shared_nets / box["net"])
-    compiled = r2m.compile(r2m.BoxProblem(net, box["lower"], box["upper"], np.zeros(5)))
+    compiled = r2m.compile(r2m.BoxProblem(net, box["lower"], box["upper"], np.zeros(5)), bounds="crown")
     emitted = compiled.emit("gurobi")
     y = emitted.handle(net.outputs[0].name)
     unsafe = box["unsafe_any_of"][0]
