@@ -23,6 +23,7 @@ from relu2mip.normal_form.lower import lower
 
 def trajectory(problem: Problem) -> r2m.Trajectory:
     """The problem in relu2mip's terms; reads the network."""
+    cost = r2m.costs.Quadratic if problem.quadratic else r2m.costs.L1
     return r2m.Trajectory(
         r2m.load(problem.network),
         horizon=problem.horizon,
@@ -30,7 +31,7 @@ def trajectory(problem: Problem) -> r2m.Trajectory:
         predicts="change",
         controls=r2m.Box(problem.control_lower, problem.control_upper),
         states=r2m.Box(problem.state_lower, problem.state_upper),
-        cost=r2m.costs.L1(target=problem.target, state=problem.state_weight, control=problem.control_weight),
+        cost=cost(target=problem.target, state=problem.state_weight, control=problem.control_weight),
     )
 
 

@@ -30,10 +30,11 @@ class Outcome(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Steer ``x[t+1] = x[t] + f(x[t], u[t])`` for ``horizon`` steps at least L1 cost.
+    """Steer ``x[t+1] = x[t] + f(x[t], u[t])`` for ``horizon`` steps at least cost.
 
     The cost sums ``|x[t] - target| @ state_weight`` over t = 1 … H and ``|u[t]| @ control_weight`` over
-    t = 0 … H-1; ``f`` is the network, with the concatenated (x, u) as its one input.
+    t = 0 … H-1, squares in place of the absolute values where it is ``quadratic``; ``f`` is the network, with the
+    concatenated (x, u) as its one input.
     """
 
     network: Path
@@ -46,6 +47,7 @@ class Problem:
     target: Vector
     state_weight: Vector
     control_weight: Vector
+    quadratic: bool = False
 
     @property
     def input_lower(self) -> Vector:

@@ -1,18 +1,25 @@
 """Solve time beside other tools: the same problems, gap, limit and one thread, tools taking turns.
 
-    python benchmarks/solve.py --widths 8 16 --horizons 5 --seeds 0 1 --time-limit 60
+    python benchmarks/solve.py --widths 8 16 --horizons 5 --costs l1 --time-limit 60 --json solve.json
 
-Problems are random 2×W dynamics networks and the CartPole models of examples/, with an L1 cost. Every tool builds and
-solves each problem before the next; times are build (bounds included) plus solve. Summary: shifted geometric mean
-(shift 1 s) of the total time, with a run that hits the limit counted as the limit, the paired ratio to each tool, and a
-performance profile: the share of problems each tool solves within a factor of the fastest.
+Problems are random 2×W dynamics networks and the CartPole models of examples/ with continuous force, with L1 and
+quadratic costs. Every tool builds and solves each problem before the next; times are build (bounds included) plus
+solve. A tool that refuses a problem (a licence that is too small, a cost that its solver does not take) is left out of
+that problem's ratios, and the reason is printed; where several say they solved it, their objectives must agree.
+
+Summary: shifted geometric mean (shift 1 s) of the total time and of the solver's part, with a run that hits the limit
+counted as the limit; the paired ratio to each tool, over the problems that both took and either solved; and a
+performance profile, the share of problems each tool solves within a factor of the fastest.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
+import json
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,16 +38,29 @@ FACTORS = (1, 2, 5, 10, 100)
 Solve = Callable[[Problem, float, float], Outcome]
 
 
-def main() -> None:
-    """Run and print."""
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a tool did with a problem: NaN seconds where it refused it, the limit where it did not solve it."""
+
+    total: float
+    solve: float
+    solved: bool
+    note: str
+
+
+def main() -> int:
+    """Run and print; 1 where two tools disagree about an optimum."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 16, 32])
-    parser.add_argument("--horizons", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--horizons", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument("--costs", nargs="+", choices=["l1", "quadratic"], default=["l1", "quadratic"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--time-limit", type=float, default=60.0)
     parser.add_argument("--gap", type=float, default=1e-4)
     parser.add_argument("--tools", nargs="*", default=None, metavar="TOOL")
     parser.add_argument("--no-cartpole", action="store_true")
+    parser.add_argument("--no-random", action="store_true")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="write every run there too")
     options = parser.parse_args()
     installed, missing = tools.load(tools.PEERS)
     tools.announce(installed, missing)
@@ -50,42 +70,60 @@ def main() -> None:
         **{name: peer(module) for name, module in installed.items()},
     }
     chosen = {name: s for name, s in solvers.items() if options.tools is None or name in options.tools}
-    seconds: dict[str, list[float]] = {name: [] for name in chosen}
+    runs: dict[str, dict[str, Run]] = {}
+    agree = True
     with tempfile.TemporaryDirectory() as folder:
         for name, problem in problems(Path(folder), options):
             print(name, flush=True)
-            best = math.inf
+            optima = []
+            runs[name] = {}
             for tool, solve in chosen.items():
-                begun = time.perf_counter()
-                try:
-                    outcome = solve(problem, options.time_limit, options.gap)
-                    best = min(best, outcome.objective)
-                    spent = min(time.perf_counter() - begun, options.time_limit)
-                    solved = outcome.objective - outcome.bound <= 2 * options.gap * max(1e-9, abs(outcome.objective))
-                    note = f"{outcome.objective:.5f}, bound {outcome.bound:.5f}" + ("" if solved else "  (limit)")
-                    spent = spent if solved else options.time_limit
-                except (RuntimeError, r2m.Relu2MipError) as error:
-                    spent, note = options.time_limit, f"{type(error).__name__}: {error}"[:90]
-                seconds[tool].append(spent)
-                print(f"  {tool:24}{spent:8.2f} s   {note}", flush=True)
-    summary(seconds, options.time_limit)
+                run, outcome = timed(solve, problem, options.time_limit, options.gap)
+                runs[name][tool] = run
+                print(f"  {tool:24}{run.total:8.2f} s   {run.note}", flush=True)
+                if run.solved:
+                    optima.append(outcome.objective)
+            if optima and max(optima) - min(optima) > 4 * options.gap * max(1.0, abs(min(optima))):
+                print(f"  DISAGREEMENT: {min(optima):.6f} to {max(optima):.6f}", flush=True)
+                agree = False
+    if options.json is not None:
+        plain = {name: {tool: dataclasses.asdict(run) for tool, run in each.items()} for name, each in runs.items()}
+        options.json.write_text(json.dumps({"limit": options.time_limit, "runs": plain}, indent=1))
+    summary(runs, list(chosen), options.time_limit)
+    return 0 if agree else 1
+
+
+def timed(solve: Solve, problem: Problem, limit: float, gap: float) -> tuple[Run, Outcome]:
+    """Build and solve once."""
+    begun = time.perf_counter()
+    try:
+        outcome = solve(problem, limit, gap)
+    except (RuntimeError, r2m.Relu2MipError) as error:
+        return Run(math.nan, math.nan, False, f"refused: {error}"[:110]), Outcome(math.inf, -math.inf, math.nan)
+    spent = time.perf_counter() - begun
+    solved = outcome.objective - outcome.bound <= 2 * gap * max(1e-9, abs(outcome.objective)) and spent <= limit + 1
+    note = f"{outcome.objective:.5f}, bound {outcome.bound:.5f}" + ("" if solved else "  (limit)")
+    counted = min(spent, limit) if solved else limit
+    return Run(counted, min(outcome.seconds, counted) if solved else limit, solved, note), outcome
 
 
 def problems(folder: Path, options: argparse.Namespace) -> Iterator[tuple[str, Problem]]:
     """Random networks of every width and horizon, then the CartPole models with continuous force."""
-    for width in options.widths:
-        for horizon in options.horizons:
-            for seed in options.seeds:
-                yield f"random 2×{width}, H = {horizon}, seed {seed}", random_problem(folder, width, horizon, seed)
-    if options.no_cartpole:
-        return
+    sizes = list(itertools.product(options.costs, options.widths, options.horizons))
+    for cost, width, horizon in sizes if not options.no_random else []:
+        for seed in options.seeds:
+            problem = random_problem(folder, width, horizon, seed)
+            yield (
+                f"random 2×{width}, H = {horizon}, seed {seed}, {cost}",
+                dataclasses.replace(problem, quadratic=cost == "quadratic"),
+            )
     known = r2m.Trajectory.from_toml(CARTPOLE / "problem.toml")
     low, high = known.state_limits
-    for width in options.widths:
+    for cost, width, horizon in sizes if not options.no_cartpole else []:
         file = CARTPOLE / ("dynamics.onnx" if width == 8 else f"dynamics_2x{width}.onnx")
-        for horizon in options.horizons if file.exists() else []:
+        if file.exists():
             yield (
-                f"cartpole 2×{width}, H = {horizon}",
+                f"cartpole 2×{width}, H = {horizon}, {cost}",
                 Problem(
                     network=file,
                     horizon=horizon,
@@ -97,19 +135,26 @@ def problems(folder: Path, options: argparse.Namespace) -> Iterator[tuple[str, P
                     target=np.zeros(4),
                     state_weight=np.array([0.1, 0.05, 1.0, 0.1]),
                     control_weight=np.array([0.01]),
+                    quadratic=cost == "quadratic",
                 ),
             )
 
 
 def solve_ours(problem: Problem, backend: str, limit: float, gap: float) -> Outcome:
-    """The default bounds and formulation; bounds count."""
+    """The default bounds and formulation; the solver gets what is left of the limit.
+
+    Gurobi's licence from pip takes 200 columns beside a square, so there the squares are cut.
+    """
+    if problem.quadratic and backend == "gurobi":
+        backend = "gurobi(quadratic=cuts)"
     begun = time.perf_counter()
-    trajectory = dataclasses.replace(ours.trajectory(problem))
+    compiled = r2m.compile(ours.trajectory(problem))
+    left = max(limit - (time.perf_counter() - begun), 0.1)
     try:
-        answer = r2m.solve(trajectory, backend, time_limit=limit, gap=gap, threads=1)
+        answer = compiled.solve(backend, time_limit=left, gap=gap, threads=1)
     except r2m.errors.NoIncumbent as error:
-        return Outcome(math.inf, error.bound, time.perf_counter() - begun)
-    return Outcome(answer.objective, answer.bound, time.perf_counter() - begun)
+        return Outcome(math.inf, error.bound, left)
+    return Outcome(answer.objective, answer.bound, answer.seconds)
 
 
 def peer(module: Any) -> Solve:
@@ -117,25 +162,33 @@ def peer(module: Any) -> Solve:
     return lambda problem, limit, gap: module.solve(module.build(problem), limit, gap)
 
 
-def summary(seconds: dict[str, list[float]], limit: float) -> None:
+def summary(runs: dict[str, dict[str, Run]], names: list[str], limit: float) -> None:
     """Shifted geometric means, paired ratios, performance profile."""
-    table = np.array(list(seconds.values()))
-    fastest = table.min(axis=0)
-    print(f"\n{table.shape[1]} problems, limit {limit:g} s")
+    total, solver, solved = (
+        np.array([[getattr(each[name], field) for each in runs.values()] for name in names], dtype=float)
+        for field in ("total", "solve", "solved")
+    )
+    fastest = np.nanmin(total, axis=0)
+    print(f"\n{len(runs)} problems, limit {limit:g} s")
     header = "".join(f"within {factor:>3}x  " for factor in FACTORS)
-    print(f"{'':26}shifted mean s   solved   {header}")
-    for name, row in zip(seconds, table, strict=True):
-        mean = math.exp(np.log(row + 1.0).mean()) - 1.0
-        profile = "".join(f"{((row <= factor * fastest) & (row < limit)).mean():10.0%}  " for factor in FACTORS)
-        print(f"{name:26}{mean:14.2f}   {int((row < limit).sum()):6d}   {profile}")
-    print("\ntimes faster than each tool, geometric mean of paired ratios (smallest / largest)")
-    for ours_name in [name for name in seconds if name.startswith("relu2mip")]:
-        for other in seconds:
-            if other != ours_name:
-                ratios = np.array(seconds[other]) / np.array(seconds[ours_name])
-                mean = math.exp(np.log(ratios).mean())
-                print(f"  {ours_name:18} against {other:24} {mean:9.2f}   ({ratios.min():.2f} / {ratios.max():.2f})")
+    print(f"{'':26}taken  solved  mean total s  mean solver s   {header}")
+    for k, name in enumerate(names):
+        taken = ~np.isnan(total[k])
+        means = [math.exp(np.log(times[k][taken] + 1.0).mean()) - 1.0 for times in (total, solver)]
+        within = [((total[k] <= factor * fastest) & (solved[k] > 0)).mean() for factor in FACTORS]
+        profile = "".join(f"{share:10.0%}  " for share in within)
+        print(f"{name:26}{taken.sum():5d}  {int(solved[k].sum()):6d}  {means[0]:12.2f}  {means[1]:13.2f}   {profile}")
+    print(
+        "\ntimes faster than each tool: geometric mean of paired ratios (smallest / largest), on problems either solved"
+    )
+    for i, mine in enumerate(names):
+        for j, other in enumerate(names):
+            both = ~np.isnan(total[i] + total[j]) & ((solved[i] + solved[j]) > 0)
+            if mine.startswith("relu2mip") and i != j and both.any():
+                ratios = total[j][both] / total[i][both]
+                spread = f"({ratios.min():.2f} / {ratios.max():.0f}), {both.sum()} problems"
+                print(f"  {mine:18} against {other:24} {math.exp(np.log(ratios).mean()):8.2f}   {spread}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,24 +22,28 @@ def build(problem: Problem) -> gp.Model:
     u = model.addMVar((horizon, controls), lb=problem.control_lower, ub=problem.control_upper, name="u")
     inputs = model.addMVar((horizon, states + controls), lb=problem.input_lower, ub=problem.input_upper)
     change = model.addMVar((horizon, states), lb=-GRB.INFINITY)
-    miss = model.addMVar((horizon, states))
-    effort = model.addMVar((horizon, controls))
 
     model.addConstr(inputs[:, :states] == x[:-1])
     model.addConstr(inputs[:, states:] == u)
     add_predictor_constr(model, network, inputs, change)
     model.addConstr(x[1:] == x[:-1] + change)
-    model.addConstr(miss >= x[1:] - problem.target)
-    model.addConstr(miss >= problem.target - x[1:])
-    model.addConstr(effort >= u)
-    model.addConstr(effort >= -u)
-    model.setObjective((miss @ problem.state_weight).sum() + (effort @ problem.control_weight).sum())
+    if problem.quadratic:
+        miss, effort = x[1:] - problem.target, u
+        model.setObjective(((miss**2) @ problem.state_weight).sum() + ((effort**2) @ problem.control_weight).sum())
+    else:
+        miss, effort = model.addMVar((horizon, states)), model.addMVar((horizon, controls))
+        model.addConstr(miss >= x[1:] - problem.target)
+        model.addConstr(miss >= problem.target - x[1:])
+        model.addConstr(effort >= u)
+        model.addConstr(effort >= -u)
+        model.setObjective((miss @ problem.state_weight).sum() + (effort @ problem.control_weight).sum())
     model.update()
     return model
 
 
 def solve(model: gp.Model, time_limit: float, gap: float) -> Outcome:
-    """Solve with Gurobi. Raises RuntimeError where the licence is too small for the model."""
+    """Solve with Gurobi on one thread. Raises RuntimeError where the licence is too small for the model."""
+    model.Params.Threads = 1
     model.Params.TimeLimit = time_limit
     model.Params.MIPGap = gap
     try:

@@ -15,7 +15,12 @@ from pyomo.contrib.appsi.solvers import Highs
 
 
 def build(problem: Problem) -> pyo.ConcreteModel:
-    """One big-M block a step, which OMLT bounds by interval propagation from the state and control box."""
+    """One big-M block a step, which OMLT bounds by interval propagation from the state and control box.
+
+    Raises RuntimeError for a quadratic cost: HiGHS takes none with integers.
+    """
+    if problem.quadratic:
+        raise RuntimeError("HiGHS takes no quadratic cost with integers")
     bounds = dict(enumerate(zip(problem.input_lower.tolist(), problem.input_upper.tolist(), strict=True)))
     network = load_onnx_neural_network(onnx.load(problem.network), input_bounds=bounds)
     states, controls = range(len(problem.initial_state)), range(len(problem.control_lower))
@@ -61,8 +66,9 @@ def build(problem: Problem) -> pyo.ConcreteModel:
 
 
 def solve(model: pyo.ConcreteModel, time_limit: float, gap: float) -> Outcome:
-    """Solve with HiGHS."""
+    """Solve with HiGHS on one thread."""
     solver = Highs()
+    solver.highs_options = {"threads": 1}
     solver.config.time_limit = time_limit
     solver.config.mip_gap = gap
     solver.config.load_solution = False

@@ -32,20 +32,27 @@ def build(problem: Problem) -> Model:
         name="u",
     )
     change = model.addMatrixVar((horizon, states), lb=None, ub=None, name="change")
-    miss = model.addMatrixVar((horizon, states), lb=0.0, name="miss")
-    effort = model.addMatrixVar(u_shape, lb=0.0, name="effort")
+    lowest = None if problem.quadratic else 0.0
+    miss = model.addMatrixVar((horizon, states), lb=lowest, name="miss")
+    effort = model.addMatrixVar(u_shape, lb=lowest, name="effort")
 
     inputs = np.hstack([x[:-1], u])
     add_predictor_constr(model, regressor(problem), inputs, change, formulation="bigm")
     model.addMatrixCons(x[1:] == x[:-1] + change)
-    model.addMatrixCons(miss >= x[1:] - problem.target)
-    model.addMatrixCons(miss >= problem.target - x[1:])
-    model.addMatrixCons(effort >= u)
-    model.addMatrixCons(effort >= -u)
-    model.setObjective(
-        quicksum(w * v for row in miss for w, v in zip(problem.state_weight, row, strict=True))
-        + quicksum(w * v for row in effort for w, v in zip(problem.control_weight, row, strict=True))
-    )
+    power = 2 if problem.quadratic else 1
+    if problem.quadratic:
+        model.addMatrixCons(miss == x[1:] - problem.target)
+        model.addMatrixCons(effort == u)
+    else:
+        model.addMatrixCons(miss >= x[1:] - problem.target)
+        model.addMatrixCons(miss >= problem.target - x[1:])
+        model.addMatrixCons(effort >= u)
+        model.addMatrixCons(effort >= -u)
+    cost = quicksum(w * v**power for row in miss for w, v in zip(problem.state_weight, row, strict=True))
+    cost += quicksum(w * v**power for row in effort for w, v in zip(problem.control_weight, row, strict=True))
+    total = model.addVar(lb=0.0, name="cost")
+    model.addCons(total >= cost)
+    model.setObjective(total)
     return model
 
 
