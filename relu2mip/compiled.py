@@ -15,6 +15,7 @@ from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
+from relu2mip.formulations.stage_cost import write_stage_costs
 from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
@@ -164,6 +165,7 @@ def compile(
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
     write_implications(reduced, model)
     unrolled.write(model, expressions)
+    costs += write_stage_costs(model)
     built = model.build()
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form))

@@ -55,12 +55,15 @@ class Regions:
     hull: bool = True
     limit: int = 64
     graph: bool = True
+    cost: bool = False
     name: ClassVar[str] = "regions"
     exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise InvalidOption(f"regions: limit is {self.limit}; give at least 1")
+        if self.cost and not self.hull:
+            raise InvalidOption("regions: the cost in each region needs the copies of the hull; drop cost or hull=false")
 
     def encode(self, bounds: Bounds, model: ModelBuilder) -> tuple[Mapping[int, Expression], list[Encoding]]:
         """Add the form of `bounds`: columns for its cuts first, then one step after the other.
@@ -87,7 +90,9 @@ class Regions:
             if regions is None:
                 self._by_value(step, columns, model)
             else:
-                z = write_regions(model, step.place, regions, v, y, self.hull)
+                z, cases = write_regions(model, step.place, regions, v, y, self.hull)
+                if cases and self.cost:
+                    model.disjunctions.append(cases)
                 for first, earlier, binaries in written if self.graph and z.size else []:
                     if set(first.outputs) & set(step.inputs):
                         pairs = can_follow(first, earlier, step, regions)

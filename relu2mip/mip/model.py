@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array, Index, Mask, Matrix, triplets
+from relu2mip.mip.disjunction import Disjunction
 from relu2mip.mip.expression import Expression
 from relu2mip.mip.names import NameBlock, Names
 from relu2mip.mip.separator import NO_CUTS, CutOptions, Separator
@@ -190,6 +191,7 @@ class ModelBuilder:
         self._cutting = NO_CUTS
         self.offset = 0.0
         self.values: dict[str, Index] = {}
+        self.disjunctions: list[Disjunction] = []
 
     @property
     def size(self) -> tuple[int, int, int, int]:

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.mip import ModelBuilder, NameBlock
+from relu2mip.mip.disjunction import Disjunction, add_copies
 from relu2mip.normal_form import Place
 from relu2mip.regions.enumerate import Region
 
@@ -27,20 +28,24 @@ SAME = 1e-12
 
 def write_regions(
     model: ModelBuilder, place: Place, regions: Sequence[Region], v: Index, y: Index, hull: bool
-) -> Index:
-    """Add the step; its binaries, none if there is one region only."""
+) -> tuple[Index, Disjunction | None]:
+    """Add the step: its binaries, none if there is one region only, and what is known of its hull if it has one."""
     gain, offset = np.stack([r.gain for r in regions]), np.stack([r.offset for r in regions])
     _write_common(model, place, _same(gain).all(axis=1) & _same(offset), gain[0], offset[0], v, y)
     if len(regions) == 1:
         _write_one(model, place, regions[0], v)
-        return np.zeros(0, dtype=np.intp)
+        return np.zeros(0, dtype=np.intp), None
     numbers = np.arange(len(regions))
     z = model.add_columns(NameBlock(f"{place.prefix}.region", numbers, ".z"), 0.0, 1.0, integer=True)
     model.add_rows(NameBlock(f"{place.prefix}.regions", numbers[:1], ".one"), [(np.ones((1, z.size)), z)], 1.0, 1.0)
     differ = np.flatnonzero(~(_same(gain).all(axis=1) & _same(offset)))
-    write = _write_hull if hull else _write_big_m
-    write(model, place, regions, v, y[differ], z, gain[:, differ], offset[:, differ])
-    return z
+    changed = y[differ], z, gain[:, differ], offset[:, differ]
+    if not hull:
+        _write_big_m(model, place, regions, v, *changed)
+        return z, None
+    copies = _write_hull(model, place, regions, v, *changed)
+    lower, upper = np.stack([r.lower for r in regions]), np.stack([r.upper for r in regions])
+    return z, Disjunction(place, z, v, copies, lower, upper, y, gain, offset)
 
 
 def _same(stacked: Array) -> Mask:
@@ -79,30 +84,24 @@ def _write_hull(
     z: Index,
     gain: Array,
     offset: Array,
-) -> None:
-    prefix, count = f"{place.prefix}.region", len(regions)
+) -> Index:
+    """The copies (R, n), -1 for inputs without."""
     lower, upper = np.stack([r.lower for r in regions]), np.stack([r.upper for r in regions])
     used = np.concatenate([r.matrix for r in regions]).any(axis=0)
     # An input that every region treats alike needs no copies: the union is a product with its interval.
     alike = ~used & (np.ptp(lower, axis=0) == 0) & (np.ptp(upper, axis=0) == 0) & _same(gain).all(axis=0)
     shared, k = np.flatnonzero(alike), np.flatnonzero(~alike)
-    region, part = np.repeat(np.arange(count), k.size), np.tile(k, count)
-    low, high = lower[:, k].ravel(), upper[:, k].ravel()
-    copies = model.add_columns(
-        NameBlock(prefix, region, ".copy", parts=part), np.minimum(low, 0.0), np.maximum(high, 0.0)
-    )
-    total = sp.csr_array(np.tile(np.eye(k.size), count))
-    model.add_rows(NameBlock(f"{place.prefix}.input", k, ".split"), [(1.0, v[k]), (-total, copies)], 0.0, 0.0)
-    for suffix, side, bound in ((".lower", "lower", low), (".upper", "upper", high)):
-        rows = [(1.0, copies), (-bound, z[region])]
-        model.add_rows(NameBlock(prefix, region, suffix, parts=part), rows, **{side: 0.0})
+    copies = add_copies(model, place, k, lower[:, k], upper[:, k], v, z)
     limit = np.concatenate([r.limit for r in regions])
     matrix = sp.csr_array(sp.block_diag([r.matrix[:, k] for r in regions]))
-    names, owner = _sides(prefix, regions)
-    model.add_rows(names, [(matrix, copies), (-limit, z[owner])], upper=0.0)
+    names, owner = _sides(f"{place.prefix}.region", regions)
+    model.add_rows(names, [(matrix, copies.ravel()), (-limit, z[owner])], upper=0.0)
     spread = gain[:, :, k].transpose(1, 0, 2).reshape(y.size, -1)
-    rows = [(1.0, y), (-spread, copies), (-gain[0][:, shared], v[shared]), (-offset.T, z)]
+    rows = [(1.0, y), (-spread, copies.ravel()), (-gain[0][:, shared], v[shared]), (-offset.T, z)]
     model.add_rows(NameBlock(f"{place.prefix}.next", np.arange(y.size), ".is.chosen"), rows, 0.0, 0.0)
+    every = np.full((len(regions), v.size), -1)
+    every[:, k] = copies
+    return every
 
 
 def _write_big_m(
