@@ -10,12 +10,16 @@ sum_r z_r = 1:
 with an M of its own for each row, the largest violation over the ranges of the other regions. Outputs that no region
 changes are one equality; inputs that every region treats alike have no copies.
 
+With the hull, costs of v and y that are held up by rows, as those of `L1` and `LInf`, are written in each region, too
+(`relu2mip.formulations.stage_cost`): s >= sum_r s_r, s_r >= the rows over v_r and F_r v_r + g_r z_r.
+
 Per step of n inputs and m outputs with R regions and s sides in all: R binaries; with the hull R n columns,
 2 R n + s + n + m + 1 rows; without, s + 2 R m + 2 n + 1 rows. Which region can follow which (`relu2mip.regions.graph`)
-adds at most 2 R rows for each pair of steps.
+adds at most 2 R rows for each pair of steps. A cost column of K rows takes at most R columns and (K + 1) R + 1 rows.
 
 Exact for valid bounds. With the hull ideal for each step: the relaxation, projected on (v, y), is the convex hull of
-the step's graph inside its bounds. Two steps together are not.
+the step's graph inside its bounds; with the costs, projected on (v, y, s), that of what is above their graph. Two steps
+together are not.
 
 Source: Marcucci, Tedrake, "Mixed-integer formulations for optimal control of piecewise-affine systems" (HSCC 2019);
 Balas, "Disjunctive programming" (1979).
@@ -50,12 +54,13 @@ class Regions:
 
     hull: the convex hull of each step; otherwise big-M rows.  limit: a step with more regions is written as `big-m`;
     the log and the notes of the statistics say which.  graph: rows that say which region can follow which.
+    cost: the stage cost in each region, which takes the hull; squares (`Quadratic`) stay as they are, a note says so.
     """
 
     hull: bool = True
     limit: int = 64
     graph: bool = True
-    cost: bool = False
+    cost: bool = True
     name: ClassVar[str] = "regions"
     exact: ClassVar[bool] = True
 
@@ -63,7 +68,9 @@ class Regions:
         if self.limit < 1:
             raise InvalidOption(f"regions: limit is {self.limit}; give at least 1")
         if self.cost and not self.hull:
-            raise InvalidOption("regions: the cost in each region needs the copies of the hull; drop cost or hull=false")
+            raise InvalidOption(
+                "regions: the cost in each region is written on the hull; with hull=false give cost=false"
+            )
 
     def encode(self, bounds: Bounds, model: ModelBuilder) -> tuple[Mapping[int, Expression], list[Encoding]]:
         """Add the form of `bounds`: columns for its cuts first, then one step after the other.
@@ -90,9 +97,9 @@ class Regions:
             if regions is None:
                 self._by_value(step, columns, model)
             else:
-                z, cases = write_regions(model, step.place, regions, v, y, self.hull)
-                if cases and self.cost:
-                    model.disjunctions.append(cases)
+                z, hull = write_regions(model, step.place, regions, v, y, self.hull)
+                if hull and self.cost:
+                    model.disjunctions.append(hull)
                 for first, earlier, binaries in written if self.graph and z.size else []:
                     if set(first.outputs) & set(step.inputs):
                         pairs = can_follow(first, earlier, step, regions)

@@ -1,4 +1,4 @@
-"""One of several cases, each an affine map over a polyhedron, as copies of the inputs: what a formulation leaves behind.
+"""One of several cases, each an affine map over a polyhedron, with copies of the inputs for each.
 
 With binaries z_r, sum_r z_r = 1, inputs v in [l_r, u_r] and outputs y = F_r v + g_r in case r:
 

@@ -12,6 +12,7 @@ both with sum_r z_r = 1, z_r binary. Each M is the largest violation over the ra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,11 +26,16 @@ from relu2mip.regions.enumerate import Region
 SAME = 1e-12
 """Relative difference up to which coefficients of different regions are the same."""
 
+LARGEST = 128.0
+"""Largest coefficient of a side. With 1 or 16, Gurobi's presolve draws conclusions from the small
+ones beside it that are wrong: it calls problems with plans infeasible, or misses the best one."""
+
 
 def write_regions(
     model: ModelBuilder, place: Place, regions: Sequence[Region], v: Index, y: Index, hull: bool
 ) -> tuple[Index, Disjunction | None]:
     """Add the step: its binaries, none if there is one region only, and what is known of its hull if it has one."""
+    regions = [replace(r, matrix=LARGEST * r.matrix, limit=LARGEST * r.limit) for r in regions]
     gain, offset = np.stack([r.gain for r in regions]), np.stack([r.offset for r in regions])
     _write_common(model, place, _same(gain).all(axis=1) & _same(offset), gain[0], offset[0], v, y)
     if len(regions) == 1:

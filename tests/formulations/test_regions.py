@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from relu2mip.regions.graph import can_follow
 from relu2mip.samples import integrator
 from relu2mip.solving import resolve_backend
 from tests.brute_force import best_sequence, box_optimum
+from tests.conftest import ROOT
 from tests.forms import mlp
 
-ALL = [Regions(), Regions(hull=False), Regions(graph=False), Regions(limit=2), Regions(limit=1)]
+BIG_M = Regions(hull=False, cost=False)
+ALL = [Regions(), Regions(cost=False), BIG_M, Regions(graph=False), Regions(limit=2), Regions(limit=1)]
 
 
 def plan(**changes: object) -> r2m.Trajectory:
@@ -63,6 +66,14 @@ def test_its_relaxation_is_at_least_as_tight_as_that_of_big_m() -> None:
         assert roots[0] >= roots[1] - 1e-6
         answers = [r2m.solve(problem, bounds="crown", formulation=f) for f in (*ALL, BigM())]
         assert [a.objective for a in answers] == pytest.approx([answers[0].objective] * len(answers), rel=2e-4)
+
+
+@pytest.mark.parametrize("cost", [False, True])
+def test_small_coefficients_do_not_mislead_the_solver(cost: bool, backend: str) -> None:
+    """Gurobi 13 calls this problem infeasible where the largest coefficient of a side is 1."""
+    problem = replace(r2m.Trajectory.from_toml(ROOT / "examples" / "cartpole" / "problem.toml"), horizon=5)
+    answer = r2m.solve(problem, backend, bounds="crown", formulation=Regions(cost=cost))
+    assert answer.objective == pytest.approx(best_sequence(problem)[0], rel=1e-4)
 
 
 def test_a_step_beyond_the_limit_is_written_as_big_m_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -122,7 +133,9 @@ def test_the_graph_leaves_out_what_cannot_follow_and_nothing_else() -> None:
     assert not ((v > 1) & (reached < -1)).any()
 
 
-def test_a_limit_below_one_is_refused() -> None:
+def test_bad_options_are_refused() -> None:
     with pytest.raises(InvalidOption, match="regions: limit is 0"):
         Regions(limit=0)
-    assert str(Regions(hull=False, limit=8)) == "regions(hull=false,limit=8)"
+    with pytest.raises(InvalidOption, match="regions: the cost in each region is written on the hull"):
+        Regions(hull=False)
+    assert str(Regions(hull=False, limit=8, cost=False)) == "regions(hull=false,limit=8,cost=false)"
