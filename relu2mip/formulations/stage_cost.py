@@ -58,7 +58,7 @@ class _Functions:
         first = np.triu(np.ones(above.shape[:2], dtype=bool), 1)[..., None]
         itself = np.eye(len(above), dtype=bool)[..., None]
         beats = above & (first | ~above.transpose(1, 0, 2)) & ~itself
-        return ~beats.any(axis=0)
+        return np.asarray(~beats.any(axis=0))
 
 
 def write_stage_costs(model: ModelBuilder) -> list[Encoding]:
@@ -114,7 +114,8 @@ def _is_plain(f: _Functions, cases: Disjunction) -> bool:
     spread = [np.ptp(part, axis=1) <= SAME * np.abs(part).max(initial=0.0) for part in (f.gain, f.constant)]
     alike = all(part.all() for part in spread) and not f.gain[..., cases.copies[0] >= 0].any()
     needed = f.needed(cases)
-    return alike or bool(needed.sum() == needed.all(axis=1).sum() * needed.shape[1] == needed.shape[1])
+    one = needed.all(axis=1).any() and needed.sum() == needed.shape[1]
+    return alike or bool(one)
 
 
 def _write(model: ModelBuilder, cases: Disjunction, number: int, f: _Functions) -> None:
