@@ -47,10 +47,7 @@ from relu2mip.passes import specialise
 log = logging.getLogger(__name__)
 
 BATCH = 1 << 19
-"""Most numbers in the generators of a batch of cells."""
-
-FIRST_BATCH = 64
-"""Cells in the first batch, which says how large the others may be."""
+"""About as many numbers are in the generators of one value over a batch of cells."""
 
 BETTER = 1e-4
 """A plan from a cell that is better by this, relative to max(1, |cost|), is polished."""
@@ -112,6 +109,7 @@ class _Search:
         self.halves: Cells
         self.excluding: set[str] = set()
         self.visited = self.open = 0
+        self.batch = 1
 
     @property
     def limit(self) -> float:
@@ -147,11 +145,11 @@ class _Search:
     def _round(self, cells: Cells, deadline: float) -> Hull | None:
         """Judge every cell; the hull of those that stay open, whose `halves` come next. None if time is up."""
         hull, halves, known = Hull(self.propagation.form), [cells.select(slice(0))], self.plan
-        at, size, opened = 0, FIRST_BATCH, 0
+        at, opened = 0, 0
         while at < len(cells):
             if time.perf_counter() > deadline:
                 return None
-            batch = cells.select(slice(at, at + size))
+            batch = cells.select(slice(at, at + self.batch))
             boxes = self.propagation.run(batch.low, batch.high)
             below = self.minorant.below(boxes)
             self._try(batch, below)
@@ -162,7 +160,7 @@ class _Search:
             smaller = batch.under(below.constant, below.slope, self.limit)
             halves.append(smaller.select(kept).halved(scores[kept]))
             at, opened, self.visited = at + len(batch), opened + int(kept.sum()), self.visited + len(batch)
-            size = int(np.clip(BATCH * len(batch) // boxes.generators.size, 16, 1024))
+            self.batch = int(np.clip(BATCH * len(batch) // boxes.peak, 1, 1024))
         self.open, self.halves = opened, Cells.joined(halves)
         self._improve(known)
         return hull

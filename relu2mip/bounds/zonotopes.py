@@ -37,7 +37,8 @@ class Zonotopes:
 
     centre (B, K), generators (B, K, S): of the outputs of the form, the values `outputs`, laid end to end.  lower,
     upper: of every value, (B, size) each.  emptied (B,): the first value that no point of the cell keeps within its
-    bounds, -1 where there is none.  influence (B, d): by how much each free input spreads undecided units.
+    bounds, -1 where there is none.  influence (B, d): by how much each free input spreads undecided units.  peak: the
+    most numbers in the generators of one value.
     """
 
     centre: Array
@@ -47,6 +48,7 @@ class Zonotopes:
     emptied: Index
     influence: Array
     outputs: list[int]
+    peak: int
 
     @property
     def box(self) -> tuple[Array, Array]:
@@ -125,6 +127,7 @@ class _Pass:
         self.upper: list[Array] = []
         self.emptied = np.full(count, -1)
         self.influence = np.zeros((count, free))
+        self.peak = 1
 
     def input(self, units: Index, first: int, lower: Array, upper: Array) -> None:
         generators = np.zeros((self.count, lower.shape[1], self.free))
@@ -195,7 +198,7 @@ class _Pass:
             part = self.generators[i]
             generators[:, at : at + part.shape[1], : part.shape[2]] = part
             at += part.shape[1]
-        return Zonotopes(centre, generators, self.lower, self.upper, self.emptied, self.influence, outputs)
+        return Zonotopes(centre, generators, self.lower, self.upper, self.emptied, self.influence, outputs, self.peak)
 
     def _with_symbols(self, generators: Array, half: Array) -> Array:
         """Generators with one more symbol, of this size, for each unit where any cell needs one."""
@@ -209,6 +212,7 @@ class _Pass:
     def _add(self, centre: Array, generators: Array, lower: Array, upper: Array) -> None:
         crossed = lower - upper > CROSSING * np.maximum(1.0, np.maximum(np.abs(lower), np.abs(upper)))
         self.emptied = np.where((self.emptied < 0) & crossed.any(axis=1), len(self.centre), self.emptied)
+        self.peak = max(self.peak, generators.size)
         self.centre.append(centre)
         self.generators.append(generators)
         self.lower.append(np.minimum(lower, upper))
