@@ -144,7 +144,7 @@ class TestInfo:
         assert found["quality"] == pytest.approx(compiled.quality().to_dict())
         assert abs(found["quality"]["best"] - found["quality"]["root"]) < 10
         shown = run("info", file, *options).stdout
-        for name in ("root", "best", "gap", "largest m", "spread"):
+        for name in ("root", "best", "gap", "largest m", "spread", "condition"):
             assert f"\n{name} " in shown
         assert "quality" not in json.loads(run("info", file, "--json").stdout)
 

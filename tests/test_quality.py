@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import relu2mip as r2m
+from relu2mip.backends.highs import HighsBackend
+from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.quality import quality
 from relu2mip.registry import formulations
 from tests.forms import mlp
@@ -50,3 +53,41 @@ def test_plans(name: str) -> None:
     assert figures.best == pytest.approx(objective, rel=1e-4)
     assert figures.spread >= 1.0
     assert np.isfinite(list(figures.to_dict().values())).all()
+
+
+def small_basis(formulation: str, seed: int) -> tuple[sp.csc_array, float]:
+    compiled = r2m.compile(r2m.BoxProblem(mlp([3, 6, 6, 1], seed=seed), -1, 1, [1.0]), "crown", formulation)
+    native = HighsBackend().emit(compiled.model).model
+    native.setOptionValue("solve_relaxation", True)
+    native.run()
+    return basis_matrix(compiled.model.matrix, native), compiled.quality().condition
+
+
+@pytest.mark.parametrize("formulation", ["big-m", "convex-hull", "partition"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_condition_is_that_of_the_optimal_basis(formulation: str, seed: int) -> None:
+    basis, found = small_basis(formulation, seed)
+    assert basis.shape[0] == basis.shape[1] > 0
+    exact = np.linalg.cond(basis.toarray(), 1)
+    assert exact / 3 <= found <= exact * (1 + 1e-9)
+
+
+def test_the_condition_follows_the_scale_of_units() -> None:
+    """Columns of very different size need more digits."""
+    rng = np.random.default_rng(0)
+    basis = rng.normal(size=(40, 40))
+    for spread in (1.0, 1e3, 1e6):
+        scaled = basis * spread ** rng.uniform(-1, 1, 40)
+        exact = np.linalg.cond(scaled, 1)
+        assert exact / 3 <= condition_estimate(sp.csc_array(scaled)) <= exact * (1 + 1e-9)
+
+
+def test_the_condition_of_special_bases() -> None:
+    assert condition_estimate(sp.csc_array((0, 0))) == 1.0
+    assert condition_estimate(sp.eye_array(5, format="csc")) == 1.0
+    assert condition_estimate(sp.csc_array([[1.0, 2.0], [2.0, 4.0]])) == np.inf
+
+
+def test_nothing_is_said_of_a_root_that_is_not_solved() -> None:
+    figures = quality(r2m.compile(PROBLEMS["l1"], bounds="crown"), best=1.0, time_limit=1e-9)
+    assert np.isnan([figures.root, figures.gap, figures.condition]).all()

@@ -25,7 +25,7 @@ Draw = Annotated[
 
 Quality = Annotated[
     bool,
-    typer.Option("--quality", help="Also the root value, integrality gap, largest M and spread.", show_default=False),
+    typer.Option("--quality", help="Also root value, integrality gap, largest M and conditioning.", show_default=False),
 ]
 
 
