@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from relu2mip.backends.protocol import (
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
+from relu2mip.mip.heuristic import better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.options import SolveOptions
 
@@ -44,6 +46,9 @@ FEASIBLE = 2
 SUB_MIPS = ("mip_heuristic_run_rens", "mip_heuristic_run_rins", "mip_heuristic_run_root_reduced_cost")
 """HiGHS's heuristics that solve smaller MIPs."""
 
+FIND_SHARE = 0.1
+"""Share of the time limit for finding a plan to start from."""
+
 IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
@@ -53,16 +58,21 @@ IIS_SECONDS = 10.0
 class HighsBackend:
     """HiGHS.
 
+    incumbents: plans that come from the network instead of the search. "auto": where there is no MIP start, one is
+    found by sampling before the search, since HiGHS needs long for its first; "on": each that the search meets is
+    improved besides and handed back; "off": neither.
     heuristics: whether it searches for plans by solving smaller MIPs (RENS, RINS, root reduced cost): "on", "off", or
     "auto": off where a MIP start is handed over, since then they cost more than they find (docs/performance.md).
     """
 
     heuristics: str = "auto"
+    incumbents: str = "auto"
     name: ClassVar[str] = "highs"
 
     def __post_init__(self) -> None:
-        if self.heuristics not in {"auto", "on", "off"}:
-            raise InvalidOption(f'highs: heuristics is {self.heuristics!r}; give "auto", "on" or "off"')
+        for option in ("heuristics", "incumbents"):
+            if getattr(self, option) not in {"auto", "on", "off"}:
+                raise InvalidOption(f'highs: {option} is {getattr(self, option)!r}; give "auto", "on" or "off"')
 
     def availability(self) -> Availability:
         """Whether highspy is installed; it is a dependency of relu2mip."""
@@ -76,17 +86,24 @@ class HighsBackend:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name)
         highs = self._native(model)
-        for name, value in option_values(options).items():
+        begun, start = time.perf_counter(), start_vector(model)
+        if start is None and self.incumbents != "off":
+            start = first_point(model, FIND_SHARE * options.time_limit)
+        spent = time.perf_counter() - begun
+        left = replace(options, time_limit=max(options.time_limit - spent, 1e-3))
+        for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
         if options.threads:
             _share_threads()
-        start = start_vector(model)
         message = _set_start(highs, start)
         if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
             for name in SUB_MIPS:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
+        if self.incumbents == "on":
+            _improve_incumbents(highs, model, left.time_limit)
         highs.run()
-        solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), highs.getRunTime())
+        seconds = spent + highs.getRunTime()
+        solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
         return replace(solution, message=solution.message or message, conflict=conflict)
 
@@ -216,6 +233,24 @@ def _set_start(highs: Any, start: Array | None) -> str:
     known = np.flatnonzero(~np.isnan(start)).astype(np.int32)
     status = highs.setSolution(known.size, known, start[known])
     return "" if status.name != "kError" else "MIP start rejected: a value lies outside its column's bounds"
+
+
+def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
+    """Let the model's heuristic improve each incumbent; HiGHS takes the result when it next asks for solutions.
+
+    HiGHS calls from the thread that runs it, and not with what it was given itself.
+    """
+    waiting: list[Array] = []
+
+    def meet(event: Any) -> None:
+        waiting[:] = [np.array(event.data_out.mip_solution)]
+
+    def offer(event: Any) -> None:
+        if waiting and (x := better_point(model, waiting.pop(), time_limit - highs.getRunTime())) is not None:
+            event.data_in.setSolution(x)
+
+    highs.cbMipImprovingSolution.subscribe(meet)
+    highs.cbMipUserSolution.subscribe(offer)
 
 
 def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
 from relu2mip.incumbent.given import Start, given_plan
+from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.mip.cuts import with_root_cuts
@@ -167,6 +168,8 @@ def compile(
     unrolled.write(model, expressions)
     costs += write_stage_costs(model)
     built = model.build()
+    if chosen.exact:
+        built = built.with_heuristic(PlanHeuristic(unrolled, all_bounds, reduced.form))
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form))
     built_at = time.perf_counter()

@@ -187,7 +187,7 @@ class _Search:
 
     def _improve(self, known: Plan | None) -> None:
         """Polish the plan where it became better than the one known before."""
-        from relu2mip.incumbent.find import improve
+        from relu2mip.incumbent.improve import improve
 
         if self.plan is None or known is None or self.plan is known:
             return

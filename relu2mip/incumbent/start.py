@@ -42,8 +42,8 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
             lower[k], upper[k] = np.maximum(lower[k], inside - room), np.minimum(upper[k], inside + room)
         for k, x in inputs:
             lower[k] = upper[k] = x
-        pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None))
-        solution = run(pinned, backends["highs"](), SolveOptions(time_limit=5.0, threads=1))
+        pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None, heuristic=None))
+        solution = run(pinned, backends["highs"](), SolveOptions(time_limit=5.0))
         if solution.x is not None:
             return solution.x
     log.warning("the plan in hand does not start the search: completing it ended %s", solution.stop)

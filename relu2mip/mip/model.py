@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +26,9 @@ from relu2mip.mip.disjunction import Disjunction
 from relu2mip.mip.expression import Expression
 from relu2mip.mip.names import NameBlock, Names
 from relu2mip.mip.separator import NO_CUTS, CutOptions, Separator
+
+if TYPE_CHECKING:
+    from relu2mip.mip.heuristic import Heuristic
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,8 @@ class MipModel:
 
     `quadratic` holds the coefficients of the squared columns (at least 0), or is None. `values` is the map back: the
     columns of a named vector of the network or problem ("t03.state", "t03.layer2.relu.y", ...). `start` is a point for
-    a MIP start, NaN where nothing is proposed. `separators` know more rows, which `cutting` says how to use; the model
-    is complete without them.
+    a MIP start, NaN where nothing is proposed. `separators` know more rows, which `cutting` says how to use, and
+    `heuristic` makes better points out of feasible ones; the model is complete without them.
     """
 
     lower: Array
@@ -105,6 +108,7 @@ class MipModel:
     values: Mapping[str, Index] | None = None
     separators: tuple[Separator, ...] = ()
     cutting: CutOptions = NO_CUTS
+    heuristic: Heuristic | None = None
 
     @property
     def columns(self) -> int:
@@ -134,6 +138,10 @@ class MipModel:
     def with_start(self, start: Array | None) -> MipModel:
         """The same model with another MIP start."""
         return replace(self, start=start)
+
+    def with_heuristic(self, heuristic: Heuristic | None) -> MipModel:
+        """The same model with another heuristic."""
+        return replace(self, heuristic=heuristic)
 
     def __repr__(self) -> str:
         extra = "".join(

@@ -1,0 +1,70 @@
+"""Points of a model that are made outside the solver, by somebody who knows what the model stands for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from relu2mip.arrays import Array
+from relu2mip.errors import SolverFailure
+from relu2mip.mip.check import violations
+
+if TYPE_CHECKING:
+    from relu2mip.mip.model import MipModel
+
+log = logging.getLogger(__name__)
+
+LEAST = 1e-6
+"""By how much a point must be better, relative to max(1, |objective|): less than this solvers do not tell apart."""
+
+
+class Heuristic(Protocol):
+    """Finds points of a model, and better ones than a search has; either may take about `seconds`.
+
+    The model is the one that holds this heuristic, maybe with columns and rows that a rewriting added behind its own. A
+    search may be running in this process, so solves that a heuristic makes with HiGHS leave `threads` at 0: another
+    number would end the pool of threads that the search lives on.
+    """
+
+    def find(self, model: MipModel, seconds: float) -> Array | None:
+        """All columns of a point to start from, or None."""
+        ...
+
+    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
+        """All columns of a point that is better than a feasible one, or None."""
+        ...
+
+
+def first_point(model: MipModel, seconds: float) -> Array | None:
+    """A feasible point of a model that its heuristic finds; None without a heuristic or integral columns."""
+    if model.heuristic is None or not model.integer.any():
+        return None
+    return _checked(model, lambda heuristic: heuristic.find(model, seconds))
+
+
+def better_point(model: MipModel, x: Array, seconds: float) -> Array | None:
+    """A feasible point of a model that is better than `x`, which its heuristic makes out of it."""
+    if model.heuristic is None or seconds <= 0:
+        return None
+    new = _checked(model, lambda heuristic: heuristic.improve(model, x, seconds))
+    return new if new is not None and better(model.objective(new), model.objective(x)) else None
+
+
+def _checked(model: MipModel, make: Callable[[Heuristic], Array | None]) -> Array | None:
+    """A point, if there is one and it satisfies the model; a solver's failure costs the point, not the search."""
+    assert model.heuristic is not None
+    try:
+        x = make(model.heuristic)
+    except SolverFailure as error:
+        log.warning("no point from outside the search: %s", error)
+        return None
+    if x is not None and not (wrong := violations(model, x)).feasible():
+        log.warning("a point from outside the search is dropped; %s", wrong)
+        return None
+    return x
+
+
+def better(objective: float, than: float) -> bool:
+    """Whether an objective is lower by more than `LEAST`."""
+    return objective < than - LEAST * max(1.0, abs(than))
