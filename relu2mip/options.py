@@ -26,6 +26,8 @@ class SolveOptions:
 
     time_limit: seconds of solver time.  gap: relative gap at which the search stops.  threads: 0 leaves the choice to
     the solver.  seed: random seed.  log: whether the solver prints its log.  node_limit: 0 is none.
+    rescale: whether the solver gets columns and rows scaled to a size of about 1: "on", "off", or "auto": where their
+    coefficients differ by more than 10^9.
     """
 
     time_limit: float = 60.0
@@ -34,6 +36,7 @@ class SolveOptions:
     seed: int = 0
     log: bool = False
     node_limit: int = 0
+    rescale: str = "auto"
 
     def __post_init__(self) -> None:
         if not self.time_limit > 0:
@@ -42,6 +45,8 @@ class SolveOptions:
             raise InvalidOption(f"gap is {self.gap}; give a relative gap in [0, 1)")
         if self.threads < 0 or self.node_limit < 0 or self.seed < 0:
             raise InvalidOption("threads, seed and node_limit must be at least 0")
+        if self.rescale not in {"auto", "on", "off"}:
+            raise InvalidOption(f'rescale is {self.rescale!r}; give "auto", "on" or "off"')
 
 
 def build(cls: type[T], given: Mapping[str, Any], what: str = "option") -> T:

@@ -11,6 +11,7 @@ import numpy as np
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
+from relu2mip.mip.rescale import spread
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
         best=best,
         gap=abs(best - root) / max(1e-9, abs(best)),
         largest_m=float(sizes[binary].max(initial=0.0)),
-        spread=float(sizes.max() / sizes[sizes > 0].min()) if sizes.size else 1.0,
+        spread=spread(model),
         condition=condition,
     )
 

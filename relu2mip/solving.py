@@ -46,7 +46,7 @@ def solve(
     >>> import relu2mip as r2m
     >>> from relu2mip.samples import tiny
     >>> answer = r2m.solve(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
-    >>> round(answer.objective, 6), answer.status, answer.has_plan
+    >>> round(answer.objective, 4), answer.status, answer.has_plan
     (2.0, 'optimal', True)
     """
     settings = _options(problem, options)

@@ -37,6 +37,9 @@ def solve(
     threads: Annotated[int | None, typer.Option(help="0 leaves it to the solver.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the solver.", show_default=False)] = None,
     node_limit: Annotated[int | None, typer.Option(help="0 is none.", show_default=False)] = None,
+    rescale: Annotated[
+        str | None, typer.Option(help='Scale columns and rows: "auto", "on", "off".', show_default=False)
+    ] = None,
     log: Annotated[
         bool | None, typer.Option("--log", help="Show the solver's log, on standard error.", show_default=False)
     ] = None,
@@ -66,6 +69,7 @@ def solve(
         "threads": threads,
         "seed": seed,
         "node_limit": node_limit,
+        "rescale": rescale,
         "log": log,
     }
     options = {name: value for name, value in given.items() if value is not None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.plan import Plan
@@ -18,8 +20,10 @@ def find_plan(
 ) -> Plan:
     """The best plan found inside the bounds of the inputs, or `known` where that is better; it may be infeasible.
 
-    seconds: for improving what sampling found.
+    seconds: after which sampling ends, and improving what it found.
     """
+    begun = time.perf_counter()
     box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
-    plan = cross_entropy(unrolled.objective(), box, sampling)
-    return improve(unrolled, bounds, known if known is not None and known.better_than(plan) else plan, seconds)
+    plan = cross_entropy(unrolled.objective(), box, sampling, seconds)
+    plan = known if known is not None and known.better_than(plan) else plan
+    return improve(unrolled, bounds, plan, seconds - (time.perf_counter() - begun))

@@ -17,15 +17,16 @@ ROUNDS = 4
 def improve(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 20.0) -> Plan:
     """The best plan met inside the bounds of the inputs; at least as good as the one given, which may be infeasible.
 
-    seconds: after which no round begins, and no polishing.
+    seconds: after which no round begins.
     """
     objective, begun = unrolled.objective(), time.perf_counter()
     box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
     for _ in range(ROUNDS):
+        if (left := seconds - (time.perf_counter() - begun)) <= 0:
+            break
         before, plan = plan, descend(objective, box, plan)
-        left = seconds - (time.perf_counter() - begun)
-        if plan.feasible and left > 0:
+        if plan.feasible:
             plan = polish(unrolled, bounds, plan, min(left, 5.0))
-        if plan is before or left <= 0:
+        if plan is before:
             break
     return plan

@@ -6,6 +6,8 @@ Source: Rubinstein, Kroese, The Cross-Entropy Method (2004); for planning throug
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +28,20 @@ class Sampling:
     seed: int = 0
 
 
-def cross_entropy(objective: Objective, box: dict[str, tuple[Array, Array]], options: Sampling | None = None) -> Plan:
+def cross_entropy(
+    objective: Objective,
+    box: dict[str, tuple[Array, Array]],
+    options: Sampling | None = None,
+    seconds: float = math.inf,
+) -> Plan:
     """The best point found over the box of inputs; infeasible only if no sample was feasible.
+
+    seconds: after which no further round begins.
 
     Points are ranked by violation first where they have one, then by cost. The first round is uniform in the box, its
     first half at random corners, where bang-bang plans are.
     """
-    options = options or Sampling()
+    options, begun = options or Sampling(), time.perf_counter()
     rng = np.random.default_rng(options.seed)
     names = list(box)
     low, high = (np.concatenate([box[name][side] for name in names]) for side in (0, 1))
@@ -43,6 +52,8 @@ def cross_entropy(objective: Objective, box: dict[str, tuple[Array, Array]], opt
     mean, spread = (low + high) / 2, (high - low) / 2
     best: Plan | None = None
     for _ in range(options.rounds):
+        if best is not None and time.perf_counter() - begun > seconds:
+            break
         batch = objective.snap({n: points[:, a:b] for n, a, b in zip(names, ends[:-1], ends[1:], strict=True)})
         cost, violation = objective.evaluate(batch)
         order = np.lexsort((cost, np.where(violation > FEASIBLE, violation, 0.0)))

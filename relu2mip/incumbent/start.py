@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from relu2mip.arrays import Array
+from relu2mip.arrays import Array, Index
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import MipModel
 from relu2mip.mip.lowering import pairs_to_sos1
@@ -45,6 +45,14 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
         pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None, heuristic=None))
         solution = run(pinned, backends["highs"](), SolveOptions(time_limit=5.0))
         if solution.x is not None:
-            return solution.x
+            return _settled(solution.x, model, [*held, *inputs])
     log.warning("the plan in hand does not start the search: completing it ended %s", solution.stop)
     return None
+
+
+def _settled(x: Array, model: MipModel, held: list[tuple[Index, Array]]) -> Array:
+    """The point without what the solver made of its tolerances: known columns at their values, integral ones whole."""
+    x = np.where(model.integer, np.round(x), x)
+    for k, value in held:
+        x[k] = np.clip(value, model.lower[k], model.upper[k])
+    return x

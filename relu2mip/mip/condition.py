@@ -38,7 +38,7 @@ def condition_estimate(basis: sp.csc_array) -> float:
     if not basis.shape[0]:
         return 1.0
     try:
-        factors = splu(basis)
+        factors: Any = splu(basis)
     except RuntimeError:  # SuperLU's word for a pivot that is exactly 0
         return np.inf
     inverse = LinearOperator(

@@ -14,6 +14,7 @@ from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
+from relu2mip.mip.rescale import RESCALED, SPREAD, RescalingSolver, Solver, spread
 from relu2mip.mip.solution import Solution, Stop
 from relu2mip.options import SolveOptions
 
@@ -27,7 +28,8 @@ WRONG = 1e-3
 def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """Solve a model.
 
-    `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
+    `lowered` of the solution names what was rewritten because the backend lacks it, or scaled; `x` has the columns of
+    `model`.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
 
     Raises `BackendUnavailable`, `CapabilityMissing`, `InvalidProblem` for a quadratic cost that is not convex, and
@@ -43,14 +45,17 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
     begun = time.perf_counter()
+    solver: Solver = backend
+    if options.rescale == "on" or (options.rescale == "auto" and spread(lowered_model) > SPREAD):
+        solver, lowered = RescalingSolver(backend), (*lowered, RESCALED)
     if cut:
-        solution = outer_approximate(lowered_model, backend, options)
+        solution = outer_approximate(lowered_model, solver, options)
         lowered += (TANGENT_CUTS,)
     else:
-        solution = backend.solve(lowered_model, options)
+        solution = solver.solve(lowered_model, options)
     if solution.stop is Stop.UNBOUNDED:
         remaining = options.time_limit - (time.perf_counter() - begun)
-        solution = _settle(solution, lowered_model, backend, replace(options, time_limit=max(remaining, 1e-3)))
+        solution = _settle(solution, lowered_model, solver, replace(options, time_limit=max(remaining, 1e-3)))
     x = None if solution.x is None else solution.x[: model.columns]
     if x is not None and not (found := violations(model, x)).feasible(WRONG):
         raise SolverFailure(f"{solution.solver} returned a point that is no solution; {found}")
@@ -65,10 +70,10 @@ def _impossible(model: MipModel) -> tuple[str, ...]:
     return (*found, *(model.column_names[k] for k in np.flatnonzero(columns).tolist()))
 
 
-def _settle(unbounded: Solution, model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+def _settle(unbounded: Solution, model: MipModel, solver: Solver, options: SolveOptions) -> Solution:
     """Unbounded if there is a feasible point at all, else infeasible, or the limit that came before either."""
     anything = replace(model, cost=np.zeros(model.columns), quadratic=None, offset=0.0)
-    found = backend.solve(anything, options)
+    found = solver.solve(anything, options)
     seconds, nodes = unbounded.seconds + found.seconds, unbounded.nodes + found.nodes
     if found.x is not None:
         return replace(unbounded, stop=Stop.UNBOUNDED, x=None, bound=-np.inf, seconds=seconds, nodes=nodes)

@@ -11,18 +11,17 @@ from relu2mip.options import SolveOptions
 from tests.backends.choices import choices
 from tests.backends.library import LIBRARY, PAIRS, Case
 
-TIGHT = SolveOptions(gap=1e-6)
 
-
+@pytest.mark.parametrize("rescale", ["off", "on"])
 @pytest.mark.parametrize("case", LIBRARY, ids=str)
 @pytest.mark.parametrize("backend", choices(), ids=str)
-def test_the_answer_is_the_known_one(backend, case: Case):
-    model = case.build()
+def test_the_answer_is_the_known_one(backend, case: Case, rescale: str):
+    model, tight = case.build(), SolveOptions(gap=1e-6, rescale=rescale)
     if case in PAIRS and backend.name != "gurobi":
         with pytest.raises(CapabilityMissing, match=f"{backend.name} does not take complementary pairs; .*: gurobi$"):
-            run(model, backend, TIGHT)
+            run(model, backend, tight)
         return
-    solution = run(model, backend, TIGHT)
+    solution = run(model, backend, tight)
     assert solution.stop == case.stop
     if case.stop is Stop.OPTIMAL:
         assert solution.x is not None
