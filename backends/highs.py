@@ -23,7 +23,8 @@ from relu2mip.backends.protocol import (
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
-from relu2mip.mip.heuristic import better_point, first_point
+from relu2mip.mip.check import violations
+from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.options import SolveOptions
 
@@ -58,11 +59,11 @@ IIS_SECONDS = 10.0
 class HighsBackend:
     """HiGHS.
 
-    incumbents: plans that come from the network instead of the search. "auto": where there is no MIP start, one is
-    found by sampling before the search, since HiGHS needs long for its first; "on": each that the search meets is
-    improved besides and handed back; "off": neither.
     heuristics: whether it searches for plans by solving smaller MIPs (RENS, RINS, root reduced cost): "on", "off", or
     "auto": off where a MIP start is handed over, since then they cost more than they find (docs/performance.md).
+    incumbents: plans that come from the model's heuristic instead. "auto": where there is no MIP start, one is found
+    before the search, since HiGHS needs long for its first; "on": each that the search meets is improved besides and
+    handed back; "off": neither.
     """
 
     heuristics: str = "auto"
@@ -86,9 +87,9 @@ class HighsBackend:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name)
         highs = self._native(model)
-        begun, start = time.perf_counter(), start_vector(model)
+        begun, start, found = time.perf_counter(), start_vector(model), None
         if start is None and self.incumbents != "off":
-            start = first_point(model, FIND_SHARE * options.time_limit)
+            start = found = first_point(model, FIND_SHARE * options.time_limit)
         spent = time.perf_counter() - begun
         left = replace(options, time_limit=max(options.time_limit - spent, 1e-3))
         for name, value in option_values(left).items():
@@ -104,6 +105,8 @@ class HighsBackend:
         highs.run()
         seconds = spent + highs.getRunTime()
         solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
+        if found is not None:
+            solution = _exact(solution, model, found)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
         return replace(solution, message=solution.message or message, conflict=conflict)
 
@@ -233,6 +236,16 @@ def _set_start(highs: Any, start: Array | None) -> str:
     known = np.flatnonzero(~np.isnan(start)).astype(np.int32)
     status = highs.setSolution(known.size, known, start[known])
     return "" if status.name != "kError" else "MIP start rejected: a value lies outside its column's bounds"
+
+
+def _exact(solution: Solution, model: MipModel, start: Array) -> Solution:
+    """The solution, or its start where HiGHS's gain on it is no more than what its tolerances give away."""
+    objective = model.objective(start)
+    if solution.x is None or better(solution.objective, objective):
+        return solution
+    if violations(model, start).largest >= violations(model, solution.x).largest:
+        return solution
+    return replace(solution, x=start, objective=objective, bound=min(solution.bound, objective))
 
 
 def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:

@@ -51,8 +51,8 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
 
 
 def _settled(x: Array, model: MipModel, held: list[tuple[Index, Array]]) -> Array:
-    """The point without what the solver made of its tolerances: known columns at their values, integral ones whole."""
+    """The point with known columns at their values, integral ones whole and all inside their bounds: no tolerances."""
     x = np.where(model.integer, np.round(x), x)
     for k, value in held:
-        x[k] = np.clip(value, model.lower[k], model.upper[k])
-    return x
+        x[k] = value
+    return np.clip(x, model.lower, model.upper)

@@ -71,9 +71,14 @@ class Violations:
         """Worst absolute value of the smaller column of a complementary pair."""
         return self._of("complementary pair")
 
+    @property
+    def largest(self) -> float:
+        """Worst scaled violation of any kind."""
+        return max((violation.scaled for violation in self.worst), default=0.0)
+
     def feasible(self, tolerance: float = 1e-6) -> bool:
         """Whether every scaled violation is within the tolerance."""
-        return all(violation.scaled <= tolerance for violation in self.worst)
+        return self.largest <= tolerance
 
     def _of(self, kind: str) -> float:
         return max((violation.absolute for violation in self.worst if violation.kind == kind), default=0.0)

@@ -33,6 +33,9 @@ RESCALED = "columns and rows scaled by powers of two"
 SPREAD = 1e9
 """Largest over smallest coefficient from which `auto` scales: beyond, rows lose coefficients or drown in tolerances."""
 
+NEGLIGIBLE = 1e-12
+"""Size up to which a column, or a coefficient times its column relative to max(1, the row's largest), is rounding."""
+
 
 class Solver(Protocol):
     """What is asked of a backend here."""
@@ -72,11 +75,20 @@ def spread(model: MipModel) -> float:
     return float(sizes.max() / sizes.min()) if sizes.size else 1.0
 
 
+def needs_rescaling(model: MipModel) -> bool:
+    """Whether the coefficients that count differ by more than `SPREAD`."""
+    row, sizes = group_of(model.matrix.indptr), np.abs(model.matrix.data)
+    shares, largest = sizes * column_scale(model)[model.matrix.indices], np.zeros(model.rows)
+    np.maximum.at(largest, row, shares)
+    sizes = sizes[shares > NEGLIGIBLE * np.maximum(1.0, largest[row])]
+    return bool(sizes.size and sizes.max() > SPREAD * sizes.min())
+
+
 def column_scale(model: MipModel) -> Array:
     """The units of the scaled columns: a power of two for each."""
     size = np.maximum(np.abs(model.lower), np.abs(model.upper))
     fixed = model.integer | ~np.isfinite(size)
-    size = np.where(fixed | (size == 0), 1.0, size)
+    size = np.where(fixed | (size <= NEGLIGIBLE), 1.0, size)
     if model.maxima is not None:
         of = group_of(model.maxima.operands.starts)
         ties = model.maxima.operands.members, model.maxima.result[of]

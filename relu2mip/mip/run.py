@@ -14,7 +14,7 @@ from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
-from relu2mip.mip.rescale import RESCALED, SPREAD, RescalingSolver, Solver, spread
+from relu2mip.mip.rescale import RESCALED, RescalingSolver, Solver, needs_rescaling
 from relu2mip.mip.solution import Solution, Stop
 from relu2mip.options import SolveOptions
 
@@ -46,7 +46,7 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
     begun = time.perf_counter()
     solver: Solver = backend
-    if options.rescale == "on" or (options.rescale == "auto" and spread(lowered_model) > SPREAD):
+    if options.rescale == "on" or (options.rescale == "auto" and needs_rescaling(lowered_model)):
         solver, lowered = RescalingSolver(backend), (*lowered, RESCALED)
     if cut:
         solution = outer_approximate(lowered_model, solver, options)

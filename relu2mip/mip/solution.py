@@ -28,8 +28,8 @@ class Solution:
 
     `x` is the incumbent or None where there is none (never a point of zeros). `bound` is the proven dual bound of the
     minimisation, -inf where the solver proved nothing. `lowered` names what was rewritten because the backend lacks it
-    ("sos1 to big-M", "quadratic cost to tangent cuts"); `conflict` names the rows and columns of an irreducible
-    infeasible subset where the backend gave one.
+    ("sos1 to big-M", "quadratic cost to tangent cuts"), and whether columns and rows were scaled; `conflict` names the
+    rows and columns of an irreducible infeasible subset where the backend gave one.
     """
 
     stop: Stop
