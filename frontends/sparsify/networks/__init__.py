@@ -1,0 +1,1 @@
+"""Architectures that are ready to use. Plain torch models: gates come from `sparsify`."""

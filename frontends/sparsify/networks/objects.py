@@ -1,0 +1,50 @@
+"""Linear maps over the axis of objects: the same for every feature, a matrix product in the exported graph."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class ObjectMap(nn.Module):
+    """Multiplies (..., objects, features) from the left by a matrix that depends on the number of objects alone."""
+
+    @abstractmethod
+    def matrix(self, rows: int) -> Tensor:
+        """The matrix for an input of so many rows, in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The product, (..., other rows, features)."""
+        return self.matrix(x.shape[-2]).to(x) @ x
+
+
+class Senders(ObjectMap):
+    """Object i to all pairs (i, j) with i != j, in lexicographic order."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N (N - 1), N)."""
+        return torch.eye(rows)[_pairs(rows)[:, 0]]
+
+
+class Receivers(ObjectMap):
+    """Object j to all pairs (i, j) with i != j, in lexicographic order."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N (N - 1), N)."""
+        return torch.eye(rows)[_pairs(rows)[:, 1]]
+
+
+class Aggregate(ObjectMap):
+    """The sum over all pairs (i, j) at their receiver j."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N, N (N - 1))."""
+        objects = round((1 + (1 + 4 * rows) ** 0.5) / 2)
+        return torch.eye(objects)[:, _pairs(objects)[:, 1]]
+
+
+def _pairs(objects: int) -> Tensor:
+    """All ordered pairs of different objects, (N (N - 1), 2)."""
+    return (1 - torch.eye(objects)).nonzero()
