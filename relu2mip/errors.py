@@ -41,6 +41,10 @@ class InvalidProblem(Relu2MipError, ValueError):
     """A problem whose parts do not fit: sizes, empty or infinite boxes, horizon, non-convex cost."""
 
 
+class InvalidData(Relu2MipError, ValueError):
+    """Training data that cannot be used: NaN, wrong shapes, a column without variation; names the array and column."""
+
+
 class UnknownOption(Relu2MipError, TypeError, KeyError):
     """An option, key or name that nothing reads; names the nearest valid one."""
 

@@ -3,9 +3,16 @@
 Every hidden unit becomes ReLU, identity or zero, architecture and weights trained together (Liu et al., Model-Based
 Control with Sparse Neural Dynamics, NeurIPS 2023). Needs the extra `torch`.
 
-    gates/       what decides about units: one family a file behind one protocol, `gates/family.py`
-    networks/    architectures that are ready to use; any other torch model does as well
-    rewrite.py   a gate in place of every ReLU of a traced model
+    data = load_data("transitions.npz")
+    objective = Simulation(data, steps=3)
+    family = train(mlp(objective, hidden=(64, 64)), objective, Schedule(units=(32, 16, 8)), Gumbel(), "runs/cartpole")
+    family[-1].path                    # the ONNX file of the sparsest member
+
+    gates/         what decides about units: one family a file behind one protocol, `gates/family.py`
+    networks/      architectures that are ready to use; any other torch model does as well
+    data.py        transitions and samples           objective.py   errors on them: simulation.py, regression.py
+    rewrite.py     a gate in place of every ReLU     train.py       the rounds of a schedule, and their files
+    compact.py     the surviving ReLUs alone         export.py      as a checked ONNX file
 """
 
 try:
@@ -15,8 +22,44 @@ except ModuleNotFoundError as error:
 
     raise BackendUnavailable("the sparsifier needs torch; install it with pip install 'relu2mip[torch]'") from error
 
+from relu2mip.frontends.sparsify.compact import compact
+from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
+from relu2mip.frontends.sparsify.environments import collect
+from relu2mip.frontends.sparsify.export import export
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.networks.mlp import mlp
+from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.regression import Regression
 from relu2mip.frontends.sparsify.rewrite import sparsify
+from relu2mip.frontends.sparsify.schedule import Schedule
+from relu2mip.frontends.sparsify.simulation import Simulation
+from relu2mip.frontends.sparsify.train import Member, train
+from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 
-__all__ = ["Gate", "GateFamily", "Gumbel", "Kind", "families", "gates_of", "harden", "sparsify"]
+__all__ = [
+    "Gate",
+    "GateFamily",
+    "Gumbel",
+    "Kind",
+    "Member",
+    "Objective",
+    "ProgressBars",
+    "Regression",
+    "Samples",
+    "Schedule",
+    "Simulation",
+    "TensorBoard",
+    "Transitions",
+    "Watch",
+    "collect",
+    "compact",
+    "export",
+    "families",
+    "gates_of",
+    "harden",
+    "load_data",
+    "mlp",
+    "sparsify",
+    "train",
+]

@@ -110,15 +110,22 @@ def trace(module: nn.Module, example: Tensor | Sequence[Tensor]) -> fx.GraphModu
             "Keep branches and loops that depend on values of tensors out of forward"
         ) from error
     _refuse_hidden(network, name)
-    was_training = module.training
     try:
-        with torch.no_grad():
-            _Shapes(network.eval()).run(*inputs)
+        note_shapes(network, inputs)
     except Exception as error:
         shapes, why = [tuple(x.shape) for x in inputs], str(error).partition("\n")[0]
         raise InvalidNetwork(f"{name} does not run on the example of shapes {shapes}: {why}") from error
-    network.train(was_training)
     return network
+
+
+def note_shapes(network: fx.GraphModule, inputs: Sequence[Tensor]) -> None:
+    """Run a traced model and note the shape of every node, for `shape_of`."""
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            _Shapes(network.eval()).run(*inputs)
+    finally:
+        network.train(was_training)
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:

@@ -1,0 +1,224 @@
+"""Training data: transitions of a system, or samples of a function, checked when they are made.
+
+Both are frozen and hold float32 arrays. Files are .npz with these keys, (N, ...) arrays of one length N:
+
+    transitions    state (N, n), control (N, m), next_state (N, n); rollout (N,), whole numbers, optional
+    trajectories   state (R, T + 1, n), control (R, T, m); length (R,), the number of controls of each, optional
+    samples        input (N, n), output (N, m)
+
+Rows of one rollout stand together and in order. Without `rollout` every transition is one of its own, so that windows
+and simulations of several steps are not possible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relu2mip.errors import InvalidData, UnknownOption
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """Transitions of a controlled system.
+
+    state (N, n), control (N, m), next_state (N, n), rollout (N,): number of the rollout of each row.
+    state_names, control_names: one for each column; made up where not given.
+
+    Raises `InvalidData` where shapes do not fit, an entry is not finite, a column does not vary, or a rollout's next
+    state is not the state of its next row.
+    """
+
+    state: Floats
+    control: Floats
+    next_state: Floats
+    rollout: NDArray[np.int64]
+    state_names: tuple[str, ...] = ()
+    control_names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        state: ArrayLike,
+        control: ArrayLike,
+        next_state: ArrayLike,
+        rollout: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        control_names: Sequence[str] = (),
+    ) -> Transitions:
+        """Transitions from arrays; vectors are columns."""
+        states, controls = _matrix("state", state), _matrix("control", control)
+        names = _names("state", state_names, states), _names("control", control_names, controls)
+        following = _matrix("next_state", next_state)
+        rows = len(states)
+        if following.shape != states.shape or len(controls) != rows:
+            shapes = f"state {states.shape}, control {controls.shape}, next_state {following.shape}"
+            raise InvalidData(f"shapes do not fit: {shapes}; give (N, n), (N, m) and (N, n)")
+        _check_variation(states, names[0])
+        _check_variation(controls, names[1])
+        numbers = np.arange(rows) if rollout is None else _whole_numbers("rollout", rollout, rows)
+        if len(np.unique(numbers)) != 1 + np.count_nonzero(np.diff(numbers)):
+            raise InvalidData("the rows of a rollout are not all together; sort the rows by rollout")
+        inside = np.flatnonzero(numbers[1:] == numbers[:-1])
+        spread = states.std(axis=0)
+        broken = np.abs(following[inside] - states[inside + 1]) > 1e-3 * spread + 1e-5 * np.abs(states[inside + 1])
+        if broken.any():
+            row, column = (int(k[0]) for k in np.nonzero(broken))
+            at = inside[row]
+            raise InvalidData(
+                f"next_state of row {at} is not the state of row {at + 1} ({names[0][column]}), "
+                f"though both are of rollout {numbers[at]}; start a new rollout where the system was reset"
+            )
+        return cls(states, controls, following, numbers, *names)
+
+    @classmethod
+    def of_trajectories(
+        cls,
+        state: ArrayLike,
+        control: ArrayLike,
+        length: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        control_names: Sequence[str] = (),
+    ) -> Transitions:
+        """Transitions from R trajectories: state (R, T + 1, n), control (R, T, m), of each the first `length`."""
+        states, controls = np.asarray(state), np.asarray(control)
+        if states.ndim != 3 or controls.ndim != 3 or states.shape[:2] != (len(controls), controls.shape[1] + 1):
+            raise InvalidData(
+                f"trajectories: state has shape {states.shape} and control {controls.shape}; "
+                "give (R, T + 1, n) and (R, T, m)"
+            )
+        count, steps = controls.shape[:2]
+        lengths = np.full(count, steps) if length is None else _whole_numbers("length", length, count)
+        if (lengths < 1).any() or (lengths > steps).any():
+            raise InvalidData(f"length has entries outside 1 ... {steps}, the number of controls given")
+        valid = np.arange(steps) < lengths[:, None]
+        rollout = np.broadcast_to(np.arange(count)[:, None], valid.shape)
+        rows = states[:, :-1][valid], controls[valid], states[:, 1:][valid], rollout[valid]
+        return cls.of(*rows, state_names, control_names)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the arrays."""
+        return _digest(self.state, self.control, self.next_state, self.rollout)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of a function: input (N, n), output (N, m).
+
+    Raises `InvalidData` where shapes do not fit, an entry is not finite, or a column does not vary.
+    """
+
+    input: Floats
+    output: Floats
+    input_names: tuple[str, ...] = ()
+    output_names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        input: ArrayLike,  # noqa: A002
+        output: ArrayLike,
+        input_names: Sequence[str] = (),
+        output_names: Sequence[str] = (),
+    ) -> Samples:
+        """Samples from arrays; vectors are columns."""
+        x, y = _matrix("input", input), _matrix("output", output)
+        names = _names("input", input_names, x), _names("output", output_names, y)
+        if len(x) != len(y):
+            raise InvalidData(f"input has {len(x)} rows and output {len(y)}; give one row a sample")
+        _check_variation(x, names[0])
+        _check_variation(y, names[1])
+        return cls(x, y, *names)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the arrays."""
+        return _digest(self.input, self.output)
+
+
+KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "transitions": (("state", "control", "next_state"), ("rollout",)),
+    "trajectories": (("state", "control"), ("length",)),
+    "samples": (("input", "output"), ()),
+}
+"""The keys of a file by what it holds: required ones, optional ones."""
+
+
+def load_data(path: str | Path, **names: Sequence[str]) -> Transitions | Samples:
+    """Read an .npz file of transitions, trajectories or samples; the module's text has its keys.
+
+    names: `state_names` and `control_names`, or `input_names` and `output_names`.
+
+    Raises `InvalidData` where the file cannot be read or its arrays do not fit, `UnknownOption` for other keys.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise InvalidData(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
+    kind = "samples" if {"input", "output"} & set(arrays) else "transitions"
+    if kind == "transitions" and "next_state" not in arrays:
+        kind = "trajectories"
+    required, optional = KEYS[kind]
+    for key in arrays:
+        if key not in required + optional:
+            raise UnknownOption(f"key of {kind} in {path}:", key, required + optional)
+    missing = [key for key in required if key not in arrays]
+    if missing:
+        raise InvalidData(f"{path}: has no {missing[0]!r}; {kind} need {', '.join(required)}")
+    make: Any = {"transitions": Transitions.of, "trajectories": Transitions.of_trajectories, "samples": Samples.of}
+    try:
+        return make[kind](**arrays, **names)  # type: ignore[no-any-return]
+    except InvalidData as error:
+        raise InvalidData(f"{path}: {error}") from error
+
+
+def _matrix(name: str, values: ArrayLike) -> Floats:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidData(f"{name} is not an array of numbers: {error}") from error
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or 0 in array.shape:
+        raise InvalidData(f"{name} has shape {array.shape}; give one row a sample, (N, columns)")
+    if not np.isfinite(array).all():
+        row, column = (int(k[0]) for k in np.nonzero(~np.isfinite(array)))
+        raise InvalidData(f"{name} has {array[row, column]} in row {row}, column {column}; remove such rows")
+    return array.astype(np.float32)
+
+
+def _whole_numbers(name: str, values: ArrayLike, rows: int) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
+        raise InvalidData(f"{name} has shape {array.shape} and type {array.dtype}; give {rows} whole numbers")
+    return array.astype(np.int64)
+
+
+def _names(what: str, given: Sequence[str], array: Floats) -> tuple[str, ...]:
+    if given and len(given) != array.shape[1]:
+        raise InvalidData(f"{len(given)} {what} names are given for {array.shape[1]} columns")
+    return tuple(given) or tuple(f"{what}[{k}]" for k in range(array.shape[1]))
+
+
+def _check_variation(array: Floats, names: Sequence[str]) -> None:
+    constant = np.flatnonzero(array.max(axis=0) == array.min(axis=0))
+    if constant.size:
+        k = constant[0]
+        raise InvalidData(f"{names[k]} is {array[0, k]:g} in every row; leave out columns without variation")
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,118 @@
+"""Write a hardened network as ONNX: the hard graph only, checked in onnxruntime, with its metadata in the file.
+
+Keys of the metadata, all of them JSON: `relu2mip.relus` (surviving ReLUs), `relu2mip.units` (epsilon, null for the full
+model), `relu2mip.errors` (on the validation part), `relu2mip.normalisation` (which is in the graph: the file takes and
+gives physical units), and what the objective says about its data, `relu2mip.state_names` and the like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, fx
+
+from relu2mip.errors import InvalidNetwork
+from relu2mip.frontends.sparsify.compact import compact
+from relu2mip.frontends.sparsify.objective import Objective
+
+if TYPE_CHECKING:
+    from relu2mip.frontends.sparsify.train import Member
+
+PREFIX = "relu2mip."
+TOLERANCE = 1e-5
+"""Largest difference between onnxruntime and torch on the training data, relative to max(1, the largest output)."""
+
+
+def relus(network: fx.GraphModule, objective: Objective) -> int:
+    """How many ReLUs the compacted network has; those of a layer that is shared count once."""
+    return int(compact(network, objective.example()).meta["relus"])
+
+
+def export(member: Member, objective: Objective, path: str | Path) -> Path:
+    """Write the file of a member; it replaces an older one only when it is complete and checked.
+
+    Raises `InvalidNetwork` where onnxruntime and torch differ by more than `TOLERANCE`, or torch cannot export.
+    """
+    path = Path(path)
+    inputs = tuple(x.cpu() for x in objective.inputs())
+    network = member.network.cpu()
+    metadata = {
+        "relus": member.relus,
+        "units": member.units,
+        "errors": member.errors,
+        "normalisation": _normalisation(objective),
+        **objective.metadata(),
+    }
+    model = to_onnx(network, inputs, objective.input_names, objective.output_name, path.stem, metadata)
+    with torch.no_grad():
+        expected = network(*inputs)
+    difference = _difference(model, inputs, expected)
+    network.to(objective.device)
+    if not difference <= TOLERANCE:
+        raise InvalidNetwork(
+            f"{path}: onnxruntime and torch differ by {difference:.1e} of the largest output on the training data; "
+            "float32 is too coarse where a column is large beside its spread: subtract a constant from it"
+        )
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(model.SerializeToString(deterministic=True))
+    os.replace(partial, path)
+    return path
+
+
+def to_onnx(
+    network: fx.GraphModule,
+    inputs: tuple[Tensor, ...],
+    input_names: tuple[str, ...],
+    output_name: str,
+    name: str,
+    metadata: dict[str, Any],
+) -> onnx.ModelProto:
+    """The compacted network as an ONNX model with a symbolic batch axis and the metadata."""
+    example = tuple(x[[0, -1]] for x in inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself
+        # The older exporter (dynamo=False) drops sums over repeated indices silently; this one does not.
+        program = torch.onnx.export(
+            compact(network, example),
+            example,
+            dynamo=True,
+            input_names=list(input_names),
+            output_names=[output_name],
+            dynamic_shapes=tuple({0: torch.export.Dim("batch")} for _ in example),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    model.graph.name = name
+    for node in model.graph.node:
+        node.ClearField("metadata_props")  # stack traces with paths of the machine
+    del model.metadata_props[:]
+    for key, value in metadata.items():
+        model.metadata_props.add(key=PREFIX + key, value=json.dumps(value))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    feeds = {value.name: x.numpy() for value, x in zip(session.get_inputs(), inputs, strict=True)}
+    (found,) = session.run(None, feeds)
+    return float(np.abs(found - expected.numpy()).max() / max(1.0, float(expected.abs().max())))
+
+
+def _normalisation(objective: Objective) -> dict[str, Any]:
+    names = (*objective.input_names, objective.output_name)
+    units = zip(names, (*objective.input_units, objective.output_units), strict=True)
+    return {name: {"offset": u.offset.tolist(), "scale": u.scale.tolist()} for name, u in units}

@@ -1,0 +1,101 @@
+"""The folder of a run: what it was asked, and a checkpoint and an ONNX file of every member.
+
+run.json           options, data and sizes; a run is resumed only with the same
+full.pt            checkpoint: the gated network and the hardened one, read back without running code
+full.onnx
+units-16.pt ...    of each round
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from relu2mip.errors import InvalidOption
+from relu2mip.frontends.sparsify.gates.family import GateFamily
+from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.schedule import Schedule
+
+if TYPE_CHECKING:
+    from relu2mip.frontends.sparsify.train import Member
+
+Export = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An open folder of a run."""
+
+    path: Path
+    objective: Objective
+    run: dict[str, Any]
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        network: fx.GraphModule,
+        objective: Objective,
+        schedule: Schedule,
+        family: GateFamily,
+        resume: bool,
+    ) -> RunFolder:
+        """Make the folder or, to resume, check that its run is this one.
+
+        Raises `InvalidOption` where the folder has a run and none is to be resumed, or another one.
+        """
+        run = {
+            "schedule": asdict(schedule),
+            "gates": {"family": family.name, **(asdict(family) if is_dataclass(family) else {})},
+            "objective": objective.describe(),
+            "parameters": {name: list(value.shape) for name, value in network.state_dict().items()},
+        }
+        run = json.loads(json.dumps(run))
+        file = path / "run.json"
+        if file.exists():
+            if not resume:
+                raise InvalidOption(f"{path} has a run already; resume it, or give another folder")
+            earlier = json.loads(file.read_text(encoding="utf-8"))
+            different = sorted(key for key in run | earlier if run.get(key) != earlier.get(key))
+            if different:
+                raise InvalidOption(f"the run in {path} has another {different[0]}; give the same, or another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+        return cls(path, objective, run)
+
+    def load(self, units: int | None, gated: fx.GraphModule) -> Member | None:
+        """A member saved before, the gated network brought to where it was then; None where there is none."""
+        from relu2mip.frontends.sparsify.train import Member
+
+        name = Member(units, 0, gated, {}).name
+        file = self.path / f"{name}.pt"
+        if not file.exists():
+            return None
+        saved = torch.load(file, map_location=self.objective.device, weights_only=True)
+        gated.load_state_dict(saved["gated"])
+        hardened = copy.deepcopy(gated)
+        hardened.load_state_dict(saved["hardened"])
+        return Member(units, saved["relus"], hardened.eval(), saved["errors"], self.path / f"{name}.onnx")
+
+    def save(self, member: Member, gated: fx.GraphModule, export: Export) -> Member:
+        """Write both files of a member; the checkpoint comes last and whole, so what is there is complete."""
+        path = export(member, self.objective, self.path / f"{member.name}.onnx")
+        saved = {
+            "gated": gated.state_dict(),
+            "hardened": member.network.state_dict(),
+            "errors": member.errors,
+            "relus": member.relus,
+        }
+        file = self.path / f"{member.name}.pt"
+        partial = file.with_suffix(".partial")
+        torch.save(saved, partial)
+        os.replace(partial, file)
+        return replace(member, path=path)

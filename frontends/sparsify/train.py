@@ -1,0 +1,219 @@
+"""Train a network with gates in rounds: a family of models from full to sparsest.
+
+What is minimised is E[L] + penalty, with L the error of the `Objective` and the penalty of the gate family, over weights
+and gates together. Source: Liu et al., Model-Based Control with Sparse Neural Dynamics, NeurIPS 2023, section 3 and
+algorithm 1.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import fx, nn
+
+from relu2mip.errors import InvalidOption
+from relu2mip.frontends.sparsify.folder import RunFolder
+from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, gates_of, harden
+from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.networks.seeded import seeded
+from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.rewrite import sparsify
+from relu2mip.frontends.sparsify.schedule import Schedule
+from relu2mip.frontends.sparsify.watch import Watch
+
+LAST_RATE = 0.01
+"""The learning rate at the end of a phase, as a share of that at its start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One model of a family.
+
+    units: how many units were left to be ReLUs, None of the full model.  relus: how many are left in the compacted
+    graph, where units that nothing reads are gone too.  network: the hardened torch model.  errors: on the validation
+    part.  path: its ONNX file, None where training kept no files.
+    """
+
+    units: int | None
+    relus: int
+    network: fx.GraphModule
+    errors: dict[str, float]
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        return "full" if self.units is None else f"units-{self.units}"
+
+
+def train(
+    network: nn.Module,
+    objective: Objective,
+    schedule: Schedule = Schedule(),  # noqa: B008 - frozen
+    family: GateFamily = Gumbel(),  # noqa: B008 - frozen
+    folder: str | Path | None = None,
+    resume: bool = False,
+    watch: Sequence[Watch] = (),
+) -> list[Member]:
+    """Train a network and its gates; the members of the family, the full one first.
+
+    network: any model that `sparsify` takes, called as the objective calls it; it stays as it is.  folder: where each
+    round leaves a checkpoint and an ONNX file.  resume: go on with the run in the folder; the result is that of a run
+    without interruption.
+
+    Raises `InvalidOption` where a round has as many units as the network or more, or the error becomes NaN, and what
+    `sparsify` and `export` raise.
+    """
+    from relu2mip.frontends.sparsify.export import export, relus
+
+    device = torch.device("cuda" if schedule.device != "cpu" and torch.cuda.is_available() else "cpu")
+    if schedule.device == "cuda" and device.type != "cuda":
+        raise InvalidOption('device is "cuda", and torch finds none; give "cpu" or "auto"')
+    objective = objective.to(device)
+    network = copy.deepcopy(network).to(device).train()
+    with seeded(schedule.seed, device):
+        gated = sparsify(network, objective.example(), family).to(device)
+    _check_units(schedule, gated)
+    run = None if folder is None else RunFolder.open(Path(folder), gated, objective, schedule, family, resume)
+    phases = _Phases(objective, schedule, family, watch)
+    members: list[Member] = []
+    try:
+        family.prepare(gated, objective)
+        for number, units in enumerate((None, *schedule.units)):
+            member = None if run is None else run.load(units, gated)
+            if member is None:
+                if units is not None:
+                    family.narrow(gated, units)
+                phases.train_gated(gated, number, units)
+                hardened = phases.finetune(gated, number, units)
+                member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
+                if run is not None:
+                    member = run.save(member, gated, export)
+            members.append(member)
+            for one in watch:
+                one.member(member)
+    finally:
+        for one in watch:
+            one.close()
+    return members
+
+
+@dataclass(frozen=True)
+class _Phases:
+    """The two kinds of phases, each seeded by its number: a run that is resumed draws the same numbers."""
+
+    objective: Objective
+    schedule: Schedule
+    family: GateFamily
+    watch: Sequence[Watch]
+
+    def train_gated(self, network: fx.GraphModule, number: int, units: int | None) -> None:
+        """Weights and gates together."""
+        schedule = self.schedule
+        lengths = [schedule.epochs] + [schedule.round_epochs] * len(schedule.units)
+        before, total = sum(lengths[:number]), max(sum(lengths), 1)
+        what = "all units" if units is None else f"{units} units"
+        with seeded(_seed(schedule.seed, 2 * number), self.objective.device):
+            self._run(
+                network, lengths[number], f"{what}: train", self.family, (before / total, lengths[number] / total)
+            )
+
+    def finetune(self, gated: fx.GraphModule, number: int, units: int | None) -> fx.GraphModule:
+        """A copy with the gated units hardened to ReLU, its weights trained on."""
+        network = copy.deepcopy(gated)
+        harden(network)
+        what = "all units" if units is None else f"{units} units"
+        with seeded(_seed(self.schedule.seed, 2 * number + 1), self.objective.device):
+            self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune", None)
+        if self.schedule.polish:
+            self._polish(network)
+        return network.eval()
+
+    def _run(
+        self,
+        network: fx.GraphModule,
+        epochs: int,
+        name: str,
+        family: GateFamily | None,
+        progress: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        if not epochs:
+            return
+        network.train()
+        schedule, objective = self.schedule, self.objective
+        for one in self.watch:
+            one.phase(name, epochs)
+        weights, gates = parameters(network)
+        groups = [{"params": weights, "peak": schedule.learning_rate}]
+        if family is not None and gates:
+            groups.append({"params": gates, "peak": schedule.gate_learning_rate})
+        optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, fused=True)
+        batch = min(schedule.batch or objective.samples, objective.samples)
+        batches = objective.samples // batch
+        for epoch in range(epochs):
+            order = torch.randperm(objective.samples, device=objective.device)
+            rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["peak"]
+            errors, penalty = torch.zeros((), device=objective.device), 0.0
+            for k in range(batches):
+                if family is not None:
+                    family.before_step(network, progress[0] + progress[1] * (epoch + k / batches) / epochs)
+                error = objective.loss(network, order[k * batch : (k + 1) * batch])
+                price = family.penalty(network) if family is not None else 0.0
+                optimiser.zero_grad()
+                (error + price).backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                if family is not None:
+                    family.after_step(network)
+                errors += error.detach()
+                penalty = float(price.detach()) if isinstance(price, torch.Tensor) else price
+            mean = float(errors) / batches
+            if not math.isfinite(mean):
+                raise InvalidOption(f"{name}: the error is {mean} after epoch {epoch + 1}; lower learning_rate")
+            for one in self.watch:
+                one.epoch(mean, penalty)
+
+    def _polish(self, network: fx.GraphModule) -> None:
+        """L-BFGS on all training samples at once."""
+        network.train()
+        weights, _ = parameters(network)
+        everything = torch.arange(self.objective.samples, device=self.objective.device)
+        optimiser = torch.optim.LBFGS(
+            weights,
+            max_iter=self.schedule.polish,
+            history_size=50,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            line_search_fn="strong_wolfe",
+        )
+
+        def closure() -> torch.Tensor:
+            optimiser.zero_grad()
+            error = self.objective.loss(network, everything)
+            error.backward()  # type: ignore[no-untyped-call]
+            return error
+
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
+
+
+def parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of the layers, and those of the gates."""
+    gates = [p for module in network.modules() if isinstance(module, Gate) for p in module.parameters()]
+    of_gates = {id(p) for p in gates}
+    return [p for p in network.parameters() if id(p) not in of_gates and p.requires_grad], gates
+
+
+def _seed(seed: int, phase: int) -> int:
+    return 1000 * seed + phase
+
+
+def _check_units(schedule: Schedule, network: nn.Module) -> None:
+    total = sum(gate.size for gate in gates_of(network).values())
+    if schedule.units and schedule.units[0] >= total:
+        raise InvalidOption(f"units starts with {schedule.units[0]}; the network has {total} units, give fewer")
