@@ -26,8 +26,11 @@ from relu2mip.frontends.sparsify.compact import compact
 from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.export import export
+from relu2mip.frontends.sparsify.folder import load_member
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.networks.densenet import densenet
+from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.regression import Regression
@@ -54,11 +57,14 @@ __all__ = [
     "Watch",
     "collect",
     "compact",
+    "densenet",
     "export",
     "families",
     "gates_of",
     "harden",
+    "interaction",
     "load_data",
+    "load_member",
     "mlp",
     "sparsify",
     "train",

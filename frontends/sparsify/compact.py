@@ -88,7 +88,7 @@ class _Compaction:
         found = self._module(node) if node.op == "call_module" else self._operation(node)
         return self._opaque(node) if found is None else found
 
-    def _module(self, node: fx.Node) -> Form | None:
+    def _module(self, node: fx.Node) -> Any:
         module = self.network.get_submodule(str(node.target))
         x = self._read(node.args[0])
         if not isinstance(x, Form):
@@ -164,9 +164,12 @@ class _Compaction:
             return None
         terms = {}
         for basis, matrix in x.terms.items():
-            key = name, left.shape, basis
+            assert basis.shape is not None
+            matrix_of_it = left if basis.shape[-2] == objects else left.sum(dim=1, keepdim=True)  # one row for all
+            key = name, matrix_of_it.shape, basis
             if key not in self.products:
-                self.products[key] = self._new(Basis("product", (*shape[:-1], basis.size), name, None, basis, left))
+                product = Basis("product", (*shape[:-1], basis.size), name, None, basis, matrix_of_it)
+                self.products[key] = self._new(product)
             terms[self.products[key]] = matrix
         bias = left @ x.bias.expand(objects, x.size)
         return Form(terms, bias[0] if (bias == bias[0]).all() else bias, shape)
@@ -212,7 +215,7 @@ def _binary(kind: str, a: Any, b: Any, shape: Shape) -> Form | None:
     if isinstance(b, Form):
         return None if kind == "div" else _binary(kind, b, a, shape)
     constant = _constant(b, shape)
-    if constant is None or a.size != shape[-1]:
+    if constant is None or not isinstance(a, Form) or a.size != shape[-1]:
         return None
     if kind in ("add", "sub"):
         return a.shifted(constant if kind == "add" else -constant, shape)

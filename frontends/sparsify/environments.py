@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from relu2mip.errors import BackendUnavailable, InvalidData, InvalidOption
 from relu2mip.frontends.sparsify.data import Transitions
 
 
-def collect(environment: str, transitions: int, seed: int = 0) -> Transitions:
+def collect(
+    environment: str,
+    transitions: int,
+    seed: int = 0,
+    state_names: Sequence[str] = (),
+    control_names: Sequence[str] = (),
+) -> Transitions:
     """Transitions of an environment under random actions, episode after episode; observations are the states.
 
     environment: an id that `gymnasium.make` knows.  A discrete action is one control, its number.
@@ -46,4 +54,4 @@ def collect(environment: str, transitions: int, seed: int = 0) -> Transitions:
             state, _ = simulator.reset()
     simulator.close()
     states, controls, next_states, rollouts = (np.array(column) for column in zip(*rows, strict=True))
-    return Transitions.of(states, controls, next_states, rollouts)
+    return Transitions.of(states, controls, next_states, rollouts, state_names, control_names)

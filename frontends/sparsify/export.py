@@ -7,9 +7,13 @@ gives physical units), and what the objective says about its data, `relu2mip.sta
 
 from __future__ import annotations
 
+import copy
 import json
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +22,9 @@ import onnx
 import torch
 from torch import Tensor, fx
 
-from relu2mip.errors import InvalidNetwork
+from relu2mip.errors import InvalidNetwork, InvalidOption
 from relu2mip.frontends.sparsify.compact import compact
+from relu2mip.frontends.sparsify.networks.objects import Split
 from relu2mip.frontends.sparsify.objective import Objective
 
 if TYPE_CHECKING:
@@ -35,14 +40,20 @@ def relus(network: fx.GraphModule, objective: Objective) -> int:
     return int(compact(network, objective.example()).meta["relus"])
 
 
-def export(member: Member, objective: Objective, path: str | Path) -> Path:
+def export(member: Member, objective: Objective, path: str | Path, objects: int | None = None) -> Path:
     """Write the file of a member; it replaces an older one only when it is complete and checked.
 
-    Raises `InvalidNetwork` where onnxruntime and torch differ by more than `TOLERANCE`, or torch cannot export.
+    objects: for an interaction network, how many objects the file is for; those of the data where not given. It is
+    then checked on states made of objects of the data.
+
+    Raises `InvalidNetwork` where onnxruntime and torch differ by more than `TOLERANCE`, and `InvalidOption` where the
+    network has no objects or fewer than two are wanted.
     """
     path = Path(path)
+    network = copy.deepcopy(member.network).cpu()
     inputs = tuple(x.cpu() for x in objective.inputs())
-    network = member.network.cpu()
+    if objects is not None:
+        inputs = _with_objects(network, inputs, objects)
     metadata = {
         "relus": member.relus,
         "units": member.units,
@@ -50,11 +61,13 @@ def export(member: Member, objective: Objective, path: str | Path) -> Path:
         "normalisation": _normalisation(objective),
         **objective.metadata(),
     }
+    if objects is not None:
+        metadata = {key: metadata[key] for key in ("relus", "units", "errors", "predicts", "window")}
+        metadata["objects"] = objects
     model = to_onnx(network, inputs, objective.input_names, objective.output_name, path.stem, metadata)
     with torch.no_grad():
         expected = network(*inputs)
     difference = _difference(model, inputs, expected)
-    network.to(objective.device)
     if not difference <= TOLERANCE:
         raise InvalidNetwork(
             f"{path}: onnxruntime and torch differ by {difference:.1e} of the largest output on the training data; "
@@ -76,8 +89,7 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """The compacted network as an ONNX model with a symbolic batch axis and the metadata."""
     example = tuple(x[[0, -1]] for x in inputs)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
+    with _quiet():
         # The older exporter (dynamo=False) drops sums over repeated indices silently; this one does not.
         program = torch.onnx.export(
             compact(network, example),
@@ -101,6 +113,20 @@ def to_onnx(
     return model
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch's exporter says about itself from the reader."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
     import onnxruntime
 
@@ -110,6 +136,20 @@ def _difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Te
     feeds = {value.name: x.numpy() for value, x in zip(session.get_inputs(), inputs, strict=True)}
     (found,) = session.run(None, feeds)
     return float(np.abs(found - expected.numpy()).max() / max(1.0, float(expected.abs().max())))
+
+
+def _with_objects(network: fx.GraphModule, inputs: tuple[Tensor, ...], objects: int) -> tuple[Tensor, ...]:
+    """The training data with so many objects in each state, drawn from those of the data."""
+    split = next((module for module in network.modules() if isinstance(module, Split)), None)
+    if split is None:
+        raise InvalidOption(f"objects is {objects}, but this is no interaction network; leave it out")
+    if objects < 2:
+        raise InvalidOption(f"objects is {objects}; give at least 2")
+    states, *others = inputs
+    rows = states.reshape(len(states), split.window, -1, split.features)
+    chosen = np.random.default_rng(0).integers(rows.shape[2], size=(len(states), objects))
+    index = torch.as_tensor(chosen)[:, None, :, None].expand(-1, split.window, -1, split.features)
+    return rows.gather(2, index).flatten(1), *others
 
 
 def _normalisation(objective: Objective) -> dict[str, Any]:

@@ -14,14 +14,16 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError  # noqa: TID251 - only the error
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.gates.family import GateFamily
 from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -71,24 +73,16 @@ class RunFolder:
         file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
         return cls(path, objective, run)
 
-    def load(self, units: int | None, gated: fx.GraphModule) -> Member | None:
+    def load(self, name: str, gated: fx.GraphModule) -> Member | None:
         """A member saved before, the gated network brought to where it was then; None where there is none."""
-        from relu2mip.frontends.sparsify.train import Member
-
-        name = Member(units, 0, gated, {}).name
         file = self.path / f"{name}.pt"
-        if not file.exists():
-            return None
-        saved = torch.load(file, map_location=self.objective.device, weights_only=True)
-        gated.load_state_dict(saved["gated"])
-        hardened = copy.deepcopy(gated)
-        hardened.load_state_dict(saved["hardened"])
-        return Member(units, saved["relus"], hardened.eval(), saved["errors"], self.path / f"{name}.onnx")
+        return load_checkpoint(file, gated, self.objective.device) if file.exists() else None
 
     def save(self, member: Member, gated: fx.GraphModule, export: Export) -> Member:
         """Write both files of a member; the checkpoint comes last and whole, so what is there is complete."""
         path = export(member, self.objective, self.path / f"{member.name}.onnx")
         saved = {
+            "units": member.units,
             "gated": gated.state_dict(),
             "hardened": member.network.state_dict(),
             "errors": member.errors,
@@ -99,3 +93,40 @@ class RunFolder:
         torch.save(saved, partial)
         os.replace(partial, file)
         return replace(member, path=path)
+
+
+def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> Member:
+    """The member that a checkpoint holds; brings the gated network to where it was then.
+
+    Raises `InvalidOption` where the file is damaged or of another network.
+    """
+    from relu2mip.frontends.sparsify.train import Member
+
+    try:
+        saved = torch.load(file, map_location=device, weights_only=True)
+        gated.load_state_dict(saved["gated"])
+        hardened = copy.deepcopy(gated)
+        hardened.load_state_dict(saved["hardened"])
+    except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
+        raise InvalidOption(f"{file}: damaged, or the checkpoint of another network; remove it and train") from error
+    return Member(saved["units"], saved["relus"], hardened.eval(), saved["errors"], file.with_suffix(".onnx"))
+
+
+def load_member(
+    network: nn.Module, objective: Objective, family: GateFamily, folder: str | Path, name: str | None = None
+) -> Member:
+    """A member of the family that `train` left in a folder; the sparsest where no name is given.
+
+    network, objective, family: what was given to `train`.
+
+    Raises `InvalidOption` where the folder has no such member.
+    """
+    files = sorted(Path(folder).glob("units-*.pt"), key=lambda file: int(file.stem.partition("-")[2]))
+    files += sorted(Path(folder).glob("full.pt"))
+    if not files:
+        raise InvalidOption(f"{folder} has no trained member; run relu2mip sparsify first")
+    found = {file.stem: file for file in files}
+    if name is not None and name not in found:
+        raise InvalidOption(f"{folder} has no member {name!r}; it has {', '.join(found)}")
+    gated = sparsify(network, objective.example(), family)
+    return load_checkpoint(found[name or files[0].stem], gated, objective.device)

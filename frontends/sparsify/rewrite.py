@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from relu2mip.errors import InvalidNetwork, Refusal, UnsupportedNetwork
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, gates_of
-from relu2mip.frontends.sparsify.networks.objects import ObjectMap
+from relu2mip.frontends.sparsify.networks.objects import Join, ObjectMap, Split
 
 RELU_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     nn.functional.relu,
@@ -44,7 +44,7 @@ class _Tracer(fx.Tracer):
     """Traces through everything but the layers of torch and maps over objects."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, ObjectMap) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (ObjectMap, Split, Join)) or super().is_leaf_module(m, module_qualified_name)
 
 
 def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: GateFamily) -> fx.GraphModule:

@@ -18,8 +18,8 @@ class Schedule:
     saved in the same way before the first round.
 
     units: the decreasing numbers epsilon_1 > ... > epsilon_K.  batch: samples of a minibatch, 0 for all.
-    learning_rate, gate_learning_rate: of Adam for weights and for gates; in each phase they fall to a hundredth on half a
-    cosine.  seed: of minibatches and gates.  device: "cpu", "cuda" or "auto" (cuda where there is one).
+    learning_rate, gate_learning_rate: of Adam for weights and for gates; in each phase they fall to a hundredth on half
+    a cosine.  seed: of minibatches and gates.  device: "cpu", "cuda" or "auto" (cuda where there is one).
 
     Raises `InvalidOption` for a value out of range.
     """

@@ -1,8 +1,7 @@
 """Train a network with gates in rounds: a family of models from full to sparsest.
 
-What is minimised is E[L] + penalty, with L the error of the `Objective` and the penalty of the gate family, over weights
-and gates together. Source: Liu et al., Model-Based Control with Sparse Neural Dynamics, NeurIPS 2023, section 3 and
-algorithm 1.
+Weights and gates together minimise E[L] + penalty, with L the error of the `Objective` and the penalty of the gate
+family. Source: Liu et al., Model-Based Control with Sparse Neural Dynamics, NeurIPS 2023.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Member:
     @property
     def name(self) -> str:
         """The name of its files."""
-        return "full" if self.units is None else f"units-{self.units}"
+        return member_name(self.units)
 
 
 def train(
@@ -85,7 +84,7 @@ def train(
     try:
         family.prepare(gated, objective)
         for number, units in enumerate((None, *schedule.units)):
-            member = None if run is None else run.load(units, gated)
+            member = None if run is None else run.load(member_name(units), gated)
             if member is None:
                 if units is not None:
                     family.narrow(gated, units)
@@ -200,6 +199,11 @@ class _Phases:
             return error
 
         optimiser.step(closure)  # type: ignore[no-untyped-call]
+
+
+def member_name(units: int | None) -> str:
+    """The name of the member of a round."""
+    return "full" if units is None else f"units-{units}"
 
 
 def parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

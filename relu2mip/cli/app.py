@@ -22,6 +22,7 @@ from relu2mip.cli.demo import demo
 from relu2mip.cli.info import info
 from relu2mip.cli.list import list_
 from relu2mip.cli.solve import solve
+from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.errors import (
     BackendUnavailable,
     CapabilityMissing,
@@ -95,6 +96,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bounds": bounds,
     "compile": compile_,
     "solve": solve,
+    "sparsify": sparsify,
+    "export": export,
     "list": list_,
     "demo": demo,
 }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json as json_module
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, NetworkOrProblem
-from relu2mip.cli.console import facts, message, progress, show, show_json
+from relu2mip.cli.console import facts, message, progress, show, show_json, text
 from relu2mip.cli.files import check_output, complete
 from relu2mip.errors import InvalidOption
 
@@ -85,7 +86,7 @@ def _network(net: Graph) -> dict[str, Any]:
             "max_units": form.max_units,
             "nonzeros": form.nonzeros,
         },
-        "metadata": dict(net.source.metadata) if net.source else {},
+        "metadata": _metadata(net.source.metadata) if net.source else {},
         "digest": net.digest,
     }
 
@@ -115,10 +116,24 @@ def _problem(problem: Problem, quality: bool, bounds: str | None, formulation: s
     return found | ({"quality": compiled.quality().to_dict()} if quality else {})
 
 
+def _metadata(entries: Mapping[str, str]) -> dict[str, Any]:
+    """The metadata of the file; what the sparsifier wrote is JSON."""
+    prefix = "relu2mip."
+    found: dict[str, Any] = {}
+    for key, value in entries.items():
+        try:
+            found[key.removeprefix(prefix)] = json_module.loads(value) if key.startswith(prefix) else value
+        except ValueError:
+            found[key] = value
+    return found
+
+
 def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is shown, line by line: of the quality, what the model's line does not say already."""
+    """What is shown, line by line: metadata by entry; of the quality, what the model's line does not say already."""
     for name, value in found.items():
-        if name == "quality":
+        if name == "metadata":
+            yield from value.items()
+        elif name == "quality":
             yield from ((figure, entry) for figure, entry in value.items() if figure not in found["model"])
         else:
             yield name, value
@@ -129,5 +144,5 @@ def _words(value: Any) -> Any:
     if isinstance(value, dict):
         return ", ".join(f"{name.replace('_', ' ')} {_words(entry)}" for name, entry in value.items()) or "none"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return value
+        return ", ".join(map(text, value)) or "none"
+    return text(value)

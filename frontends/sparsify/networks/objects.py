@@ -1,4 +1,4 @@
-"""Linear maps over the axis of objects: the same for every feature, a matrix product in the exported graph."""
+"""Maps over the axis of objects that hold for any number of them; torch.fx traces none of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,34 @@ import torch
 from torch import Tensor, nn
 
 
+class Split(nn.Module):
+    """(B, window N n) to (B, N, window n): one row an object, its window oldest first."""
+
+    def __init__(self, features: int, window: int) -> None:
+        super().__init__()
+        self.features, self.window = features, window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The rows of objects."""
+        objects = x.shape[1] // (self.window * self.features)
+        if self.window == 1:
+            return x.reshape(-1, objects, self.features)
+        return x.reshape(-1, self.window, objects, self.features).transpose(1, 2).flatten(2)
+
+
+class Join(nn.Module):
+    """(B, N, n) to (B, N n)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One row a sample."""
+        return x.flatten(1)
+
+
 class ObjectMap(nn.Module):
-    """Multiplies (..., objects, features) from the left by a matrix that depends on the number of objects alone."""
+    """A matrix product in the exported graph, the same for every feature.
+
+    Multiplies (..., objects, features) from the left by a matrix that depends on the number of objects alone.
+    """
 
     @abstractmethod
     def matrix(self, rows: int) -> Tensor:

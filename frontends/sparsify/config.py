@@ -1,0 +1,175 @@
+"""Read the file of `relu2mip sparsify`: data, network, gates and schedule as TOML.
+
+    folder = "runs/cartpole"            where checkpoints and ONNX files go, relative to the file
+    seed = 0                            of the split, the first weights, minibatches and gates
+
+    [data]                              file = "transitions.npz", or environment = "CartPole-v1" and transitions = 20000
+    [objective]                         the fields of `Simulation` or `Regression`
+    [network]                           kind = "mlp", "densenet" or "interaction", and its options
+    [gates]                             family = "gumbel", and its options
+    [schedule]                          the fields of `Schedule`
+
+Nothing is guessed: a key that nothing reads is an `UnknownOption`, a value of the wrong type an `InvalidOption`; both
+name the table.
+"""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from torch import nn
+
+from relu2mip.errors import InvalidData, InvalidOption, Relu2MipError, UnknownOption
+from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
+from relu2mip.frontends.sparsify.environments import collect
+from relu2mip.frontends.sparsify.gates import GateFamily, families
+from relu2mip.frontends.sparsify.networks.densenet import densenet
+from relu2mip.frontends.sparsify.networks.interaction import interaction
+from relu2mip.frontends.sparsify.networks.mlp import mlp
+from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.regression import Regression
+from relu2mip.frontends.sparsify.schedule import Schedule
+from relu2mip.frontends.sparsify.simulation import Simulation
+
+T = TypeVar("T")
+
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"mlp": mlp, "densenet": densenet, "interaction": interaction}
+TABLES = ("data", "objective", "network", "gates", "schedule")
+NAMES = ("state_names", "control_names", "input_names", "output_names")
+
+
+@dataclass(frozen=True, eq=False)
+class Config:
+    """What a file asks for: the arguments of `train`."""
+
+    network: nn.Module
+    objective: Objective
+    schedule: Schedule
+    family: GateFamily
+    folder: Path
+
+
+def read_config(path: str | Path) -> Config:
+    """The run that a file describes; the module's text has its keys.
+
+    Raises `InvalidOption` (not TOML, a missing key, a wrong value), `UnknownOption` (a key or name that nothing reads),
+    and what reading the data raises.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidOption(f"{path}: cannot read the file: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidOption(f"{path} is not a TOML file: {error}") from error
+    try:
+        return _config(tables, path.parent)
+    except Relu2MipError as error:
+        error.args = (f"{path}: {error}",)
+        raise
+
+
+def _config(tables: dict[str, Any], folder: Path) -> Config:
+    for key in tables:
+        if key not in ("folder", "seed", *TABLES):
+            raise UnknownOption("key", key, ("folder", "seed", *TABLES))
+    for key in ("folder", "data"):
+        if key not in tables:
+            raise InvalidOption(f"the file has no {key}; it needs folder and [data]")
+    for name in TABLES:
+        if not isinstance(tables.setdefault(name, {}), dict):
+            raise InvalidOption(f"{name} is {tables[name]!r}; give a table, [{name}]")
+    seed, where = _checked(tables.get("seed", 0), int, "seed"), _checked(tables["folder"], str, "folder")
+    schedule = replace(_build(Schedule, tables["schedule"], "schedule", ("seed",)), seed=seed)
+    family = _chosen(tables["gates"], "gates", "family", "gumbel", families)
+    _chosen(tables["network"], "network", "kind", "mlp", NETWORKS, check_only=True)
+    data = _data(dict(tables["data"]), folder, seed)
+    kind: type[Objective] = Simulation if isinstance(data, Transitions) else Regression
+    objective = _build(kind, tables["objective"], "objective", ("data", "seed", "device"), data=data, seed=seed)
+    network = _chosen(tables["network"], "network", "kind", "mlp", NETWORKS, objective=objective, seed=seed)
+    return Config(network, objective, schedule, family, folder / where)
+
+
+def _data(table: dict[str, Any], folder: Path, seed: int) -> Transitions | Samples:
+    names = {key: _checked(table.pop(key), Sequence[str], f"data.{key}") for key in NAMES if key in table}
+    for key in table:
+        if key not in ("file", "environment", "transitions"):
+            raise UnknownOption("key in [data]:", key, ("file", "environment", "transitions", *NAMES))
+    if ("file" in table) == ("environment" in table):
+        raise InvalidOption("[data] needs file, or environment and transitions, and not both")
+    if "file" not in table:
+        if "transitions" not in table:
+            raise InvalidOption("[data] has no transitions; say how many to collect in the environment")
+        number = _checked(table["transitions"], int, "data.transitions")
+        return collect(_checked(table["environment"], str, "data.environment"), number, seed, **names)
+    if "transitions" in table:
+        raise InvalidOption("data.transitions is for an environment; leave it out beside file")
+    path = folder / _checked(table["file"], str, "data.file")
+    if not path.is_file():
+        raise InvalidData(f"data.file: there is no file {path}; paths are relative to the configuration")
+    return load_data(path, **names)
+
+
+def _chosen(
+    table: Mapping[str, Any],
+    where: str,
+    key: str,
+    default: str,
+    parts: Mapping[str, Callable[..., Any]],
+    check_only: bool = False,
+    **given: Any,
+) -> Any:
+    """The part that `key` of a table names, made with the other options of the table."""
+    name = _checked(table.get(key, default), str, f"{where}.{key}")
+    if name not in parts:
+        raise UnknownOption(f"{key} in [{where}]:", name, parts)
+    options = {option: value for option, value in table.items() if option != key}
+    make = _check_only if check_only else _build
+    return make(parts[name], options, where, ("objective", "seed") if where == "network" else (), **given)
+
+
+def _check_only(make: Callable[..., T], table: Mapping[str, Any], where: str, hidden: Sequence[str]) -> None:
+    _arguments(make, table, where, hidden)
+
+
+def _build(make: Callable[..., T], table: Mapping[str, Any], where: str, hidden: Sequence[str], **given: Any) -> T:
+    return make(**given, **_arguments(make, table, where, hidden))
+
+
+def _arguments(make: Callable[..., Any], table: Mapping[str, Any], where: str, hidden: Sequence[str]) -> dict[str, Any]:
+    """The values of a table for the parameters of a class or function, those hidden apart."""
+    parameters = {n: p for n, p in inspect.signature(make).parameters.items() if n not in hidden}
+    for key in table:
+        if key not in parameters:
+            raise UnknownOption(f"key in [{where}]:", key, parameters)
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in table:
+            raise InvalidOption(f"[{where}] has no {name}, which {make.__name__} needs")
+    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    return {key: _checked(value, hints[key], f"{where}.{key}") for key, value in table.items()}
+
+
+def _checked(value: Any, hint: Any, where: str) -> Any:
+    """The value, if it is of the type of a parameter; whole numbers count as numbers."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    lists: dict[Any, tuple[type, str]] = {
+        Sequence[int]: (int, "a list of whole numbers"),
+        tuple[int, ...]: (int, "a list of whole numbers"),
+        Sequence[str]: (str, "a list of texts"),
+    }
+    if hint in lists:
+        kind, what = lists[hint]
+        fits = isinstance(value, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
+        value = tuple(value) if fits else value
+    else:
+        what = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
+        number = whole or isinstance(value, float)
+        fits = {int: whole, float: number}.get(hint, isinstance(value, hint))
+    if not fits:
+        raise InvalidOption(f"{where} is {value!r}; give {what}")
+    return float(value) if hint is float else value
