@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from relu2mip.frontends.onnx import registry as converters
@@ -9,6 +11,10 @@ from relu2mip.frontends.onnx import supported_ops
 from relu2mip.registry import backends, bound_methods, formulations
 
 REGISTRIES = {"bounds": bound_methods, "formulations": formulations, "backends": backends}
+if importlib.util.find_spec("torch") is not None:
+    from relu2mip.frontends.sparsify import families
+
+    REGISTRIES["gates"] = families
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import subprocess
 import sys
@@ -13,6 +14,10 @@ import relu2mip
 MODULES = sorted(m.name for m in pkgutil.walk_packages(relu2mip.__path__, "relu2mip.")) + [
     f"relu2mip.{part}" for part in ("frontends.onnx", "backends.protocol")
 ]
+if importlib.util.find_spec("torch") is not None:
+    import relu2mip.frontends.sparsify as sparsify
+
+    MODULES += [m.name for m in pkgutil.walk_packages(sparsify.__path__, "relu2mip.frontends.sparsify.")]
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES)))

@@ -11,8 +11,8 @@ Control with Sparse Neural Dynamics, NeurIPS 2023). Needs the extra `torch`.
     gates/         what decides about units: one family a file behind one protocol, `gates/family.py`
     networks/      architectures that are ready to use; any other torch model does as well
     data.py        transitions and samples           objective.py   errors on them: simulation.py, regression.py
-    rewrite.py     a gate in place of every ReLU     train.py       the rounds of a schedule, and their files
-    compact.py     the surviving ReLUs alone         export.py      as a checked ONNX file
+    rewrite.py     a gate in place of every ReLU     training.py    the rounds of a schedule
+    compaction.py  the surviving ReLUs alone         onnx_export.py as a checked ONNX file
 """
 
 try:
@@ -22,10 +22,9 @@ except ModuleNotFoundError as error:
 
     raise BackendUnavailable("the sparsifier needs torch; install it with pip install 'relu2mip[torch]'") from error
 
-from relu2mip.frontends.sparsify.compact import compact
+from relu2mip.frontends.sparsify.compaction import compact
 from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
 from relu2mip.frontends.sparsify.environments import collect
-from relu2mip.frontends.sparsify.export import export
 from relu2mip.frontends.sparsify.folder import load_member
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
@@ -33,11 +32,12 @@ from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
 from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.onnx_export import export
 from relu2mip.frontends.sparsify.regression import Regression
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.simulation import Simulation
-from relu2mip.frontends.sparsify.train import Member, train
+from relu2mip.frontends.sparsify.training import Member, train
 from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 
 __all__ = [

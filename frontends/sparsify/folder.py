@@ -27,7 +27,7 @@ from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 
 if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.train import Member
+    from relu2mip.frontends.sparsify.training import Member
 
 Export = Callable[..., Path]
 
@@ -100,7 +100,7 @@ def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> 
 
     Raises `InvalidOption` where the file is damaged or of another network.
     """
-    from relu2mip.frontends.sparsify.train import Member
+    from relu2mip.frontends.sparsify.training import Member
 
     try:
         saved = torch.load(file, map_location=device, weights_only=True)

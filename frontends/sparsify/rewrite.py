@@ -65,6 +65,7 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
     module = copy.deepcopy(module)
     network = trace(module, example)
     gates: dict[Any, Gate] = {}
+    network.gates = nn.ModuleList()
     uses: Counter[fx.Node] = Counter()
     for node in list(network.graph.nodes):
         if not is_relu(node, network):
@@ -79,7 +80,7 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
             gates[key] = family.gate(size, axis)
             gates[key].layer = str(layer.target) if layer.op == "call_module" else ""
             gates[key].train(module.training)
-            network.add_submodule(f"gates.{len(gates) - 1}", gates[key])
+            network.gates.append(gates[key])
         if gates[key].size != size:
             raise InvalidNetwork(
                 f"{layer.target} is called with {gates[key].size} and with {size} units; use two layers"

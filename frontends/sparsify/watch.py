@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from relu2mip.errors import BackendUnavailable
 
 if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.train import Member
+    from relu2mip.frontends.sparsify.training import Member
 
 
 class Watch:

@@ -131,8 +131,8 @@ def _metadata(entries: Mapping[str, str]) -> dict[str, Any]:
 def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """What is shown, line by line: metadata by entry; of the quality, what the model's line does not say already."""
     for name, value in found.items():
-        if name == "metadata":
-            yield from value.items()
+        if name == "metadata" and value:
+            yield from ((f"metadata: {key}", entry) for key, entry in value.items())
         elif name == "quality":
             yield from ((figure, entry) for figure, entry in value.items() if figure not in found["model"])
         else:

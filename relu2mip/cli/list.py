@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ class Family(StrEnum):
     BOUNDS = "bounds"
     FORMULATIONS = "formulations"
     BACKENDS = "backends"
+    GATES = "gates"
 
 
 def list_(
@@ -26,13 +28,19 @@ def list_(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the ONNX operators, bound methods, formulations and backends of this installation.
+    """List the ONNX operators, bound methods, formulations, backends and gate families of this installation.
 
     Examples:
       relu2mip list
       relu2mip list backends --json
     """
-    readers = {Family.OPS: _ops, Family.BOUNDS: _bounds, Family.FORMULATIONS: _formulations, Family.BACKENDS: _backends}
+    readers = {
+        Family.OPS: _ops,
+        Family.BOUNDS: _bounds,
+        Family.FORMULATIONS: _formulations,
+        Family.BACKENDS: _backends,
+        Family.GATES: _gates,
+    }
     found = {str(name): reader() for name, reader in readers.items() if family in (None, name)}
     if json:
         show_json(found)
@@ -40,6 +48,9 @@ def list_(
     for name, rows in found.items():
         if family is None:
             show(name)
+        if not rows:
+            show("none; these need the extra torch")
+            continue
         columns = list(rows[0])
         show(table(columns, [[_cell(row[column]) for column in columns] for row in rows], left=columns))
 
@@ -76,6 +87,14 @@ def _backends() -> list[dict[str, Any]]:
         availability = backend().availability()
         found.append({"name": name, **vars(availability), "options": _options(backend), "what": _summary(backend)})
     return found
+
+
+def _gates() -> list[dict[str, Any]]:
+    if find_spec("torch") is None:
+        return []
+    from relu2mip.frontends.sparsify import families
+
+    return [{"name": name, "options": _options(family), "what": _summary(family)} for name, family in families.items()]
 
 
 def _options(part: type[Any]) -> dict[str, Any]:

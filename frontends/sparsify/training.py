@@ -68,7 +68,7 @@ def train(
     Raises `InvalidOption` where a round has as many units as the network or more, or the error becomes NaN, and what
     `sparsify` and `export` raise.
     """
-    from relu2mip.frontends.sparsify.export import export, relus
+    from relu2mip.frontends.sparsify.onnx_export import export, relus
 
     device = torch.device("cuda" if schedule.device != "cpu" and torch.cuda.is_available() else "cpu")
     if schedule.device == "cuda" and device.type != "cuda":

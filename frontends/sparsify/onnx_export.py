@@ -23,12 +23,12 @@ import torch
 from torch import Tensor, fx
 
 from relu2mip.errors import InvalidNetwork, InvalidOption
-from relu2mip.frontends.sparsify.compact import compact
+from relu2mip.frontends.sparsify.compaction import compact
 from relu2mip.frontends.sparsify.networks.objects import Split
 from relu2mip.frontends.sparsify.objective import Objective
 
 if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.train import Member
+    from relu2mip.frontends.sparsify.training import Member
 
 PREFIX = "relu2mip."
 TOLERANCE = 1e-5
