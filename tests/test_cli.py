@@ -592,7 +592,7 @@ def test_program_runs_as_installed(folder: Path):
 class TestList:
     def test_everything(self, run: Run):
         found = json.loads(run("list", "--json").stdout)
-        assert list(found) == ["ops", "bounds", "formulations", "backends"]
+        assert list(found) == ["ops", "bounds", "formulations", "backends", "gates"]
         assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
         assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
         assert [entry["name"] for entry in found["bounds"] if not entry["sound"]] == ["data"]

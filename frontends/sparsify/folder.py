@@ -108,7 +108,7 @@ def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> 
         hardened = copy.deepcopy(gated)
         hardened.load_state_dict(saved["hardened"])
     except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
-        raise InvalidOption(f"{file}: damaged, or the checkpoint of another network; remove it and train") from error
+        raise InvalidOption(f"{file}: damaged, or of another network; remove it and train again") from error
     return Member(saved["units"], saved["relus"], hardened.eval(), saved["errors"], file.with_suffix(".onnx"))
 
 
