@@ -63,7 +63,9 @@ class Emitter:
         for k, bases in enumerate(groups.values()):
             weight = torch.cat([parts[b][:, self._columns(b)] for b in bases], dim=1)
             size = {"in_features": weight.shape[1], "out_features": weight.shape[0]}
-            layer = nn.utils.skip_init(nn.Linear, **size, bias=k == 0 and bias.dim() == 1)
+            layer: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+                nn.Linear, **size, bias=k == 0 and bias.dim() == 1
+            )
             layer.weight.data = weight.to(self.dtype)
             if layer.bias is not None:
                 layer.bias.data = bias.to(self.dtype)

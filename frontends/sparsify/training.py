@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.folder import RunFolder
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
-from relu2mip.frontends.sparsify.networks.seeded import seeded
+from relu2mip.frontends.sparsify.networks.seeded import one_thread, seeded
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
@@ -68,8 +68,6 @@ def train(
     Raises `InvalidOption` where a round has as many units as the network or more, or the error becomes NaN, and what
     `sparsify` and `export` raise.
     """
-    from relu2mip.frontends.sparsify.onnx_export import export, relus
-
     device = torch.device("cuda" if schedule.device != "cpu" and torch.cuda.is_available() else "cpu")
     if schedule.device == "cuda" and device.type != "cuda":
         raise InvalidOption('device is "cuda", and torch finds none; give "cpu" or "auto"')
@@ -82,24 +80,38 @@ def train(
     phases = _Phases(objective, schedule, family, watch)
     members: list[Member] = []
     try:
-        family.prepare(gated, objective)
-        for number, units in enumerate((None, *schedule.units)):
-            member = None if run is None else run.load(member_name(units), gated)
-            if member is None:
-                if units is not None:
-                    family.narrow(gated, units)
-                phases.train_gated(gated, number, units)
-                hardened = phases.finetune(gated, number, units)
-                member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
-                if run is not None:
-                    member = run.save(member, gated, export)
-            members.append(member)
-            for one in watch:
-                one.member(member)
+        with one_thread():
+            family.prepare(gated, objective)
+            for member in _members(gated, phases, run):
+                members.append(member)
+                for one in watch:
+                    one.member(member)
     finally:
         for one in watch:
             one.close()
     return members
+
+
+def _members(
+    gated: fx.GraphModule,
+    phases: _Phases,
+    run: RunFolder | None,
+) -> Iterator[Member]:
+    """The members, one a round; those that the folder holds are read instead of trained."""
+    from relu2mip.frontends.sparsify.onnx_export import export, relus
+
+    objective, family = phases.objective, phases.family
+    for number, units in enumerate((None, *phases.schedule.units)):
+        member = None if run is None else run.load(member_name(units), gated)
+        if member is None:
+            if units is not None:
+                family.narrow(gated, units)
+            phases.train_gated(gated, number, units)
+            hardened = phases.finetune(gated, number, units)
+            member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
+            if run is not None:
+                member = run.save(member, gated, export)
+        yield member
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ A unit with probabilities pi = (pi1, pi2, pi3) computes x' = z1 relu(x) + z2 x w
 
 One sample per unit and minibatch, shared by all its samples, steps and objects: a step of the optimiser sees one
 architecture. `straight_through` makes the forward pass one-hot and keeps the gradient of the soft sample. The
-temperature tau falls geometrically from `temperature` to `final_temperature`.
+temperature tau falls geometrically from `temperature` to `final_temperature`. No log pi_k falls further than `limit`
+below the largest: a gate that is all but sure feels neither error nor price, and could not give way in a later round.
 
 Source: Liu et al., Model-Based Control with Sparse Neural Dynamics, NeurIPS 2023; the relaxation is due to Jang et al.,
 Categorical Reparameterization with Gumbel-Softmax, ICLR 2017, and Maddison et al. 2017.
@@ -30,15 +31,16 @@ class Gumbel(GateFamily):
 
     penalty_weight: lambda, the price of the sum of all pi1.  identity_weight: lambda_ID, the price of an identity as a
     share of that of a ReLU.  temperature, final_temperature: tau at the start and the end.  straight_through: one-hot
-    samples forward.  initial: pi1 at the start; the rest is shared equally.
+    samples forward.  initial: pi1 at the start; the rest is shared equally.  limit: of log pi below the largest.
     """
 
-    penalty_weight: float = 1e-4
+    penalty_weight: float = 1e-3
     identity_weight: float = 0.0
     temperature: float = 1.0
     final_temperature: float = 0.3
     straight_through: bool = False
     initial: float = 0.8
+    limit: float = 3.0
     name: ClassVar[str] = "gumbel"
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Gumbel(GateFamily):
                 "a positive number, at most the temperature",
             ),
             initial=(self.initial, 0 < self.initial < 1, "a probability between 0 and 1"),
+            limit=(self.limit, self.limit > 0, "a positive number"),
         )
 
     def gate(self, size: int, axis: int) -> Gate:
@@ -67,6 +70,12 @@ class Gumbel(GateFamily):
         for gate in _gates(network):
             gate.temperature = temperature
             gate.noise.exponential_().log_().neg_()
+
+    @torch.no_grad()
+    def after_step(self, network: nn.Module) -> None:
+        """Keep every log pi within the limit."""
+        for gate in _gates(network):
+            gate.logits.sub_(gate.logits.amax(dim=1, keepdim=True)).clamp_(min=-self.limit)
 
     def penalty(self, network: nn.Module) -> Tensor | float:
         """The price lambda (sum pi1 + lambda_ID sum pi2) of the gated units."""
