@@ -23,11 +23,12 @@ from relu2mip.frontends.sparsify.networks.objects import ObjectMap
 from relu2mip.frontends.sparsify.rewrite import note_shapes
 
 BINARY = {
-    operator.add: "add", torch.add: "add", "add": "add",
-    operator.sub: "sub", torch.sub: "sub", "sub": "sub",
-    operator.mul: "mul", torch.mul: "mul", "mul": "mul",
-    operator.truediv: "div", torch.div: "div", "div": "div",
+    operator.add: "add", operator.iadd: "add", torch.add: "add", "add": "add", "add_": "add",
+    operator.sub: "sub", operator.isub: "sub", torch.sub: "sub", "sub": "sub", "sub_": "sub",
+    operator.mul: "mul", operator.imul: "mul", torch.mul: "mul", "mul": "mul", "mul_": "mul",
+    operator.truediv: "div", operator.itruediv: "div", torch.div: "div", "div": "div", "div_": "div",
 }  # fmt: skip
+"""Arithmetic by what it does; what is in place has no other reader (`sparsify` refuses it otherwise)."""
 NEGATIONS = (operator.neg, torch.neg, "neg")
 CATENATIONS = (torch.cat, torch.concat, torch.concatenate)
 PRODUCTS = (operator.matmul, torch.matmul, "matmul")
@@ -117,7 +118,7 @@ class _Compaction:
             return _binary(BINARY[target], arguments[0], arguments[1], shape)
         if target in NEGATIONS and isinstance(arguments[0], Form):
             return arguments[0].scaled(-torch.ones(shape[-1], dtype=torch.float64))
-        if target in CATENATIONS:
+        if target in CATENATIONS and arguments:
             forms = list(arguments[0])
             axis = arguments[1] if len(arguments) > 1 else node.kwargs.get("dim", 0)
             same = all(isinstance(form, Form) and form.shape[:-1] == shape[:-1] for form in forms)
@@ -125,8 +126,9 @@ class _Compaction:
         if target is operator.getitem and isinstance(arguments[0], Form):
             return _entries(arguments[0], node.args[1])
         if target is nn.functional.linear and isinstance(arguments[0], Form) and not node.kwargs:
-            constants = arguments[1:]
-            return arguments[0].linear(*map(_double, constants), *[None] * (2 - len(constants)))
+            weight, bias = (*arguments[1:], None)[:2]
+            fixed = isinstance(weight, Tensor) and (bias is None or isinstance(bias, Tensor))
+            return arguments[0].linear(_double(weight), None if bias is None else _double(bias)) if fixed else None
         if target in PRODUCTS and isinstance(arguments[0], Tensor) and isinstance(arguments[1], Form):
             left = arguments[0]
             name = node.all_input_nodes[0].name

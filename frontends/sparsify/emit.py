@@ -13,7 +13,7 @@ from relu2mip.frontends.sparsify.forms import Basis, Form, Shape
 
 
 class Emitter:
-    """Builds the graph of a compacted network; layers and operations left as they are come from the original."""
+    """Builds the graph of a compacted network, on the CPU; what is left as it is comes from the original."""
 
     def __init__(self, original: fx.GraphModule) -> None:
         self.original = original
@@ -21,7 +21,7 @@ class Emitter:
         self.root = nn.Module()
         self.graph = fx.Graph()
         self.nodes: dict[Basis, fx.Node] = {}
-        self.constants: dict[int, fx.Node] = {}
+        self.constants: dict[int, tuple[Tensor, fx.Node]] = {}
         self.layers = 0
 
     def emit(self, bases: Sequence[Basis], output: Any) -> fx.GraphModule:
@@ -44,7 +44,7 @@ class Emitter:
         self.graph.output(self._written(output))
         network = fx.GraphModule(self.root, self.graph, class_name=type(self.original).__name__)
         network.meta["relus"] = relus
-        return network.eval()
+        return network.cpu().eval()
 
     def _relu(self, x: fx.Node) -> tuple[str, tuple[fx.Node]]:
         name = f"relu{self.layers}"
@@ -123,5 +123,5 @@ class Emitter:
             name = f"{name.replace('.', '_')}_{len(self.constants)}"
             wanted = self.dtype if value.is_floating_point() else value.dtype
             self.root.register_buffer(name, value.detach().cpu().to(wanted))
-            self.constants[key] = self.graph.get_attr(name)
-        return self.constants[key]
+            self.constants[key] = value, self.graph.get_attr(name)  # held, so that no other tensor gets its id
+        return self.constants[key][1]

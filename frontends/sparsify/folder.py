@@ -73,14 +73,18 @@ class RunFolder:
         file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
         return cls(path, objective, run)
 
-    def load(self, name: str, gated: fx.GraphModule) -> Member | None:
+    def load(self, name: str, gated: fx.GraphModule, export: Export) -> Member | None:
         """A member saved before, the gated network brought to where it was then; None where there is none."""
         file = self.path / f"{name}.pt"
-        return load_checkpoint(file, gated, self.objective.device) if file.exists() else None
+        if not file.exists():
+            return None
+        member = load_checkpoint(file, gated, self.objective.device)
+        if member.path is not None and not member.path.exists():
+            export(member, self.objective, member.path)
+        return member
 
     def save(self, member: Member, gated: fx.GraphModule, export: Export) -> Member:
-        """Write both files of a member; the checkpoint comes last and whole, so what is there is complete."""
-        path = export(member, self.objective, self.path / f"{member.name}.onnx")
+        """Write both files of a member, each whole or not at all; the checkpoint first, so that no training is lost."""
         saved = {
             "units": member.units,
             "gated": gated.state_dict(),
@@ -92,7 +96,7 @@ class RunFolder:
         partial = file.with_suffix(".partial")
         torch.save(saved, partial)
         os.replace(partial, file)
-        return replace(member, path=path)
+        return replace(member, path=export(member, self.objective, file.with_suffix(".onnx")))
 
 
 def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> Member:

@@ -53,7 +53,8 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
     example: its input or inputs, with a batch axis; their values do not matter. Other activations stay as they are.
 
     Raises `InvalidNetwork` where the model cannot be traced, does not run on the example or has no ReLU, and
-    `UnsupportedNetwork` where a layer has ReLUs inside that cannot be reached.
+    `UnsupportedNetwork`, with every node that stands in the way, where a layer has ReLUs inside that cannot be reached, or
+    a tensor that others read is changed in place.
 
         >>> from relu2mip.frontends.sparsify import Gumbel, gates_of
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
@@ -66,6 +67,7 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
     network = trace(module, example)
     gates: dict[Any, Gate] = {}
     network.gates = nn.ModuleList()
+    device = (example if isinstance(example, Tensor) else example[0]).device
     uses: Counter[fx.Node] = Counter()
     for node in list(network.graph.nodes):
         if not is_relu(node, network):
@@ -79,7 +81,7 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
         if key not in gates:
             gates[key] = family.gate(size, axis)
             gates[key].layer = str(layer.target) if layer.op == "call_module" else ""
-            gates[key].train(module.training)
+            gates[key].train(module.training).to(device)
             network.gates.append(gates[key])
         if gates[key].size != size:
             raise InvalidNetwork(
@@ -103,14 +105,15 @@ def trace(module: nn.Module, example: Tensor | Sequence[Tensor]) -> fx.GraphModu
     name = type(module).__name__
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     try:
-        tracer = _Tracer()
-        network = fx.GraphModule(module, tracer.trace(module), class_name=name)
+        network = fx.GraphModule(module, _Tracer().trace(module), class_name=name)
     except Exception as error:  # whatever the model's own code raises on a symbolic tensor
         raise InvalidNetwork(
             f"{name} cannot be traced by torch.fx: {error}. "
             "Keep branches and loops that depend on values of tensors out of forward"
         ) from error
-    _refuse_hidden(network, name)
+    refusals = [refusal for node in network.graph.nodes if (refusal := _refusal(node, network)) is not None]
+    if refusals:
+        raise UnsupportedNetwork(name, refusals)
     try:
         note_shapes(network, inputs)
     except Exception as error:
@@ -151,13 +154,10 @@ def _layer_of(node: fx.Node, network: fx.GraphModule) -> fx.Node:
     waiting, seen = [node], {node}
     while waiting:
         one = waiting.pop(0)
-        if one.op == "call_module" and isinstance(network.get_submodule(str(one.target)), WEIGHTED):
+        module = network.get_submodule(str(one.target)) if one.op == "call_module" else None
+        if isinstance(module, WEIGHTED) or (one.op == "call_function" and one.target in PRODUCTS):
             return one
-        if one.op == "call_function" and one.target in PRODUCTS:
-            return one
-        if is_relu(one, network) or (
-            one.op == "call_module" and isinstance(network.get_submodule(str(one.target)), Gate)
-        ):
+        if isinstance(module, Gate) or is_relu(one, network):
             continue
         waiting += [source for source in one.all_input_nodes if source not in seen]
         seen.update(one.all_input_nodes)
@@ -176,17 +176,30 @@ def _is_convolution(layer: fx.Node, network: fx.GraphModule) -> bool:
     return layer.op == "call_module" and isinstance(network.get_submodule(str(layer.target)), CONVOLUTIONS)
 
 
-def _refuse_hidden(network: fx.GraphModule, name: str) -> None:
-    """Refuse layers of torch that have layers of their own, or an activation, inside."""
-    refusals = []
-    for node in network.graph.nodes:
-        if node.op != "call_module":
-            continue
+def _refusal(node: fx.Node, network: fx.GraphModule) -> Refusal | None:
+    """Why a node of a traced model cannot be kept: layers inside that are not traced, a flag or a tensor that changes."""
+    if node.op == "call_module":
         layer = network.get_submodule(str(node.target))
-        if isinstance(layer, (nn.RNNBase, nn.RNNCellBase)) or (
-            type(layer).__module__.startswith("torch.nn") and any(True for _ in layer.children())
-        ):
+        of_torch = type(layer).__module__.startswith("torch.nn")
+        if isinstance(layer, (nn.RNNBase, nn.RNNCellBase)) or (of_torch and any(True for _ in layer.children())):
             reason = "its inside is not traced, so ReLUs in it cannot be found"
-            refusals.append(Refusal(str(node.target), type(layer).__name__, reason, "Write it out of single layers"))
-    if refusals:
-        raise UnsupportedNetwork(name, refusals)
+            return Refusal(str(node.target), type(layer).__name__, reason, "Write it out of single layers")
+    if node.target is nn.functional.dropout:
+        reason = "whether it is training is fixed when the model is traced"
+        return Refusal(node.name, "dropout", reason, "Use nn.Dropout")
+    if _in_place(node, network) and len(node.all_input_nodes[0].users) > 1:
+        reason = "it changes its input in place, and something else reads that too"
+        return Refusal(
+            node.name, str(getattr(node.target, "__name__", node.target)), reason, "Use the form not in place"
+        )
+    return None
+
+
+def _in_place(node: fx.Node, network: fx.GraphModule) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(network.get_submodule(str(node.target)), "inplace", False))
+    if node.op == "call_method":
+        return str(node.target).endswith("_")
+    name = getattr(node.target, "__name__", "")
+    changing = name in {"iadd", "isub", "imul", "itruediv"} or (name.endswith("_") and not name.endswith("__"))
+    return node.op == "call_function" and (changing or bool(node.kwargs.get("inplace", False)))

@@ -92,17 +92,13 @@ def train(
     return members
 
 
-def _members(
-    gated: fx.GraphModule,
-    phases: _Phases,
-    run: RunFolder | None,
-) -> Iterator[Member]:
+def _members(gated: fx.GraphModule, phases: _Phases, run: RunFolder | None) -> Iterator[Member]:
     """The members, one a round; those that the folder holds are read instead of trained."""
     from relu2mip.frontends.sparsify.onnx_export import export, relus
 
     objective, family = phases.objective, phases.family
     for number, units in enumerate((None, *phases.schedule.units)):
-        member = None if run is None else run.load(member_name(units), gated)
+        member = None if run is None else run.load(member_name(units), gated, export)
         if member is None:
             if units is not None:
                 family.narrow(gated, units)

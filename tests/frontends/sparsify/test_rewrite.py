@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: E402, N812
 from torch import nn  # noqa: E402
 
 from relu2mip.errors import InvalidNetwork, UnsupportedNetwork  # noqa: E402
-from relu2mip.frontends.sparsify import Gumbel, gates_of, harden, sparsify  # noqa: E402
+from relu2mip.frontends.sparsify import Gumbel, compact, gates_of, harden, sparsify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, OTHERS  # noqa: E402
 
 
@@ -82,6 +82,38 @@ def test_weights_are_copied():
     assert model[0].weight.abs().sum() > 0
 
 
+class Residual(nn.Module):
+    """In-place arithmetic that nothing else reads, as residual networks have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.act = nn.Linear(3, 3), nn.Linear(3, 3), nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.b(self.act(self.a(x)))
+        h += x
+        h = self.act(h)
+        return h.mul_(2.0)
+
+
+def test_arithmetic_in_place_that_nothing_else_reads():
+    model, x = Residual(), torch.randn(5, 3)
+    network = harden(sparsify(model, x, Gumbel())).eval()
+    torch.testing.assert_close(network(x), model(x))
+    torch.testing.assert_close(compact(network, (x,))(x), model(x))
+
+
+class Overwritten(Residual):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.a(x)
+        return self.b(self.act(h)) + h
+
+
+class Dropping(Residual):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(self.a(x).relu(), training=self.training)
+
+
 class Branching(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.relu() if x.sum() > 0 else -x
@@ -98,6 +130,8 @@ class Branching(nn.Module):
             InvalidNetwork,
             r"does not run .* \[\(2, 3\)\].*multiplied",
         ),
+        (Overwritten(), (2, 3), UnsupportedNetwork, "ReLU|act.*in place, and something else reads"),
+        (Dropping(), (2, 3), UnsupportedNetwork, "fixed when the model is traced"),
         (nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8), nn.ReLU()), (1, 2, 4), UnsupportedNetwork, "single layers"),
     ],
 )

@@ -174,6 +174,9 @@ def test_a_run_is_resumed_to_the_same_end(tmp_path: Path):
     for member in resumed:
         form = simplify(lower(r2m.load(member.path))).form
         assert form.relu_units == member.relus
+    resumed[1].path.unlink()
+    train(network, objective, schedule, FAMILY, tmp_path / "run", resume=True)
+    assert resumed[1].path.exists()
     again = load_member(network, objective, FAMILY, tmp_path / "run")
     assert (again.name, again.units, again.relus) == ("units-3", 3, resumed[-1].relus)
     assert torch.equal(again.network(objective.inputs()[0]), resumed[-1].network(objective.inputs()[0]))
