@@ -53,8 +53,8 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
     example: its input or inputs, with a batch axis; their values do not matter. Other activations stay as they are.
 
     Raises `InvalidNetwork` where the model cannot be traced, does not run on the example or has no ReLU, and
-    `UnsupportedNetwork`, with every node that stands in the way, where a layer has ReLUs inside that cannot be reached, or
-    a tensor that others read is changed in place.
+    `UnsupportedNetwork`, with every node in the way, where a layer has ReLUs inside that cannot be reached, or a tensor
+    that others read is changed in place.
 
         >>> from relu2mip.frontends.sparsify import Gumbel, gates_of
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
@@ -177,7 +177,7 @@ def _is_convolution(layer: fx.Node, network: fx.GraphModule) -> bool:
 
 
 def _refusal(node: fx.Node, network: fx.GraphModule) -> Refusal | None:
-    """Why a node of a traced model cannot be kept: layers inside that are not traced, a flag or a tensor that changes."""
+    """Why a node of a traced model cannot be kept: hidden layers inside, a flag or a tensor that changes."""
     if node.op == "call_module":
         layer = network.get_submodule(str(node.target))
         of_torch = type(layer).__module__.startswith("torch.nn")

@@ -84,14 +84,15 @@ def test_a_few_iterations_of_lbfgs_polish():
     assert errors[1] < errors[0] / 2
 
 
-@pytest.mark.parametrize("window", [1, 2])
-def test_training_on_several_steps_of_dynamics(window: int):
-    objective = Simulation(system(40), window=window, steps=3, horizons=(1, 5))
+@pytest.mark.parametrize(("window", "predicts"), [(1, "change"), (2, "change"), (1, "state")])
+def test_training_on_several_steps_of_dynamics(window: int, predicts: str):
+    objective = Simulation(system(40), window=window, steps=3, predicts=predicts, horizons=(1, 5))
     network = mlp(objective, (16,))
     before = objective.errors(network)
     member = train(network, objective, replace(SHORT, units=(4,)), FAMILY)[-1]
     assert list(member.errors) == ["1 step", "5 steps"]
-    assert all(error < 0.15 < before[what] / 3 for what, error in member.errors.items())
+    largest = {"change": 0.15, "state": 0.6}[predicts]  # a state's own spread is several times that of its change
+    assert all(error < min(largest, before[what] / 3) for what, error in member.errors.items())
 
 
 def test_training_an_interaction_network():
