@@ -91,8 +91,9 @@ def test_training_on_several_steps_of_dynamics(window: int, predicts: str):
     before = objective.errors(network)
     member = train(network, objective, replace(SHORT, units=(4,)), FAMILY)[-1]
     assert list(member.errors) == ["1 step", "5 steps"]
-    largest = {"change": 0.15, "state": 0.6}[predicts]  # a state's own spread is several times that of its change
-    assert all(error < min(largest, before[what] / 3) for what, error in member.errors.items())
+    assert all(error < before[what] / 3 for what, error in member.errors.items())
+    if predicts == "change":  # a state is harder to predict by the spread of its change, by which errors are divided
+        assert all(error < 0.15 for error in member.errors.values())
 
 
 def test_training_an_interaction_network():
