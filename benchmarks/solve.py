@@ -101,7 +101,8 @@ def timed(solve: Solve, problem: Problem, limit: float, gap: float) -> tuple[Run
     except (RuntimeError, r2m.Relu2MipError) as error:
         return Run(math.nan, math.nan, False, f"refused: {error}"[:110]), Outcome(math.inf, -math.inf, math.nan)
     spent = time.perf_counter() - begun
-    solved = outcome.objective - outcome.bound <= 2 * gap * max(1e-9, abs(outcome.objective)) and spent <= limit + 1
+    closed = outcome.objective - outcome.bound <= 2 * gap * max(1e-9, abs(outcome.objective))
+    solved = math.isfinite(outcome.objective) and closed and spent <= limit + 1
     note = f"{outcome.objective:.5f}, bound {outcome.bound:.5f}" + ("" if solved else "  (limit)")
     counted = min(spent, limit) if solved else limit
     return Run(counted, min(outcome.seconds, counted) if solved else limit, solved, note), outcome
