@@ -27,6 +27,7 @@ from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.folder import load_member
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
+from relu2mip.frontends.sparsify.gates.channel_pruning import ChannelPruning
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
 from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
@@ -41,6 +42,7 @@ from relu2mip.frontends.sparsify.training import Member, train
 from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 
 __all__ = [
+    "ChannelPruning",
     "Gate",
     "GateFamily",
     "Gumbel",

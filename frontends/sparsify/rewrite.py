@@ -97,6 +97,7 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
         raise InvalidNetwork(f"{type(module).__name__} has no ReLU; there is nothing to sparsify")
     network.delete_all_unused_submodules()
     network.recompile()
+    family.attach(network)
     return network
 
 

@@ -7,6 +7,7 @@ families: Registry = Registry(
     "gates",
     {
         "gumbel": "relu2mip.frontends.sparsify.gates.gumbel:Gumbel",
+        "channel-pruning": "relu2mip.frontends.sparsify.gates.channel_pruning:ChannelPruning",
     },
 )
 """Gate families by name; another package adds its own through the entry point group `relu2mip.gates`."""

@@ -9,7 +9,7 @@ and each unit's `Kind` says what (a, b) is: gated units take it from the family,
 
 A `GateFamily` is a frozen dataclass, its fields the options. Training calls it like this:
 
-    network = sparsify(module, example, family)     family.gate(size, axis) for every ReLU
+    network = sparsify(module, example, family)     family.gate(size, axis) for every ReLU, family.attach(network)
     family.prepare(network, data)                   once
     for each minibatch:
         family.before_step(network, progress)       draw noise, set the temperature
@@ -21,8 +21,8 @@ Only `gate` must be given. How the families of the literature map onto it:
 
     Gumbel-softmax (Liu et al. 2023)             coefficients (z1, z2); penalty on pi; rank by max(pi2, pi3)
     Bernoulli (Guenter & Sideris 2024)           coefficients (xi, 0); penalty on theta, which after_step projects
-    L1 channel pruning (Li et al. 2017)          the plain gate; rank by minus the L1 norm of the rows of `gate.layer`
-    magnitude pruning of weights                 the plain gate; narrow masks weights, after_step holds them at zero
+    L1 channel pruning (Li et al. 2017)          the plain gate; rank by minus the L1 norm of a unit's weights
+    magnitude pruning (Han et al. 2015)          the plain gate; attach gives weights masks, which narrow sets
     stability regularisation (Xiao et al. 2019)  the plain gate; prepare keeps the data's box, penalty bounds units
 """
 
@@ -99,6 +99,9 @@ class GateFamily(ABC):
     @abstractmethod
     def gate(self, size: int, axis: int) -> Gate:
         """The gate in place of a ReLU of `size` units along `axis`."""
+
+    def attach(self, network: nn.Module) -> None:  # noqa: B027
+        """Called by `sparsify` with the gated network: add what the family keeps in it, refuse what it cannot take."""
 
     def prepare(self, network: nn.Module, data: Any) -> None:  # noqa: B027
         """Called once before training, with the gated network and the training data."""
