@@ -27,8 +27,11 @@ from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.folder import load_member
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
+from relu2mip.frontends.sparsify.gates.bernoulli import Bernoulli
 from relu2mip.frontends.sparsify.gates.channel_pruning import ChannelPruning
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.gates.magnitude_pruning import MagnitudePruning
+from relu2mip.frontends.sparsify.gates.stability import Stability
 from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
@@ -42,11 +45,13 @@ from relu2mip.frontends.sparsify.training import Member, train
 from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 
 __all__ = [
+    "Bernoulli",
     "ChannelPruning",
     "Gate",
     "GateFamily",
     "Gumbel",
     "Kind",
+    "MagnitudePruning",
     "Member",
     "Objective",
     "ProgressBars",
@@ -54,6 +59,7 @@ __all__ = [
     "Samples",
     "Schedule",
     "Simulation",
+    "Stability",
     "TensorBoard",
     "Transitions",
     "Watch",

@@ -8,6 +8,9 @@ families: Registry = Registry(
     {
         "gumbel": "relu2mip.frontends.sparsify.gates.gumbel:Gumbel",
         "channel-pruning": "relu2mip.frontends.sparsify.gates.channel_pruning:ChannelPruning",
+        "magnitude-pruning": "relu2mip.frontends.sparsify.gates.magnitude_pruning:MagnitudePruning",
+        "stability": "relu2mip.frontends.sparsify.gates.stability:Stability",
+        "bernoulli": "relu2mip.frontends.sparsify.gates.bernoulli:Bernoulli",
     },
 )
 """Gate families by name; another package adds its own through the entry point group `relu2mip.gates`."""

@@ -24,7 +24,7 @@ def weights_of(network: nn.Module) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for node in network.graph.nodes:
         if node.op == "call_module" and isinstance(network.get_submodule(str(node.target)), Gate):
-            found.setdefault(str(node.target), {}).update(dict.fromkeys(_in_front(node, network)))
+            found.setdefault(str(node.target), {}).update(dict.fromkeys(_layers(node, network, back=True)))
     gates = gates_of(network)
     refusals = []
     for name, weights in found.items():
@@ -39,10 +39,7 @@ def weights_of(network: nn.Module) -> dict[str, list[str]]:
 
 def rows(network: nn.Module, weight: str) -> Tensor:
     """The entries of a weight, one row a unit."""
-    owner, _, name = weight.rpartition(".")
-    module = network.get_submodule(owner)
-    values: Tensor = getattr(module, name)
-    return (values.transpose(0, 1) if isinstance(module, TRANSPOSED) else values).flatten(1)
+    return _outputs_first(network, weight).flatten(1)
 
 
 def unit_sizes(network: nn.Module, size: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
@@ -69,9 +66,38 @@ def smallest_first(network: nn.Module, sizes: Mapping[str, Tensor], scope: str) 
     return ranks
 
 
-def _in_front(gate: fx.Node, network: fx.GraphModule) -> list[str]:
-    """The weights of the nearest layers on every way back from a gate."""
-    found, waiting, seen = [], list(gate.all_input_nodes), set(gate.all_input_nodes)
+def unit_parameters(network: nn.Module) -> dict[str, int]:
+    """For every gate by name: how many parameters leave with one of its units.
+
+    Its row and its bias in the layers in front, and a column (a slice of the kernels of a convolution) of each layer
+    that reads it.
+    """
+    assert isinstance(network, fx.GraphModule)
+    found = dict.fromkeys(gates_of(network), 0)
+    for node in network.graph.nodes:
+        if node.op == "call_module" and str(node.target) in found:
+            in_front, behind = _layers(node, network, back=True), _layers(node, network, back=False)
+            row = sum(rows(network, weight).shape[1] for weight in in_front)
+            column = sum(_outputs_first(network, weight)[:, 0].numel() for weight in behind)
+            found[str(node.target)] = row + 1 + column
+    return found
+
+
+def _outputs_first(network: nn.Module, weight: str) -> Tensor:
+    owner, _, name = weight.rpartition(".")
+    module = network.get_submodule(owner)
+    values: Tensor = getattr(module, name)
+    return values.transpose(0, 1) if isinstance(module, TRANSPOSED) else values
+
+
+def _layers(gate: fx.Node, network: fx.GraphModule, back: bool) -> list[str]:
+    """The weights of the nearest layers on every way back from a gate, or forth."""
+
+    def next_to(node: fx.Node) -> list[fx.Node]:
+        return node.all_input_nodes if back else list(node.users)
+
+    found, waiting = [], list(next_to(gate))
+    seen = set(waiting)
     while waiting:
         node = waiting.pop(0)
         if node.op == "call_module":
@@ -83,6 +109,6 @@ def _in_front(gate: fx.Node, network: fx.GraphModule) -> list[str]:
         if node.op == "call_function" and node.target is nn.functional.linear:
             found += [str(n.target) for n in node.args[1:2] if isinstance(n, fx.Node) and n.op == "get_attr"]
             continue
-        waiting += [source for source in node.all_input_nodes if source not in seen]
-        seen.update(node.all_input_nodes)
-    return found
+        waiting += [other for other in next_to(node) if other not in seen]
+        seen.update(next_to(node))
+    return list(dict.fromkeys(found))

@@ -12,14 +12,17 @@ torch = pytest.importorskip("torch")
 
 import relu2mip as r2m  # noqa: E402
 from relu2mip.frontends.sparsify import (  # noqa: E402
+    Bernoulli,
     ChannelPruning,
     GateFamily,
     Gumbel,
     Kind,
+    MagnitudePruning,
     Member,
     Regression,
     Schedule,
     Simulation,
+    Stability,
     Watch,
     families,
     gates_of,
@@ -34,7 +37,7 @@ from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, samples, system  # noqa: E402
 
 SHORT = Schedule(units=(8, 4), epochs=40, round_epochs=20, finetune_epochs=20, batch=128, learning_rate=1e-2)
-FAMILIES = [Gumbel(), ChannelPruning()]
+FAMILIES = [Gumbel(), ChannelPruning(), MagnitudePruning(), Stability(), Bernoulli()]
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
@@ -52,7 +55,7 @@ def test_every_registered_family_is_tested():
 def test_the_files_of_dynamics_have_the_units_asked_for(family: GateFamily, tmp_path: Path):
     """In the normal form; the file equals torch on states it was not trained on, and predicts them."""
     objective = Simulation(system(40), horizons=(1, 5))
-    network = mlp(objective, (12, 12))
+    network = mlp(objective, (16,))
     before = objective.errors(network)
     members = train(network, objective, SHORT, family, tmp_path)
     data = system(5, seed=1)
@@ -70,7 +73,7 @@ def test_training_on_repairs_what_a_round_broke(family: GateFamily):
     unrepaired = replace(SHORT, units=(4,), round_epochs=0, finetune_epochs=0)
     broken = train(mlp(objective, (16,)), objective, unrepaired, family)[-1]
     repaired = train(mlp(objective, (16,)), objective, replace(SHORT, units=(4,)), family)[-1]
-    assert repaired.errors["output"] < 0.3
+    assert repaired.errors["output"] < 0.4
     assert repaired.errors["output"] < broken.errors["output"] / 2
 
 
