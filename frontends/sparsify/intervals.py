@@ -43,7 +43,7 @@ def gate_bounds(
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """For every gate by name: bounds (size,) of what its units read, over all objects, pixels and calls.
 
-    lower, upper: the box, for each input, without the batch axis.
+    lower, upper: the box, one tensor for each input, without the batch axis.
 
     Raises `UnsupportedNetwork` for an operation whose bounds are not known.
     """
@@ -68,7 +68,7 @@ class _Walk(fx.Interpreter):
         if not varying or n.op == "output":
             return super().run_node(n)
         bounds = self._module(n) if n.op == "call_module" else self._operation(n, varying)
-        if bounds is None:
+        if bounds is None or len(bounds) != 2:
             what = type(self.fetch_attr(str(n.target))).__name__ if n.op == "call_module" else str(n.target)
             reason = "interval bounds of it are not known"
             refusal = Refusal(n.name, what, reason, "Write it in affine layers and ReLUs, or choose other gates")
@@ -82,7 +82,7 @@ class _Walk(fx.Interpreter):
         if isinstance(module, RISING_MODULES):
             return super().run_node(n)  # type: ignore[no-any-return]
         if isinstance(module, nn.Dropout):
-            return x
+            return x  # type: ignore[no-any-return]
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
             mean, variance = module.running_mean, module.running_var
             return _sorted(nn.functional.batch_norm(x, mean, variance, module.weight, module.bias, eps=module.eps))
@@ -98,16 +98,19 @@ class _Walk(fx.Interpreter):
 
     def _operation(self, n: fx.Node, varying: list[fx.Node]) -> Tensor | None:
         x = self.env[varying[0]]
-        if n.target in RISING:
+        if n.target in RISING and "alpha" not in n.kwargs:
             return super().run_node(n)  # type: ignore[no-any-return]
+        if n.kwargs:
+            return None
         if n.target in DIFFERENCES and len(varying) == 2:
             return x - self.env[varying[1]].flip(0)  # type: ignore[no-any-return]
-        if len(varying) > 1 or n.kwargs or n.args.count(varying[0]) != 1:
+        if len(varying) > 1 or n.args.count(varying[0]) != 1:
             return None
         if n.target in ENTRYWISE and (n.target not in QUOTIENTS or n.args[0] is varying[0]):
             return _sorted(super().run_node(n))
         if n.target in PRODUCTS:
-            matrix, *bias = (self.env.get(arg, arg) for arg in n.args if arg is not varying[0])  # type: ignore[call-overload]
+            constants: Any = self.map_nodes_to_values([arg for arg in n.args if arg is not varying[0]], n)
+            matrix, *bias = constants
             if n.target is nn.functional.linear:
                 return _affine(x, lambda c: nn.functional.linear(c, matrix, *bias), lambda r: r @ matrix.abs().T)
             if n.args[0] is varying[0]:
@@ -116,7 +119,7 @@ class _Walk(fx.Interpreter):
         return None
 
     def _note(self, name: str, gate: Gate, x: Tensor) -> None:
-        low, high = (end.movedim(gate.axis, -1).reshape(-1, gate.size) for end in x.split(1))
+        low, high = x.movedim(gate.axis, -1).reshape(2, -1, gate.size)
         bounds = low.amin(dim=0), high.amax(dim=0)
         if name in self.found:
             bounds = bounds[0].minimum(self.found[name][0]), bounds[1].maximum(self.found[name][1])
@@ -130,6 +133,6 @@ def _sorted(ends: Tensor) -> Tensor:
 
 def _affine(x: Tensor, centre: Callable[[Tensor], Tensor], radius: Callable[[Tensor], Tensor]) -> Tensor:
     """Bounds of an affine map: what it makes of the centre, and its linear part in absolute value of the radius."""
-    low, high = x.split(1)
+    low, high = x[:1], x[1:]
     c, r = centre((low + high) / 2), radius((high - low) / 2)
     return torch.cat([c - r, c + r])

@@ -91,7 +91,7 @@ class MagnitudePruning(GateFamily):
 
 
 class Mask(nn.Module):
-    """The mask of a weight, of its shape: what torch multiplies it by whenever it is read."""
+    """The mask of a weight, of its shape: applied whenever torch reads the weight."""
 
     mask: Tensor
 
@@ -101,7 +101,7 @@ class Mask(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The weight, zero where masked."""
-        return weight * self.mask
+        return torch.where(self.mask, weight, 0.0)
 
 
 def _owner(network: nn.Module, weight: str) -> tuple[Any, str]:
