@@ -19,7 +19,7 @@ the mean over all units:
 Units whose theta falls below `threshold` become zero for good, while training goes on. So a member can have fewer units
 than its round asked for; where it has more, those of the smallest theta go.
 
-Source: Guenter and Sideris, Robust Learning of Parsimonious Deep Neural Networks (2022; 2024) and Complexity-Aware
+Source: Guenter and Sideris, Robust Learning of Parsimonious Deep Neural Networks, 2022, and Complexity-Aware
 Training of Deep Neural Networks for Optimal Structure Discovery, 2024. Their Gaussian prior of the weights, an L2 term,
 is left out, as in the other families.
 """
@@ -47,7 +47,7 @@ class Bernoulli(GateFamily):
     Raises `InvalidOption` for a value out of range.
     """
 
-    penalty_weight: float = 1e-2
+    penalty_weight: float = 1e-3
     rate: float = 0.1
     initial: float = 0.8
     threshold: float = 0.1
@@ -93,6 +93,7 @@ class Bernoulli(GateFamily):
         for gate in _gates(network).values():
             slope = gate.price if gate.sample.grad is None else gate.sample.grad + gate.price
             gate.theta.sub_(self.rate * slope).clamp_(0, 1)
+            gate.sample = gate.sample.detach()
             gate.kind[(gate.kind == Kind.GATED) & (gate.theta < self.threshold)] = int(Kind.ZERO)
 
     def rank(self, network: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
