@@ -17,10 +17,11 @@ from torch import fx, nn
 
 from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.folder import RunFolder
-from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, gates_of, harden
+from relu2mip.frontends.sparsify.gates.family import GateFamily, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
 from relu2mip.frontends.sparsify.networks.seeded import one_thread, seeded
 from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.polish import parameters, polish
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.watch import Watch
@@ -101,6 +102,7 @@ def _members(gated: fx.GraphModule, phases: _Phases, run: RunFolder | None) -> I
         member = None if run is None else run.load(member_name(units), gated, export)
         if member is None:
             if units is not None:
+                family.before_narrow(gated, units, objective)
                 family.narrow(gated, units)
             phases.train_gated(gated, number, units)
             hardened = phases.finetune(gated, number, units)
@@ -138,7 +140,7 @@ class _Phases:
         with seeded(_seed(self.schedule.seed, 2 * number + 1), self.objective.device):
             self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune", None)
         if self.schedule.polish:
-            self._polish(network)
+            polish(network.train(), self.objective, self.schedule.polish)
         return network.eval()
 
     def _run(
@@ -186,39 +188,10 @@ class _Phases:
             for one in self.watch:
                 one.epoch(mean, penalty)
 
-    def _polish(self, network: fx.GraphModule) -> None:
-        """L-BFGS on all training samples at once."""
-        network.train()
-        weights, _ = parameters(network)
-        everything = torch.arange(self.objective.samples, device=self.objective.device)
-        optimiser = torch.optim.LBFGS(
-            weights,
-            max_iter=self.schedule.polish,
-            history_size=50,
-            tolerance_grad=0.0,
-            tolerance_change=0.0,
-            line_search_fn="strong_wolfe",
-        )
-
-        def closure() -> torch.Tensor:
-            optimiser.zero_grad()
-            error = self.objective.loss(network, everything)
-            error.backward()  # type: ignore[no-untyped-call]
-            return error
-
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-
 
 def member_name(units: int | None) -> str:
     """The name of the member of a round."""
     return "full" if units is None else f"units-{units}"
-
-
-def parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters of the layers, and those of the gates."""
-    gates = [p for module in network.modules() if isinstance(module, Gate) for p in module.parameters()]
-    of_gates = {id(p) for p in gates}
-    return [p for p in network.parameters() if id(p) not in of_gates and p.requires_grad], gates
 
 
 def _seed(seed: int, phase: int) -> int:

@@ -15,7 +15,9 @@ A `GateFamily` is a frozen dataclass, its fields the options. Training calls it 
         family.before_step(network, progress)       draw noise, set the temperature
         loss = error + family.penalty(network)      gradients of gates and weights together
         family.after_step(network)                  project, mask
-    family.narrow(network, keep)                    at the start of a round: fix units until `keep` are gated
+    at the start of each round:
+        family.before_narrow(network, keep, data)   fix units by what the data says
+        family.narrow(network, keep)                fix units until `keep` are gated
 
 Only `gate` must be given. How the families of the literature map onto it:
 
@@ -115,6 +117,9 @@ class GateFamily(ABC):
 
     def after_step(self, network: nn.Module) -> None:  # noqa: B027
         """Called after each step of the optimiser."""
+
+    def before_narrow(self, network: nn.Module, keep: int, data: Any) -> None:  # noqa: B027
+        """Called at the start of a round: may fix units by what the training data says, and leave at least `keep`."""
 
     def rank(self, network: nn.Module) -> Mapping[str, tuple[Tensor, Tensor]]:
         """For every gate by name: how ready each unit is to be fixed, (size,), and the kind it would become, (size,).

@@ -9,6 +9,9 @@ architecture. `straight_through` makes the forward pass one-hot and keeps the gr
 temperature tau falls geometrically from `temperature` to `final_temperature`. No log pi_k falls further than `limit`
 below the largest: a gate that is all but sure feels neither error nor price, and could not give way in a later round.
 
+So units that are needed as they stand all end at the limit, and their pi say nothing about which of them could be
+spared. Where few are left, `trial_iterations` has them told apart by trial (`trial.py`).
+
 Source: Liu et al., Model-Based Control with Sparse Neural Dynamics, NeurIPS 2023; the relaxation is due to Jang et al.,
 Categorical Reparameterization with Gumbel-Softmax, ICLR 2017, and Maddison et al. 2017.
 """
@@ -17,12 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite, log
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, Kind, check, gates_of
+from relu2mip.frontends.sparsify.gates.trial import fix_by_trial
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Gumbel(GateFamily):
     penalty_weight: lambda, the price of the sum of all pi1.  identity_weight: lambda_ID, the price of an identity as a
     share of that of a ReLU.  temperature, final_temperature: tau at the start and the end.  straight_through: one-hot
     samples forward.  initial: pi1 at the start; the rest is shared equally.  limit: of log pi below the largest.
+    trial_units, trial_iterations: from so many units on they are fixed by trial, with so many iterations of L-BFGS for
+    each; 0 iterations for none.
     """
 
     penalty_weight: float = 1e-3
@@ -41,6 +47,8 @@ class Gumbel(GateFamily):
     straight_through: bool = False
     initial: float = 0.8
     limit: float = 3.0
+    trial_units: int = 8
+    trial_iterations: int = 0
     name: ClassVar[str] = "gumbel"
 
     def __post_init__(self) -> None:
@@ -57,6 +65,8 @@ class Gumbel(GateFamily):
             ),
             initial=(self.initial, 0 < self.initial < 1, "a probability between 0 and 1"),
             limit=(self.limit, self.limit > 0, "a positive number"),
+            trial_units=(self.trial_units, self.trial_units >= 0, "at least 0"),
+            trial_iterations=(self.trial_iterations, self.trial_iterations >= 0, "at least 0"),
         )
 
     def gate(self, size: int, axis: int) -> Gate:
@@ -85,6 +95,12 @@ class Gumbel(GateFamily):
             price = pi[:, 0] + self.identity_weight * pi[:, 1]
             total = total + (price * (gate.kind == Kind.GATED)).sum()
         return self.penalty_weight * total
+
+    def before_narrow(self, network: nn.Module, keep: int, data: Any) -> None:
+        """Fix units by trial where few are left."""
+        if self.trial_iterations and keep < self.trial_units:
+            self.narrow(network, self.trial_units)
+            fix_by_trial(network, data, keep, self.trial_iterations)
 
     def rank(self, network: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
         """By max(pi2, pi3), to identity where pi2 >= pi3 and to zero elsewhere."""

@@ -1,0 +1,50 @@
+"""The last units, chosen by trial: fix each in turn, train the weights shortly, and keep what leaves the least error.
+
+What a unit is worth is what the error becomes without it once the other weights have made up for it. No number that is
+read off the network before says so where all units left look needed: of three units that say what two could, any one
+alone seems to carry its share.
+"""
+
+from __future__ import annotations
+
+import copy
+from math import isnan
+
+import torch
+from torch import nn
+
+from relu2mip.frontends.sparsify.gates.family import Gate, Kind, gates_of, harden
+from relu2mip.frontends.sparsify.objective import Objective
+from relu2mip.frontends.sparsify.polish import parameters, polish
+
+SAMPLES = 4096
+"""Training samples that a trial is trained on, at most."""
+
+
+def fix_by_trial(network: nn.Module, objective: Objective, keep: int, iterations: int) -> None:
+    """Fix gated units to identity or zero, one after another, until `keep` are left; in place.
+
+    To fix one unit there are two trials for each unit that is gated. A trial hardens all of them to ReLU and trains by
+    `iterations` of L-BFGS, an evaluation of the error and its gradient each. The network goes on with the weights of
+    the best.
+    """
+    count = min(objective.samples, SAMPLES)
+    samples = torch.linspace(0, objective.samples - 1, count, device=objective.device).long()
+    gates = gates_of(network).values()
+    while sum(gate.count(Kind.GATED) for gate in gates) > keep:
+        best: tuple[float, Gate, int, Kind, nn.Module] | None = None
+        for gate in gates:
+            for unit in torch.nonzero(gate.kind == Kind.GATED).flatten().tolist():
+                for kind in (Kind.IDENTITY, Kind.ZERO):
+                    gate.kind[unit] = int(kind)
+                    tried = harden(copy.deepcopy(network)).eval()
+                    error = polish(tried, objective, iterations, samples)
+                    if best is None or error < best[0] or isnan(best[0]):
+                        best = error, gate, unit, kind, tried
+                gate.kind[unit] = int(Kind.GATED)
+        assert best is not None
+        _, gate, unit, kind, tried = best
+        gate.kind[unit] = int(kind)
+        with torch.no_grad():
+            for mine, found in zip(parameters(network)[0], parameters(tried)[0], strict=True):
+                mine.copy_(found)
