@@ -22,7 +22,7 @@ A `GateFamily` is a frozen dataclass, its fields the options. Training calls it 
 Only `gate` must be given. How the families of the literature map onto it:
 
     Gumbel-softmax (Liu et al. 2023)             coefficients (z1, z2); penalty on pi; rank by max(pi2, pi3)
-    Bernoulli (Guenter & Sideris 2024)           coefficients (xi, 0); penalty on theta, which after_step projects
+    Bernoulli (Guenter & Sideris 2024)           coefficients (xi, 0); after_step moves and projects theta
     L1 channel pruning (Li et al. 2017)          the plain gate; rank by minus the L1 norm of a unit's weights
     magnitude pruning (Han et al. 2015)          the plain gate; attach gives weights masks, which narrow sets
     stability regularisation (Xiao et al. 2019)  the plain gate; prepare keeps the data's box, penalty bounds units

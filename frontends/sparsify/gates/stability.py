@@ -35,6 +35,9 @@ from relu2mip.frontends.sparsify.intervals import gate_bounds
 if TYPE_CHECKING:
     from relu2mip.frontends.sparsify.objective import Objective
 
+BOX = "stability_box"
+"""The submodule of a prepared network that holds the box."""
+
 
 @dataclass(frozen=True)
 class Stability(GateFamily):
@@ -62,7 +65,7 @@ class Stability(GateFamily):
 
     def prepare(self, network: nn.Module, data: Objective) -> None:
         """Give the network the box of the data; refuse a network whose bounds are not known."""
-        network.add_module("box", Box(data.inputs(), self.margin))
+        network.add_module(BOX, Box(data.inputs(), self.margin))
         with torch.no_grad():
             self.bounds(network)
 
@@ -71,7 +74,7 @@ class Stability(GateFamily):
 
         Raises `InvalidNetwork` where the network was not prepared.
         """
-        box = network.get_submodule("box") if hasattr(network, "box") else None
+        box = getattr(network, BOX, None)
         if not isinstance(box, Box):
             raise InvalidNetwork(f"{self.name}: the network has no box; call prepare with the data first")
         return gate_bounds(network, *box.bounds())

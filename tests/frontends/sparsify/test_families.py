@@ -84,6 +84,7 @@ def test_every_architecture_keeps_the_units_asked_for(family: GateFamily, kind: 
     schedule = replace(SHORT, units=(9,), epochs=2, round_epochs=2, finetune_epochs=1)
     member = train(NETWORKS[kind](objective), objective, schedule, family)[-1]
     assert sum(gate.count(Kind.RELU) for gate in gates_of(member.network).values()) == 9
+    assert member.relus <= 9  # fewer where nothing reads a unit
 
 
 class Interrupt(Watch):

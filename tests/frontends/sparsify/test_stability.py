@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,8 +121,8 @@ def test_the_margin_widens_the_box():
     objective = Regression(samples(50))
     network = prepared(Stability(), objective, mlp(objective, (4,)))
     wider = prepared(Stability(margin=0.5), objective, mlp(objective, (4,)))
-    (low,), (high,) = network.box.bounds()
-    (lower,), (higher,) = wider.box.bounds()
+    (low,), (high,) = network.stability_box.bounds()
+    (lower,), (higher,) = wider.stability_box.bounds()
     torch.testing.assert_close(higher - lower, 2 * (high - low))
     torch.testing.assert_close(lower + higher, low + high)
 
@@ -146,6 +147,12 @@ def test_a_network_that_was_not_prepared():
     network = sparsify(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.zeros(1, 2), Stability())
     with pytest.raises(InvalidNetwork, match="has no box; call prepare"):
         Stability().narrow(network, 1)
+
+
+def test_a_layer_called_box_is_no_trouble():
+    objective = Regression(samples(50))
+    model = nn.Sequential(OrderedDict(box=nn.Linear(2, 3), relu=nn.ReLU(), out=nn.Linear(3, 1)))
+    assert list(Stability().bounds(prepared(Stability(), objective, model))) == ["gates.0"]
 
 
 class Softened(nn.Module):
