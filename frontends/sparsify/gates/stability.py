@@ -15,8 +15,9 @@ to it everywhere; it is the step from the network before the round that is exact
 the file even where they are stable, since a problem may leave the box: the bounds of the compiler, which know the
 problem's box, remove them.
 
-Source: Xiao et al., Training for Faster Adversarial Robustness Verification via Inducing ReLU Stability, ICLR 2019; the
-box around a sample there is the box of the data here.
+Source: Xiao et al., Training for Faster Adversarial Robustness Verification via Inducing ReLU Stability, ICLR 2019.
+There the box is one around each sample, and units that are not stable stay; fixing them too is how a number is
+reached here.
 """
 
 from __future__ import annotations
