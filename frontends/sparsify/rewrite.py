@@ -80,7 +80,6 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
         size = shape_of(source)[axis]
         if key not in gates:
             gates[key] = family.gate(size, axis)
-            gates[key].layer = str(layer.target) if layer.op == "call_module" else ""
             gates[key].train(module.training).to(device)
             network.gates.append(gates[key])
         if gates[key].size != size:

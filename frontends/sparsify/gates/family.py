@@ -55,7 +55,7 @@ class Kind(IntEnum):
 class Gate(nn.Module):
     """The gate of one ReLU with `size` units along `axis` of its input; by itself the plain ReLU.
 
-    kind: (size,) uint8 buffer of `Kind`s.  layer: the submodule whose outputs the gate reads ("" where it is none).
+    kind: (size,) uint8 buffer of `Kind`s.
     Units are shared over all other axes: batch, objects, pixels.
     """
 
@@ -63,7 +63,7 @@ class Gate(nn.Module):
 
     def __init__(self, size: int, axis: int = -1) -> None:
         super().__init__()
-        self.size, self.axis, self.layer = size, axis, ""
+        self.size, self.axis = size, axis
         self.register_buffer("kind", torch.zeros(size, dtype=torch.uint8))
 
     def coefficients(self) -> tuple[Tensor | float, Tensor | float]:
