@@ -175,6 +175,9 @@ def summary(runs: dict[str, dict[str, Run]], names: list[str], limit: float) -> 
     print(f"{'':26}taken  solved  mean total s  mean solver s   {header}")
     for k, name in enumerate(names):
         taken = ~np.isnan(total[k])
+        if not taken.any():
+            print(f"{name:26}    0")
+            continue
         means = [math.exp(np.log(times[k][taken] + 1.0).mean()) - 1.0 for times in (total, solver)]
         within = [((total[k] <= factor * fastest) & (solved[k] > 0)).mean() for factor in FACTORS]
         profile = "".join(f"{share:10.0%}  " for share in within)
