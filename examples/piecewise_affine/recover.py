@@ -25,7 +25,7 @@ from relu2mip.frontends.sparsify import ChannelPruning, GateFamily, Gumbel, Regr
 UNITS = (25, 12, 8, 6, 4, 3, 2)
 SAMPLES = 1600
 SCHEDULE = Schedule(units=UNITS, epochs=60, round_epochs=40, finetune_epochs=5, polish=50)
-GATES = Gumbel(penalty_weight=1e-2, limit=6.0, trial_units=6, trial_iterations=60)
+GATES = Gumbel(penalty_weight=1e-2, limit=6.0, trial_units=12, trial_iterations=60)
 METHODS: dict[str, tuple[GateFamily, tuple[int, ...]]] = {
     "gates": (GATES, (144,) * 4),
     "channel pruning": (ChannelPruning(), (144,) * 4),

@@ -30,8 +30,8 @@ def test_a_small_family_predicts_plans_and_is_drawn(example: ModuleType, tmp_pat
     data = example.collected(60, 10, seed=0)
     schedule = example.Schedule(units=(3,), epochs=20, round_epochs=10, finetune_epochs=10, polish=40, batch=128)
     trained = example.families(data, schedule, (6, 6), tmp_path / "family")
-    held_out = example.collected(80, 20, seed=1)
-    test = example.Simulation(held_out, validation=0.0, horizons=(1, 2, 3))
+    held_out = example.collected(80, 16, seed=1)
+    test = example.Simulation(held_out, validation=0.0, horizons=example.STEPS[:7])
     rows = []
     problem = r2m.Trajectory.from_toml(EXAMPLE / "problem.toml")
     for method, members in trained.items():
@@ -43,7 +43,7 @@ def test_a_small_family_predicts_plans_and_is_drawn(example: ModuleType, tmp_pat
     full, sparse, pruned_full, pruned = rows
     assert (full.relus, sparse.relus, pruned_full.relus) == (12, 3, 12)
     assert pruned.relus <= 3
-    assert all(error < 0.3 for row in (full, sparse) for error in row.errors)
+    assert all(error < 0.3 for row in (full, sparse) for error in row.errors[:3])
     assert sparse.errors[0] < pruned.errors[0]
     assert (full.plan.units, sparse.plan.units) == (120, 30)
     assert sparse.plan.binaries < full.plan.binaries
@@ -68,12 +68,12 @@ def test_gates_predict_better_than_channel_pruning_at_every_level(
     example: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The figure of docs/examples/cartpole-family.md, with fewer held-out rollouts."""
-    arguments = ["--folder", str(tmp_path / "family"), "--picture", str(tmp_path / "family.svg"), "--held-out", "1000"]
+    arguments = ["--folder", str(tmp_path / "family"), "--picture", str(tmp_path / "family.svg"), "--held-out", "500"]
     monkeypatch.setattr(sys, "argv", ["family.py", *arguments])
     example.main()
     rows = json.loads((tmp_path / "family" / "rows.json").read_text())
     errors = {(row["method"], row["relus"]): np.array(row["errors"]) for row in rows}
     for relus in example.UNITS:
-        assert (errors["gates", relus] < errors["channel pruning", relus])[:20].all()
+        assert (errors["gates", relus] < errors["channel pruning", relus])[:8].all()  # up to 20 steps
     seconds = [row["plan"]["seconds"] for row in rows if row["plan"]]
     assert seconds[0] > 2 * seconds[-1]  # 64 against 4 ReLUs

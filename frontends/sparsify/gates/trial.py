@@ -11,8 +11,9 @@ import copy
 from math import isnan
 
 import torch
-from torch import nn
+from torch import fx
 
+from relu2mip.frontends.sparsify.compaction import compact
 from relu2mip.frontends.sparsify.gates.family import Gate, Kind, gates_of, harden
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.polish import parameters, polish
@@ -21,30 +22,38 @@ SAMPLES = 4096
 """Training samples that a trial is trained on, at most."""
 
 
-def fix_by_trial(network: nn.Module, objective: Objective, keep: int, iterations: int) -> None:
+def fix_by_trial(network: fx.GraphModule, objective: Objective, keep: int, iterations: int) -> None:
     """Fix gated units to identity or zero, one after another, until `keep` are left; in place.
 
-    To fix one unit there are two trials for each unit that is gated. A trial hardens all of them to ReLU and trains by
-    `iterations` of L-BFGS, an evaluation of the error and its gradient each. The network goes on with the weights of
-    the best.
+    To fix one unit there are two trials for each that is gated: all the others harden to ReLU, and what `compact` leaves
+    is trained by `iterations` of L-BFGS. The network itself then goes on without the unit whose trial ended best, its
+    weights trained in the same way.
     """
     count = min(objective.samples, SAMPLES)
     samples = torch.linspace(0, objective.samples - 1, count, device=objective.device).long()
     gates = gates_of(network).values()
     while sum(gate.count(Kind.GATED) for gate in gates) > keep:
-        best: tuple[float, Gate, int, Kind, nn.Module] | None = None
+        best: tuple[float, Gate, int, Kind] | None = None
         for gate in gates:
             for unit in torch.nonzero(gate.kind == Kind.GATED).flatten().tolist():
                 for kind in (Kind.IDENTITY, Kind.ZERO):
                     gate.kind[unit] = int(kind)
-                    tried = harden(copy.deepcopy(network)).eval()
+                    tried = compact(_hardened(network), objective.example()).to(objective.device)
                     error = polish(tried, objective, iterations, samples)
                     if best is None or error < best[0] or isnan(best[0]):
-                        best = error, gate, unit, kind, tried
+                        best = error, gate, unit, kind
                 gate.kind[unit] = int(Kind.GATED)
         assert best is not None
-        _, gate, unit, kind, tried = best
+        _, gate, unit, kind = best
         gate.kind[unit] = int(kind)
+        trained = _hardened(network)
+        polish(trained, objective, iterations, samples)
         with torch.no_grad():
-            for mine, found in zip(parameters(network)[0], parameters(tried)[0], strict=True):
+            for mine, found in zip(parameters(network)[0], parameters(trained)[0], strict=True):
                 mine.copy_(found)
+
+
+def _hardened(network: fx.GraphModule) -> fx.GraphModule:
+    network = copy.deepcopy(network)
+    harden(network)
+    return network.eval()
