@@ -54,6 +54,9 @@ IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
 
+RECHECK_SECONDS = 10.0
+"""How long a program is searched without presolve that HiGHS calls infeasible though its relaxation is not."""
+
 
 @dataclass(frozen=True)
 class HighsBackend:
@@ -108,6 +111,10 @@ class HighsBackend:
         if found is not None:
             solution = _exact(solution, model, found)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
+        if solution.stop is Stop.INFEASIBLE and not conflict:
+            again = _without_presolve(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
+            if again.x is not None:
+                solution = replace(again, seconds=solution.seconds + again.seconds)
         return replace(solution, message=solution.message or message, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:
@@ -275,6 +282,17 @@ def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
         return ()
     columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
     return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
+
+
+def _without_presolve(highs: Any, model: MipModel, seconds: float) -> Solution:
+    """Solve once more: presolve has called programs infeasible that have a plan (tests/backends/test_native.py)."""
+    highs.clearSolver()
+    highs.setOptionValue("presolve", "off")
+    highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 0.0))
+    before = highs.getRunTime()
+    highs.run()
+    spent = highs.getRunTime() - before
+    return read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
 
 
 def _indices(handle: Any, columns: int) -> Index:

@@ -32,8 +32,8 @@ def fix_by_trial(network: fx.GraphModule, objective: Objective, keep: int, itera
     """Fix gated units to identity or zero, one after another, until `keep` are left; in place.
 
     To fix one unit there are two trials for each that is gated: all the others harden to ReLU, and what `compact`
-    leaves is trained by `iterations` of L-BFGS. That is quick, but compacted layers can say more than the network, so the
-    `FINALISTS` that end best are tried in the network itself, which goes on with the unit and the weights of the best.
+    leaves is trained by `iterations` of L-BFGS. That is quick, but compacted layers can say more than the network. So
+    the `FINALISTS` that end best are tried in the network itself, which goes on with the unit and weights of the best.
     """
     count = min(objective.samples, SAMPLES)
     samples = torch.linspace(0, objective.samples - 1, count, device=objective.device).long()
