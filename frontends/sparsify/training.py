@@ -19,12 +19,13 @@ from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.folder import RunFolder
 from relu2mip.frontends.sparsify.gates.family import GateFamily, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
-from relu2mip.frontends.sparsify.networks.seeded import one_thread, seeded
+from relu2mip.frontends.sparsify.networks.seeded import seeded
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.polish import parameters, polish
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.watch import Watch
+from relu2mip.threads import one_thread
 
 LAST_RATE = 0.01
 """The learning rate at the end of a phase, as a share of that at its start."""

@@ -28,6 +28,7 @@ from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_signs_matter, undecided
 from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.threads import one_thread
 
 if TYPE_CHECKING:
     from relu2mip.bounds.slope_ascent import SlopeAscent
@@ -69,7 +70,7 @@ class AlphaCrown:
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """CROWN, then slopes value by value. Raises `Relu2MipError` without torch, or without the device asked for."""
         try:
-            from relu2mip.bounds.slope_ascent import SlopeAscent, one_thread
+            from relu2mip.bounds.slope_ascent import SlopeAscent
         except ImportError as error:
             raise Relu2MipError(
                 'bounds alpha-crown optimise with torch: install it with pip install "relu2mip[torch]"'

@@ -7,8 +7,7 @@ and when its steps are small it leaves the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -210,17 +209,6 @@ class SlopeAscent:
         coo = array.tocoo()
         index = torch.tensor(np.stack([coo.row, coo.col]).astype(np.int64))
         return torch.sparse_coo_tensor(index, torch.tensor(coo.data), coo.shape, device=self.device)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: these tensors are too small for more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _device(wanted: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""How torch runs for the length of a block: from a seed, on one thread."""
+"""Torch from a seed, for the length of a block."""
 
 from __future__ import annotations
 
@@ -15,14 +15,3 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
         yield
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: these networks are too small for more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
