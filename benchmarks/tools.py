@@ -10,6 +10,7 @@ OURS = "relu2mip"
 MODULES = {
     OURS: "ours",
     "omlt": "peers.omlt",
+    "omlt, partition": "peers.omlt_partition",
     "gurobi-machinelearning": "peers.gurobi_ml",
     "pyscipopt-ml": "peers.pyscipopt_ml",
 }
@@ -30,7 +31,7 @@ def load(names: list[str]) -> tuple[dict[str, ModuleType], dict[str, str]]:
 def announce(installed: dict[str, ModuleType], missing: dict[str, str]) -> None:
     """Print every tool: its version, or why it takes no part."""
     for name in installed:
-        print(f"{name:24}{version(name)}")
+        print(f"{name:24}{version(name.partition(',')[0])}")
     for name, reason in missing.items():
         print(f"{name:24}not installed: {reason}")
     print()

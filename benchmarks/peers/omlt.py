@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from typing import Any
 
 import onnx
 import pyomo.environ as pyo
@@ -14,8 +16,8 @@ from problems import Outcome, Problem
 from pyomo.contrib.appsi.solvers import Highs
 
 
-def build(problem: Problem) -> pyo.ConcreteModel:
-    """One big-M block a step, which OMLT bounds by interval propagation from the state and control box.
+def build(problem: Problem, formulation: Callable[[Any], Any] = ReluBigMFormulation) -> pyo.ConcreteModel:
+    """One block a step, which OMLT bounds by interval propagation from the state and control box.
 
     Raises RuntimeError for a quadratic cost: HiGHS takes none with integers.
     """
@@ -29,7 +31,7 @@ def build(problem: Problem) -> pyo.ConcreteModel:
     model = pyo.ConcreteModel()
     model.dynamics = OmltBlock(steps)
     for t in steps:
-        model.dynamics[t].build_formulation(ReluBigMFormulation(network))
+        model.dynamics[t].build_formulation(formulation(network))
     model.x = pyo.Var(
         range(problem.horizon + 1),
         states,
