@@ -55,7 +55,8 @@ IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
 
 RECHECK_SECONDS = 10.0
-"""How long a program is searched without presolve that HiGHS calls infeasible though its relaxation is not."""
+RECHECK_TOLERANCE = 1e-7
+"""How long and how exactly a program is searched again that HiGHS calls infeasible though its relaxation is not."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class HighsBackend:
             solution = _exact(solution, model, found)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
         if solution.stop is Stop.INFEASIBLE and not conflict:
-            again = _without_presolve(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
+            again = _more_exactly(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
             if again.x is not None:
                 solution = replace(again, seconds=solution.seconds + again.seconds)
         return replace(solution, message=solution.message or message, conflict=conflict)
@@ -284,12 +285,16 @@ def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
     return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
 
 
-def _without_presolve(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Solve once more: presolve has called programs infeasible that have a plan (tests/backends/test_native.py)."""
+def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
+    """Solve once more to a smaller tolerance.
+
+    Where a column's bounds or a coefficient are as small as its tolerance, HiGHS has called programs infeasible that
+    have a plan (tests/backends/test_recheck.py).
+    """
     highs.clearSolver()
-    highs.setOptionValue("presolve", "off")
-    highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 0.0))
     before = highs.getRunTime()
+    highs.setOptionValue("mip_feasibility_tolerance", RECHECK_TOLERANCE)
+    highs.setOptionValue("time_limit", before + max(seconds, 0.0))
     highs.run()
     spent = highs.getRunTime() - before
     return read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)

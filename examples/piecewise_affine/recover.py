@@ -6,7 +6,8 @@
 The functions have four affine pieces between two borders, and two ReLUs can say them (functions.py). A network with
 four hidden layers of 144 ReLUs sees 1,600 samples. Seven rounds leave 25 ReLUs, then 12, 8, 6, 4, 3 and 2. Beside it
 stands channel pruning with the same rounds and epochs: from the same network, and from one hidden layer of 576 ReLUs,
-because it takes out units and keeps the depth: with fewer units than layers it is left with a constant.
+because it takes out units and keeps the depth: with fewer units than layers it is left with a constant. The method
+"gates, no trials" shows what the probabilities of the gates find by themselves.
 """
 
 import argparse
@@ -30,7 +31,9 @@ METHODS: dict[str, tuple[GateFamily, tuple[int, ...]]] = {
     "gates": (GATES, (144,) * 4),
     "channel pruning": (ChannelPruning(), (144,) * 4),
     "channel pruning, one layer": (ChannelPruning(), (576,)),
+    "gates, no trials": (replace(GATES, trial_iterations=0), (144,) * 4),
 }
+SHOWN = tuple(METHODS)[:3]
 SAME = 0.01
 """Two pieces are the same where values differ by less than this share of the range, gradients of the largest."""
 
@@ -146,7 +149,7 @@ def _coloured(gradients: Array, low: float, high: float, side: int) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Recover the affine pieces of two functions with 2 ReLUs.")
     parser.add_argument("--functions", nargs="+", choices=FUNCTIONS, default=list(FUNCTIONS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=SHOWN)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--output", type=Path, help="a row of JSON for each network is appended to this file")
     parser.add_argument("--picture", type=Path, default=Path("piecewise_affine.png"), help="of the first seed")
