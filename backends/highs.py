@@ -109,13 +109,12 @@ class HighsBackend:
         highs.run()
         seconds = spent + highs.getRunTime()
         solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
+        conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
+        if not conflict and _is_denied(solution, model):
+            again = _more_exactly(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
+            solution = _settled(solution, replace(again, seconds=solution.seconds + again.seconds))
         if found is not None:
             solution = _exact(solution, model, found)
-        conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
-        if solution.stop is Stop.INFEASIBLE and not conflict:
-            again = _more_exactly(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
-            if again.x is not None:
-                solution = replace(again, seconds=solution.seconds + again.seconds)
         return replace(solution, message=solution.message or message, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:
@@ -285,8 +284,14 @@ def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
     return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
 
 
+def _is_denied(solution: Solution, model: MipModel) -> bool:
+    """Whether HiGHS found nothing feasible: it says so, or hands back its start as optimal without a bound."""
+    proven_nothing = solution.bound == -np.inf and bool(model.integer.any())
+    return solution.stop is Stop.INFEASIBLE or (solution.stop is Stop.OPTIMAL and proven_nothing)
+
+
 def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Solve once more to a smaller tolerance.
+    """Solve once more, without the start and to a smaller tolerance.
 
     Where a column's bounds or a coefficient are as small as its tolerance, HiGHS has called programs infeasible that
     have a plan (tests/backends/test_recheck.py).
@@ -298,6 +303,18 @@ def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
     highs.run()
     spent = highs.getRunTime() - before
     return read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
+
+
+def _settled(first: Solution, again: Solution) -> Solution:
+    """What two solves say together, of which the first denied the program."""
+    if first.x is None:
+        return again if again.x is not None else first
+    if again.stop is Stop.INFEASIBLE or again.bound == -np.inf:
+        why = "HiGHS's presolve denies the program that its start satisfies, so nothing is proven"
+        return replace(first, stop=Stop.FAILED, message=why)
+    if again.x is None or first.objective < again.objective:
+        return replace(again, x=first.x, objective=first.objective, bound=min(again.bound, first.objective))
+    return again
 
 
 def _indices(handle: Any, columns: int) -> Index:
