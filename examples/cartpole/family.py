@@ -114,7 +114,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         if plans:
             times.loglog([row.relus for row in plans], [row.plan.seconds for row in plans], "o-", color=shades[0])
     over_steps.set(xlabel="steps", title="error by steps, for each number of ReLUs")
-    over_steps.legend(fontsize=6, ncols=2)
+    over_steps.set_ylim(top=100)
+    over_steps.legend(fontsize=6, ncols=2, loc="upper center")
     by_relus.set(xlabel="ReLUs", title=f"error after {STEPS[at]} steps")
     by_relus.legend(fontsize=7)
     times.set(xlabel="ReLUs", title="seconds to plan 10 steps")

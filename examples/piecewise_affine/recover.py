@@ -118,18 +118,18 @@ def draw(recoveries: Sequence[Recovery], path: Path) -> None:
         function = FUNCTIONS[name]
         true = function(points)
         slopes = np.asarray(function.gradients)
-        low, high = slopes.min() - 0.5, slopes.max() + 0.5
+        low, high = slopes.min(axis=0) - 0.2, slopes.max(axis=0) + 0.2
         axes[0].imshow(_coloured(slopes[function.piece(points)], low, high, side), **place)
         axes[0].set_title(f"{name}: true pieces", fontsize=8)
         for k, method in enumerate(methods):
             (found,) = (r for r in recoveries if (r.function, r.method) == (name, method))
             pieces, error = axes[1 + 2 * k : 3 + 2 * k]
             pieces.imshow(_coloured(found.gradients, low, high, side), **place)
-            pieces.set_title(f"{method}: {found.relus} ReLUs", fontsize=8)
+            pieces.set_title(f"{method}: {found.relus} ReLUs", fontsize=7)
             share = np.abs(found.values - true) / np.ptp(true)
             shares = np.maximum(share, 1e-5).reshape(side, side).T
             errors = error.imshow(shares, norm=LogNorm(1e-5, 1), cmap="magma_r", **place)
-            error.set_title(f"error, at most {share.max():.2%}", fontsize=8)
+            error.set_title(f"error, at most {share.max():.2g}", fontsize=8)
     for panel in panels.flat:
         panel.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         panel.tick_params(labelsize=6)
@@ -139,7 +139,7 @@ def draw(recoveries: Sequence[Recovery], path: Path) -> None:
     plt.close(figure)
 
 
-def _coloured(gradients: Array, low: float, high: float, side: int) -> Array:
+def _coloured(gradients: Array, low: Array, high: Array, side: int) -> Array:
     """Gradients (side², 2) as colours (side, side, 3): red for the slope along x, blue for that along y."""
     share = np.clip((gradients - low) / (high - low), 0, 1)
     colours = np.stack([share[:, 0], 0.35 + 0.3 * share.mean(axis=1), share[:, 1]], axis=1)

@@ -23,7 +23,7 @@ from math import isfinite, log
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, Kind, check, gates_of
 from relu2mip.frontends.sparsify.gates.trial import fix_by_trial
@@ -99,6 +99,7 @@ class Gumbel(GateFamily):
     def before_narrow(self, network: nn.Module, keep: int, data: Any) -> None:
         """Fix units by trial where few are left."""
         if self.trial_iterations and keep < self.trial_units:
+            assert isinstance(network, fx.GraphModule)
             self.narrow(network, self.trial_units)
             fix_by_trial(network, data, keep, self.trial_iterations)
 
