@@ -82,10 +82,10 @@ def families(data: Transitions, schedule: Schedule, hidden: Sequence[int], folde
 
 
 def plan(member: Member, problem: r2m.Trajectory, time_limit: float) -> Plan:
-    """Plan with the file of a member, and replay the plan in the simulator."""
+    """Plan with the file of a member, branching over its units alone, and replay the plan in the simulator."""
     problem = replace(problem, net=r2m.load(member.path))
     start = perf_counter()
-    answer = r2m.solve(problem, backend="highs", time_limit=time_limit)
+    answer = r2m.solve(problem, backend="highs", bounds="crown", time_limit=time_limit)
     seconds = perf_counter() - start
     missed = float(np.abs(answer.states - replay(problem.initial_state, answer.controls)).max())
     units = answer.statistics.units, answer.statistics.binaries
