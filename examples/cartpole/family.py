@@ -1,6 +1,6 @@
 """Train CartPole models with fewer and fewer ReLUs: what each predicts, and how long the same plan takes with it.
 
-    python examples/cartpole/family.py                 # about 10 minutes; writes family/ and the picture
+    python examples/cartpole/family.py                 # about 5 minutes; writes family/ and the picture
 
 One network with two hidden layers of 32 ReLUs becomes a family of models with 64, 32, 16, 8 and 4 by gates, and another
 one by channel pruning: on the same data, for the same epochs, from the same start. Every model is compared with
