@@ -34,7 +34,7 @@ class Hull:
                 count += int(((self.lower[value.input] < 0) & (self.upper[value.input] > 0)).sum())
             elif isinstance(value, Max):
                 low, high = self.lower[value.input][value.members], self.upper[value.input][value.members]
-                floor = np.maximum.reduceat(low, value.starts[:-1])
-                rivals = np.add.reduceat(high > np.repeat(floor, np.diff(value.starts)), value.starts[:-1], dtype=int)
+                floor = np.repeat(np.maximum.reduceat(low, value.starts[:-1]), np.diff(value.starts))
+                rivals = np.add.reduceat((high > floor) | (low == floor), value.starts[:-1], dtype=np.intp)
                 count += int(np.where(rivals > 1, rivals, 0).sum())
         return count

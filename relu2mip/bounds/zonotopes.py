@@ -171,13 +171,14 @@ class _Pass:
         x, members, starts = value.input, value.members, value.starts[:-1]
         low, high = self.lower[x][:, members], self.upper[x][:, members]
         floor = np.maximum.reduceat(low, starts, axis=1)
-        lower = np.maximum(lower, floor)
-        upper = np.minimum(upper, np.maximum.reduceat(high, starts, axis=1))
+        lower, upper = np.maximum(lower, floor), np.minimum(upper, np.maximum.reduceat(high, starts, axis=1))
         group = np.repeat(np.arange(value.size), np.diff(value.starts))
-        dominates = np.add.reduceat(high > floor[:, group], starts, axis=1) == 1
-        best = np.zeros((self.count, value.size), dtype=np.intp)
-        for g, (a, b) in enumerate(zip(value.starts[:-1], value.starts[1:], strict=True)):
-            best[:, g] = members[a + high[:, a:b].argmax(axis=1)]
+        # The first member with the largest lower bound is the maximum everywhere if no other one can exceed that.
+        places = np.where(low == floor[:, group], np.arange(members.size), members.size)
+        place = np.minimum.reduceat(places, starts, axis=1)
+        others = (high > floor[:, group]) & (np.arange(members.size) != place[:, group])
+        dominates = ~np.logical_or.reduceat(others, starts, axis=1)
+        best = members[place]
         rows = np.arange(self.count)[:, None]
         centre = np.where(dominates, self.centre[x][rows, best], (lower + upper) / 2)
         kept = np.where(dominates[:, :, None], self.generators[x][rows, best], 0.0)

@@ -13,7 +13,7 @@ from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.minorant import Minorant
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
 from relu2mip.errors import CrossedBounds, InvalidOption
-from relu2mip.normal_form import NormalForm
+from relu2mip.normal_form import FormBuilder, NormalForm
 from relu2mip.trajectory.names import name_of
 from tests.bounds.test_bounds import unrolled
 from tests.brute_force import best_sequence, box_optimum
@@ -48,6 +48,24 @@ def test_zonotopes_hold_every_point_of_their_cells(form: NormalForm, seed: int) 
     radius = np.abs(boxes.generators).sum(axis=2)
     assert (boxes.centre - radius <= low_out + 1e-9).all()
     assert (boxes.centre + radius >= high_out - 1e-9).all()
+
+
+@pytest.mark.parametrize("constant", [-1.0, 0.0, 1.0, 2.0, 3.0])
+def test_a_maximum_over_a_constant_is_the_member_only_where_it_dominates(constant: float) -> None:
+    builder = FormBuilder()
+    x = builder.input("x", 2)
+    largest = builder.max(x, np.arange(2), np.array([0, 2]))
+    excess = builder.affine([largest, x], [np.eye(1), np.array([[0.0, -1.0]])], np.zeros(1))
+    form = builder.build({"excess": excess, "x": x})
+    sides = {x: (np.array([constant, 0.0]), np.array([constant, 2.0]))}
+    propagation = Propagation(compute_bounds(replace(unrolled(form), domain=sides), [Ibp()]))
+    boxes = propagation.run(np.zeros((1, 1)), np.full((1, 1), 2.0))
+    low, high = max(constant - 2.0, 0.0), max(constant, 0.0)
+    radius = np.abs(boxes.generators).sum(axis=2)
+    assert boxes.centre[0, 0] - radius[0, 0] <= low + 1e-9
+    assert boxes.centre[0, 0] + radius[0, 0] >= high - 1e-9
+    assert boxes.lower[excess][0, 0] <= low + 1e-9
+    assert boxes.upper[excess][0, 0] >= high - 1e-9
 
 
 def test_zonotopes_are_exact_where_nothing_is_undecided() -> None:
