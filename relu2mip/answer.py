@@ -205,7 +205,8 @@ def _trajectory(compiled: Compiled, values: Mapping[str, Array]) -> _Replayed:
     problem = compiled.problem
     assert isinstance(problem, Trajectory)
     objective, steps = TrajectoryObjective(problem), range(problem.horizon)
-    inputs = objective.snap({name: values[name][None] for name in objective.form.inputs})
+    given = {name: values.get(name, past)[None] for name, (past, _) in objective.box.items()}
+    inputs = objective.snap(given)
     controls = np.stack([inputs[f"control@{t}"][0] for t in steps])
     window = np.stack([inputs[f"state@{k}"][0] for k in range(1 - problem.window, 1)])
     states = problem.rollout(controls, window)

@@ -27,6 +27,7 @@ from relu2mip.arrays import Array, Index, Mask
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able
 from relu2mip.mip.extend import with_columns, with_rows
+from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
 from relu2mip.mip.solution import Solution, Stop
@@ -85,6 +86,9 @@ class _Search:
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
         self.relaxation = self.squares.relaxation(model)
+        if model.heuristic is not None:
+            heuristic = _WithSquares(model.heuristic, model, self.squares)
+            self.relaxation = self.relaxation.with_heuristic(heuristic)
         self.best: Array | None = None
         self.objective, self.bound, self.nodes = np.inf, -np.inf, 0
 
@@ -157,6 +161,26 @@ class _Search:
             seconds=seconds,
             message=message,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _WithSquares:
+    """A heuristic of a model at points of its relaxation."""
+
+    heuristic: Heuristic
+    model: MipModel
+    squares: _Squares
+
+    def find(self, model: MipModel, seconds: float) -> Array | None:
+        x = self.heuristic.find(self.model, seconds)
+        return None if x is None else self.squares.extended(x)
+
+    def cost(self, model: MipModel, x: Array) -> float:
+        return self.heuristic.cost(self.model, x[: self.model.columns])
+
+    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
+        better = self.heuristic.improve(self.model, x[: self.model.columns], seconds)
+        return None if better is None else self.squares.extended(better)
 
 
 def tangent_relaxation(model: MipModel) -> MipModel:
