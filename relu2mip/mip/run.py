@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from relu2mip.deadline import expired
 from relu2mip.errors import InvalidProblem, SolverFailure
 from relu2mip.mip.capability import Capability, needs
 from relu2mip.mip.check import violations
@@ -16,6 +17,7 @@ from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
 from relu2mip.mip.rescale import RESCALED, RescalingSolver, Solver, needs_rescaling
 from relu2mip.mip.solution import Solution, Stop
+from relu2mip.mip.supervise import cut_short
 from relu2mip.options import SolveOptions
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
 
     `lowered` of the solution names what was rewritten because the backend lacks it, or scaled; `x` has the columns of
     `model`.
+    The time limit is cut to what is left of the budget around it; where nothing is, no solver begins.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
 
     Raises `BackendUnavailable`, `CapabilityMissing`, `InvalidProblem` for a quadratic cost that is not convex, and
@@ -41,6 +44,8 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
         raise InvalidProblem(f"the cost is not convex: column {column} is squared with weight {weight:g}")
     if impossible := _impossible(model):
         return Solution(Stop.INFEASIBLE, bound=np.inf, solver="none needed", conflict=impossible)
+    if expired():
+        return Solution(cut_short(), message="the time was over before the search began")
     capabilities = backend.capabilities()
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
