@@ -310,7 +310,7 @@ def _start(start: Array) -> Array:
 
 
 def _callback(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
-    """What Gurobi calls during a search: separators, and progress where somebody listens; None where nothing is to do."""
+    """What Gurobi calls during a search: separators, and progress where somebody listens; None for neither."""
     separate, told = _separating(model, native), reporter()
     if told is None:
         return separate

@@ -82,6 +82,11 @@ class HighsBackend:
             if getattr(self, option) not in {"auto", "on", "off"}:
                 raise InvalidOption(f'highs: {option} is {getattr(self, option)!r}; give "auto", "on" or "off"')
 
+    @property
+    def looks_for_plans(self) -> bool:
+        """Whether a plan is found before a search that has no start."""
+        return self.incumbents != "off"
+
     def availability(self) -> Availability:
         """Whether highspy is installed; it is a dependency of relu2mip."""
         return require_package("highspy", None)

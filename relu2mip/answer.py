@@ -14,6 +14,8 @@ import numpy as np
 from relu2mip.arrays import Array
 from relu2mip.compiled import Compiled
 from relu2mip.errors import InvalidProblem, Relu2MipError
+from relu2mip.incumbent.given import values_of
+from relu2mip.incumbent.plan import Plan
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution
 from relu2mip.mip.check import violations
@@ -87,12 +89,19 @@ class Answer:
     message: str = ""
 
     @classmethod
-    def of(cls, compiled: Compiled, solution: Solution, backend: str) -> Answer:
-        """Check a solution that has a point, and make it an answer."""
-        assert solution.x is not None
+    def of(cls, compiled: Compiled, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
+        """Check a solution that has a point, and make it an answer.
+
+        known: a plan that takes the place of the point. What follows from its inputs is what the network says, so only
+        the sets are left to be checked.
+        """
         problem, x = compiled.problem, solution.x
-        values = {name: expression.evaluate(x) for name, expression in compiled.expressions.items()}
-        found = violations(compiled.model, x)
+        if known is not None:
+            values, found = values_of(problem, known)
+        else:
+            assert x is not None
+            values = {name: expression.evaluate(x) for name, expression in compiled.expressions.items()}
+            found = violations(compiled.model, x)
         plan: dict[str, Any]
         if isinstance(problem, Trajectory):
             plan, objective, errors, notes = _trajectory(problem, values)

@@ -1,4 +1,4 @@
-"""Ctrl-C as the end of a budget: what runs inside ends with what it has, instead of a `KeyboardInterrupt` that loses it."""
+"""Ctrl-C as the end of a budget: what runs inside ends with what it has, where `KeyboardInterrupt` would lose that."""
 
 from __future__ import annotations
 

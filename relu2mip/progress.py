@@ -73,7 +73,7 @@ def reporting(listener: Listener | None, sign: float = 1.0) -> Iterator[None]:
 
 @contextmanager
 def unreported() -> Iterator[None]:
-    """Keep to itself what is reported inside: programs solved on the way, whose points and bounds mean something else."""
+    """Keep to itself what is reported inside: the points and bounds of programs on the way mean something else."""
     token = _current.set(None)
     try:
         yield

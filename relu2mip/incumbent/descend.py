@@ -17,7 +17,8 @@ def descend(objective: Objective, box: dict[str, tuple[Array, Array]], plan: Pla
     """The best plan met on the way; at least as good as the one given.
 
     Every iteration evaluates a whole line of step sizes in one batch and moves to the best point; it stops where none
-    improves, or the budget ends. The penalty exceeds every price of the sets met so far: it doubles while the best point is infeasible.
+    improves, or the budget ends. The penalty exceeds every price of the sets met so far: it doubles while the best
+    point is infeasible.
     """
     penalty = 10.0 * max(1.0, abs(plan.cost))
     for _ in range(iterations):
