@@ -13,7 +13,7 @@ from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.ctrl_c import stopped_by_ctrl_c
-from relu2mip.deadline import at_most, interrupted, limited, now, seconds_left
+from relu2mip.deadline import interrupted, limited, now, seconds_left
 from relu2mip.errors import (
     CrossedBounds,
     InfeasibleProblem,
@@ -174,8 +174,7 @@ def _searched(
         compiled = _started(compiled, backend, best)
     report("searching")
     try:
-        left = replace(options, time_limit=max(at_most(options.time_limit), 1e-3))
-        return compiled, run(compiled.model, backend, left)
+        return compiled, run(compiled.model, backend, options)
     except SolverFailure as error:
         if best.plan is None:
             raise

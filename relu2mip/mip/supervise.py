@@ -64,6 +64,11 @@ def supervised(work: Callable[[], object], stop: Callable[[], object] | None, se
     return True
 
 
+def left_to_themselves() -> int:
+    """How many threads have not ended though they were told to."""
+    return sum(thread.is_alive() for thread in _left)
+
+
 def cut_short() -> Stop:
     """Why work ended early that was told to, or never began."""
     return Stop.INTERRUPTED if interrupted() else Stop.TIME_LIMIT
