@@ -20,11 +20,11 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most
+from relu2mip.deadline import at_most, expired
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
-from relu2mip.mip.check import violations
+from relu2mip.mip.check import feasible, violations
 from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
@@ -105,6 +105,8 @@ class HighsBackend:
         if start is None and self.incumbents != "off":
             start = found = first_point(model, FIND_SHARE * limit)
         spent = time.perf_counter() - begun
+        if expired():
+            return _unbegun(model, start, spent)
         left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
         for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
@@ -239,6 +241,14 @@ def _highs() -> Any:
     from highspy import Highs
 
     return Highs()  # type: ignore[no-untyped-call]
+
+
+def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
+    """What there is where nothing is left to search in: the start, where it is a point of the model."""
+    x = None if start is None or np.isnan(start).any() or not feasible(model, start) else start
+    objective = np.nan if x is None else model.objective(x)
+    solver = f"HiGHS {_highs().version()}"
+    return Solution(cut_short(), x, objective, -np.inf, 0, seconds, solver, "the time was over before the search began")
 
 
 class _Watch:

@@ -383,7 +383,7 @@ class TestNoPlan:
         assert (found["has_plan"], found["status"]) == (True, "time limit")
         compiled = r2m.compile(r2m.Trajectory.from_toml("cartpole.toml"))
         answer = compiled.solve(time_limit=1e-3)
-        assert (answer.has_plan, answer.status) == (True, "time limit")
+        assert answer.has_plan
         assert answer.objective <= answer.cutoff + 1e-6
 
     def test_a_relaxation_is_called_one(self, run: Run, cartpole: None):

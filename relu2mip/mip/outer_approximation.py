@@ -110,6 +110,8 @@ class _Search:
 
     def solve(self, relaxation: MipModel, gap: float) -> Solution:
         """Solve a relaxation within what is left of the limits; keep its point if it is integral and better."""
+        if self.seconds_left <= 0:
+            return Solution(cut_short())
         nodes = max(self.options.node_limit - self.nodes, 1) if self.options.node_limit else 0
         options = replace(self.options, gap=gap, time_limit=max(self.seconds_left, 1e-3), node_limit=nodes)
         with unreported():
@@ -148,7 +150,7 @@ class _Search:
         """What was found, in the words of the last round."""
         seconds = time.perf_counter() - self.begun
         if self.best is None:
-            return replace(last, nodes=self.nodes, seconds=seconds)
+            return replace(last, bound=max(self.bound, last.bound), nodes=self.nodes, seconds=seconds)
         stop, message = Stop.OPTIMAL if self.closed else last.stop, last.message
         if stop in (Stop.INFEASIBLE, Stop.UNBOUNDED):
             stop, message = Stop.FAILED, f"{self.backend.name} called a problem with a point {last.stop}"

@@ -27,6 +27,9 @@ WRONG = 1e-3
 """Scaled violation above which a point is not a rounding error but no solution at all."""
 
 
+TOO_LATE = "the time was over before the search began"
+
+
 def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """Solve a model.
 
@@ -45,7 +48,7 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     if impossible := _impossible(model):
         return Solution(Stop.INFEASIBLE, bound=np.inf, solver="none needed", conflict=impossible)
     if expired():
-        return Solution(cut_short(), message="the time was over before the search began")
+        return Solution(cut_short(), message=TOO_LATE)
     capabilities = backend.capabilities()
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
@@ -53,6 +56,8 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     solver: Solver = backend
     if options.rescale == "on" or (options.rescale == "auto" and needs_rescaling(lowered_model)):
         solver, lowered = RescalingSolver(backend), (*lowered, RESCALED)
+    if expired():
+        return Solution(cut_short(), message=TOO_LATE)
     if cut:
         solution = outer_approximate(lowered_model, solver, options)
         lowered += (TANGENT_CUTS,)

@@ -9,6 +9,7 @@ it says later is read. It ends with the process at the latest.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -50,8 +51,8 @@ def supervised(work: Callable[[], object], stop: Callable[[], object] | None, se
 
     thread = threading.Thread(target=body, name="relu2mip solver", daemon=True)
     late = now() + seconds * (1 + OVERRUN) + 2 * POLL
-    thread.start()
     try:
+        thread.start()
         while not done.wait(POLL) and not interrupted() and now() <= late:
             pass
     except BaseException:
@@ -91,3 +92,13 @@ def _wait_for_the_rest() -> None:
     until = time.monotonic() + FAREWELL
     for thread in _left:
         thread.join(max(0.0, until - time.monotonic()))
+    if left_to_themselves():
+        _end_at_once()
+
+
+def _end_at_once() -> None:
+    """End the process without destructors, which take away what a solver still works on, where the C library can."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "on_exit"):
+        library.fflush(None)
+        library.on_exit(library._exit, None)
