@@ -24,8 +24,9 @@ T = TypeVar("T")
 class SolveOptions:
     """How long and how far a backend searches.
 
-    time_limit: seconds of solver time.  gap: relative gap at which the search stops.  threads: 0 leaves the choice to
-    the solver.  seed: random seed.  log: whether the solver prints its log.  node_limit: 0 is none.
+    time_limit: seconds of wall time, for all that `relu2mip.solve` does; for the search of a compiled problem.  gap:
+    relative gap at which the search stops.  threads: 0 leaves the choice to the solver.  seed: random seed.  log:
+    whether the solver prints its log.  node_limit: 0 is none.
     rescale: whether the solver gets columns and rows scaled to a size of about 1: "on", "off", or "auto": where their
     coefficients differ by more than 10^9.
     """
