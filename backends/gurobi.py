@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -76,12 +77,13 @@ class GurobiBackend:
             silent_environment() as environment,
             self._native(model, environment)[0] as native,
         ):
+            native.setParam("LogToConsole", 0)
             for name, value in option_values(options).items():
                 native.setParam(name, value)
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            native.optimize(_separating(model, native))
+            native.optimize(_callback(model, native, options))
             solution = read(model, native)
             conflict = _conflict(native, model) if solution.stop is Stop.INFEASIBLE else ()
             return replace(solution, conflict=conflict)
@@ -297,6 +299,22 @@ def _start(start: Array) -> Array:
     from gurobipy import GRB
 
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
+
+
+def _callback(model: MipModel, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
+    """What Gurobi calls during a search: for its log, which goes to standard error, and for cuts."""
+    separate = _separating(model, native)
+    if not options.log:
+        return separate
+    from gurobipy import GRB
+
+    def callback(native: Any, where: int) -> None:
+        if where == GRB.Callback.MESSAGE:
+            sys.stderr.write(native.cbGet(GRB.Callback.MSG_STRING))
+        elif separate is not None:
+            separate(native, where)
+
+    return callback
 
 
 def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.backends.protocol import (
     Availability,
@@ -96,17 +97,17 @@ class HighsBackend:
             start = found = first_point(model, FIND_SHARE * options.time_limit)
         spent = time.perf_counter() - begun
         left = replace(options, time_limit=max(options.time_limit - spent, 1e-3))
+        if options.log:
+            highs_process.log_to_stderr(highs)
         for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
-        if options.threads:
-            _share_threads()
         message = _set_start(highs, start)
         if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
             for name in SUB_MIPS:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
         if self.incumbents == "on":
             _improve_incumbents(highs, model, left.time_limit)
-        highs.run()
+        highs_process.run(highs, options.threads)
         seconds = spent + highs.getRunTime()
         solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
@@ -153,8 +154,7 @@ class HighsBackend:
         require_available(self)
         from highspy import MatrixFormat, ObjSense
 
-        highs = _highs()
-        highs.setOptionValue("output_flag", False)
+        highs = highs_process.silent()
         status = highs.passModel(
             model.columns,
             model.rows,
@@ -193,13 +193,6 @@ def option_values(options: SolveOptions) -> dict[str, Any]:
     return values | ({"mip_max_nodes": options.node_limit} if options.node_limit else {})
 
 
-def cvxpy_options(options: SolveOptions) -> dict[str, Any]:
-    """The same for CVXPY, which makes the solver itself."""
-    if options.threads:
-        _share_threads()
-    return option_values(options)
-
-
 def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, offset: float = 0.0) -> Solution:
     """HiGHS's facts as a solution; the objective is recomputed, and `offset` is added to the bound."""
     stop = STOPS.get(status, Stop.FAILED)
@@ -220,21 +213,9 @@ def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, of
         bound=min(bound, objective) if x is not None else bound,
         nodes=max(0, info.mip_node_count),
         seconds=seconds,
-        solver=f"HiGHS {_highs().version()}",
+        solver=f"HiGHS {highs_process.silent().version()}",
         message=f"HiGHS status {status}" if stop is Stop.FAILED else "",
     )
-
-
-def _highs() -> Any:
-    """A new `highspy.Highs`; highspy has no types."""
-    from highspy import Highs
-
-    return Highs()  # type: ignore[no-untyped-call]
-
-
-def _share_threads() -> None:
-    """Let the next solve choose its number of threads: the pool of a process refuses to run with another number."""
-    _highs().resetGlobalScheduler(True)
 
 
 def _set_start(highs: Any, start: Array | None) -> str:
@@ -300,7 +281,7 @@ def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
     before = highs.getRunTime()
     highs.setOptionValue("mip_feasibility_tolerance", RECHECK_TOLERANCE)
     highs.setOptionValue("time_limit", before + max(seconds, 0.0))
-    highs.run()
+    highs_process.run(highs)
     spent = highs.getRunTime() - before
     return read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
 

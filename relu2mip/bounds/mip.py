@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
@@ -113,13 +114,12 @@ class IntegerProgram:
     """One mixed-integer program inside HiGHS whose objective changes in place."""
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsVarType
+        from highspy import HighsVarType
 
         lp = highs_lp(model)
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
+        self.highs = highs_process.silent()
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
         self.columns = model.columns
@@ -132,7 +132,7 @@ class IntegerProgram:
         highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
         highs.clearSolver()
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs.run()
+        highs_process.run(highs)
         status, info = highs.getModelStatus().name, highs.getInfo()
         if status not in {"kOptimal", "kTimeLimit"}:
             return -np.inf, None

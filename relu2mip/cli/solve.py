@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
-from relu2mip.cli.console import message, prints_to_stderr, progress, show, show_json
+from relu2mip.cli.console import message, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
+from relu2mip.standard_output import to_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -113,7 +114,7 @@ def solved(
         compiled = compile_problem(problem, bounds, formulation)
     working = f"solving a program of {compiled.model.columns} columns, {compiled.model.binaries} of them binary"
     log = options.get("log", problem.options.get("log", False))
-    with contextlib.nullcontext() if log else progress(working), prints_to_stderr():
+    with contextlib.nullcontext() if log else progress(working), to_stderr():
         return compiled.solve(backend, **options)
 
 
