@@ -131,7 +131,7 @@ class Answer:
             lowered=solution.lowered,
             check=check,
             statistics=compiled.statistics,
-            message=solution.message,
+            message="; ".join(filter(None, (solution.message, *compiled.statistics.warnings))),
             **plan,
         )
 

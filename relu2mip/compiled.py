@@ -144,7 +144,8 @@ def compile(
     problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
     formulation: "auto", "big-m", or a formulation.
 
-    Raises `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`.
+    Raises `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`. Warns of a stage most of whose
+    programs the solver failed at; answers say so too.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.samples import tiny
@@ -182,6 +183,8 @@ def compile(
     if cuts is not None:
         seconds["cuts"] = cuts.seconds
     statistics = Statistics.of(all_bounds, costs, built, seconds, cuts)
+    for warning in statistics.warnings:
+        warnings.warn(warning, stacklevel=2)
     how = str(chosen), chosen.exact
     return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import highspy
 import numpy as np
@@ -16,6 +17,7 @@ from relu2mip.options import SolveOptions
 from relu2mip.registry import backends
 from tests.backends.library import program
 from tests.conftest import ROOT
+from tests.forms import mlp
 
 MODEL = program([-1, -1, -1], [[2, 1, 3], [1, 2, 1]], 0, 4.5, integer=True)
 
@@ -70,6 +72,45 @@ def test_solves_do_not_change_what_later_programs_find(before: tuple[str, ...], 
     assert found.keys() == fresh.keys()
     for name, values in fresh.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-7, err_msg=name)
+
+
+def refuse_own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HiGHS refuses every program of our own, as it does where a pool with another number of threads is in the way."""
+    real = highs_process.run
+
+    def run(highs: highspy.Highs, threads: int | None = None) -> None:
+        if threads is not None:
+            real(highs, threads)
+        else:
+            highs.setOptionValue("threads", 99)
+            highs.run()
+
+    monkeypatch.setattr(highs_process, "run", run)
+    real(highs_process.silent(), 1)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "formulation", "stage"),
+    [("crown+lp", "big-m", "lp"), ("crown+mip", "big-m", "mip"), ("crown", "ideal", "cut rounds")],
+)
+def test_a_stage_most_of_whose_programs_fail_is_named(
+    bounds: str, formulation: str, stage: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    problem = r2m.BoxProblem(mlp([2, 5, 5, 1], seed=1), -1, 1, [1.0])
+    refuse_own_programs(monkeypatch)
+    with pytest.warns(UserWarning, match=rf"{stage}: HiGHS failed at \d+ of \d+ programs"):
+        compiled = r2m.compile(problem, bounds=bounds, formulation=formulation)
+    (warning,) = compiled.statistics.warnings
+    answer = compiled.solve("highs", threads=1)
+    assert warning in answer.message
+    saved = r2m.Answer.load(answer.save(tmp_path / "answer.json"))
+    assert saved.statistics.warnings == compiled.statistics.warnings
+
+
+def test_running_out_of_time_is_no_failure() -> None:
+    problem = r2m.BoxProblem(mlp([2, 5, 5, 1], seed=1), -1, 1, [1.0])
+    compiled = r2m.compile(problem, bounds="crown+lp(budget=1e-6)+mip(budget=1e-6)", formulation="ideal(budget=1e-6)")
+    assert compiled.statistics.warnings == ()
 
 
 class Solving(Heuristic):

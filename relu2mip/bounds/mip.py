@@ -102,6 +102,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
                 visits.record(k, side, bound - PADDING * max(1.0, abs(bound)))
             else:
                 tally.counts["failures"] += 1
+                tally.counts["stopped"] += program.stopped
                 log.info("mip: a program of %s gave no bound; the earlier one stays", form.values[i].place.prefix)
         return visits.lower, visits.upper
 
@@ -111,7 +112,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
 
 
 class IntegerProgram:
-    """One mixed-integer program inside HiGHS whose objective changes in place."""
+    """One mixed-integer program inside HiGHS whose objective changes in place. stopped: by time, when last solved."""
 
     def __init__(self, model: MipModel) -> None:
         from highspy import HighsVarType
@@ -122,7 +123,7 @@ class IntegerProgram:
         self.highs = highs_process.silent()
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
-        self.columns = model.columns
+        self.columns, self.stopped = model.columns, False
 
     def minimise(self, column: int, sign: float, seconds: float) -> tuple[float, Array | None]:
         """HiGHS's dual bound of sign * x[column] within `seconds` (-inf where it has none), and a feasible point."""
@@ -134,6 +135,7 @@ class IntegerProgram:
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
         highs_process.run(highs)
         status, info = highs.getModelStatus().name, highs.getInfo()
+        self.stopped = status == "kTimeLimit"
         if status not in {"kOptimal", "kTimeLimit"}:
             return -np.inf, None
         point = np.array(highs.getSolution().col_value) if info.primal_solution_status == FEASIBLE else None
