@@ -25,7 +25,8 @@ class SolveOptions:
     """How long and how far a backend searches.
 
     time_limit: seconds of solver time.  gap: relative gap at which the search stops.  threads: 0 leaves the choice to
-    the solver.  seed: random seed.  log: whether the solver prints its log.  node_limit: 0 is none.
+    the solver.  seed: random seed.  log: whether the solver shows its log, on standard error.  node_limit: 0
+    is none.
     rescale: whether the solver gets columns and rows scaled to a size of about 1: "on", "off", or "auto": where their
     coefficients differ by more than 10^9.
     """

@@ -1,6 +1,7 @@
 """HiGHS's pools of threads and its standard output: no solve changes what later ones find, and none prints."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -168,6 +169,13 @@ def test_a_native_solver_object_is_the_plain_class_and_can_log(capfd: pytest.Cap
     highs.setOptionValue("output_flag", True)
     highs.run()
     assert "Optimal" in capfd.readouterr().out
+
+
+def test_nothing_else_makes_or_runs_a_solver_object() -> None:
+    sources = [path for folder in ("relu2mip", "backends") for path in (ROOT / folder).rglob("*.py")]
+    makes = re.compile(r"\bHighs\(|\b(highs|native)\.run\(|\bresetGlobalScheduler\b|import .*\bHighs\b")
+    found = [str(path.relative_to(ROOT)) for path in sources if makes.search(path.read_text())]
+    assert found == ["relu2mip/highs_process.py"]
 
 
 SOLVE = """
