@@ -194,6 +194,7 @@ def sweep(lp: PersistentLp, model: MipModel, chosen: Targets, rules: Rules, tall
             visits.record(k, side, bound)
         if not np.isfinite(bound):
             tally.counts["failures"] += 1
+            tally.counts["stopped"] += vertex.outcome is Outcome.STOPPED
             log.info("lp: a solve ended %s without a bound; the earlier one stays", vertex.outcome.value)
     return visits.lower, visits.upper
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
@@ -111,6 +112,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
                 visits.attain(point)
             if not np.isfinite(bound):
                 tally.counts["failures"] += 1
+                tally.counts["stopped"] += program.stopped
                 log.info("mip: a program of %s gave no bound; the earlier one stays", form.values[i].place.prefix)
             elif bound - room[k] > (SIGNS[side] * reached[:, k]).min(initial=np.inf):
                 tally.counts["failures"] += 1
@@ -125,22 +127,24 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
 
 
 class IntegerProgram:
-    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place."""
+    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place.
+
+    stopped: by time, when last solved.
+    """
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsVarType
+        from highspy import HighsVarType
 
         self.units = Units.of(model)
         lp = highs_lp(rescaled(model, self.units))
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
+        self.highs = highs_process.silent()
         self.highs.setOptionValue("mip_feasibility_tolerance", TOLERANCE)
         self.highs.setOptionValue("primal_feasibility_tolerance", TOLERANCE)
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
-        self.columns = model.columns
+        self.columns, self.stopped = model.columns, False
 
     def minimise(self, column: int, sign: float, seconds: float) -> tuple[float, Array | None]:
         """HiGHS's dual bound of sign * x[column] within `seconds` (-inf where it has none), and a feasible point."""
@@ -150,8 +154,9 @@ class IntegerProgram:
         highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
         highs.clearSolver()
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs.run()
+        highs_process.run(highs)
         status, info = highs.getModelStatus().name, highs.getInfo()
+        self.stopped = status == "kTimeLimit"
         if status not in {"kOptimal", "kTimeLimit"}:
             return -np.inf, None
         found = info.primal_solution_status == FEASIBLE

@@ -11,7 +11,8 @@ class Tally:
 
     programs: linear or mixed-integer programs solved.  tightened: sides that moved.  filtered: sides left because an
     earlier point attains them.  settled: sides left because the unit's sign is known.  unvisited: sides that the
-    budget left.  iterations: of the simplex method.  failures: solves that gave no usable bound.
+    budget left.  iterations: of the simplex method.  failures: solves that gave no usable bound.  stopped: those that
+    ran out of time among them.
     """
 
     def __init__(self, seconds: float = float("inf"), programs: int = 0) -> None:
@@ -36,5 +37,5 @@ class Tally:
 
     def detail(self) -> dict[str, float]:
         """The counts, for a provenance."""
-        names = ("programs", "tightened", "filtered", "settled", "unvisited", "iterations", "failures", "rounds")
-        return {name: self.counts[name] for name in names}
+        names = ("programs", "tightened", "filtered", "settled", "unvisited", "iterations")
+        return {name: self.counts[name] for name in (*names, "failures", "stopped", "rounds")}
