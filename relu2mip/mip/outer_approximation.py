@@ -42,7 +42,7 @@ EXACT = 1e-9
 INTEGRAL = 1e-5
 LINEAR_ROUNDS = 20
 SMALLEST = 1e-12
-"""A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients solvers refuse."""
+"""A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients too large."""
 
 ROW_TOLERANCE = 2e-6
 """Twice what solvers leave unsatisfied of a row: cuts that are wrong by less may be there already."""
