@@ -8,9 +8,9 @@ enough leaves hardly any unit undecided. So
             (`relu2mip.bounds.minorant`), and cut the others down to where it need not be;
             halve each cell across the input that spreads undecided units most,
 
-until few units are undecided over all cells together, the cells outgrow their limit, or time is up. Every plan of cost
-at most U lies in a cell that is left, so the hull of a unit's intervals over them bounds it; with U as the cutoff that
-holds for those plans alone (`Provenance.cutoff`). Better plans met in the cells lower U.
+until few units are undecided over all cells together, no cell has a width, the cells outgrow their limit, or time is
+up. Every plan of cost at most U lies in a cell that is left, so the hull of a unit's intervals over them bounds it;
+with U as the cutoff that holds for those plans alone (`Provenance.cutoff`). Better plans met in the cells lower U.
 
 The number of cells grows exponentially with the free inputs: good for up to about six of them (or as many discrete ones
 as have some thousand combinations), where it often leaves next to no search to the solver; hopeless for many.
@@ -134,11 +134,12 @@ class _Search:
             if not self.open:
                 self._contradict()
                 return None
+            last = not cells.wide
             hull, cells = found, self.halves
             undecided = hull.undecided(self.propagation.form)
             log.info("split: %d cells, %d units undecided, objective from %g", self.open, undecided, hull.least)
             history.append((undecided, hull.least))
-            if undecided <= options.few:
+            if undecided <= options.few or last:
                 break
         return hull
 

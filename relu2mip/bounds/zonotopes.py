@@ -234,5 +234,5 @@ def _times(matrix: Matrix, batch: Array) -> Array:
     if isinstance(matrix, np.ndarray):
         return np.asarray(np.matmul(matrix, batch))
     count, size, width = batch.shape
-    product = matrix @ batch.transpose(1, 0, 2).reshape(size, -1)
-    return np.ascontiguousarray(product.reshape(-1, count, width).transpose(1, 0, 2))
+    product = matrix @ batch.transpose(1, 0, 2).reshape(size, count * width)
+    return np.ascontiguousarray(product.reshape(matrix.shape[0], count, width).transpose(1, 0, 2))
