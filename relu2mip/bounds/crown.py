@@ -11,7 +11,8 @@ member with the largest lower bound from below, and from above by the better of 
     max_i x_i  <=  L + sum_i (u_i - L) (x_i - l_i) / (u_i - l_i)   over members with u_i > L,     L = max_i l_i .
 
 What is left is linear in the inputs and is bounded over their box. So is what is left of values not reached when time
-is up (`relu2mip.deadline`), over what is known of those; values after them keep their intervals. Any alpha is sound and no rule is best everywhere,
+is up (`relu2mip.deadline`), over what is known of those: each value has an equal share of the time left, so that where
+there is little of it, passes over the whole horizon are shorter. Any alpha is sound and no rule is best everywhere,
 so each pass carries several at once (`SLOPES`) and keeps the best bound of each unit: the one of smaller area (1 where
 u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which
 interval propagation forgets. Both signs of all units of a value go through one pass; units that intervals prove stable
@@ -34,7 +35,7 @@ import scipy.sparse as sp
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.bounds import Bounds, intersect
 from relu2mip.bounds.ibp import propagate_value
-from relu2mip.deadline import expired
+from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
@@ -65,9 +66,12 @@ class Crown:
         """Interval propagation and backward substitution, value by value in topological order."""
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
-        for i in range(len(bounds.form.values)):
-            relaxed.tighten(i)
+        left = sum(isinstance(value, Affine) for value in bounds.form.values)
+        for i, value in enumerate(bounds.form.values):
+            with limited(seconds_left() / max(1, left)):
+                relaxed.tighten(i)
             relaxed.relax(i)
+            left -= isinstance(value, Affine)
         detail = {"unvisited": 2 * relaxed.unvisited} if relaxed.unvisited else {}
         return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance, detail)
 
@@ -78,8 +82,8 @@ class Crown:
 class Relaxation:
     """Linear relaxations of the nonlinear values met so far, and backward passes through them.
 
-    `lower` and `upper` are the lists that the caller tightens while it goes. unvisited: units worth a pass that got none
-    before time was up.
+    `lower` and `upper` are the lists that the caller tightens while it goes. unvisited: units worth a pass that got
+    none before time was up.
     """
 
     def __init__(self, form: NormalForm, lower: list[Array], upper: list[Array], window: int = 0) -> None:
@@ -129,7 +133,8 @@ class Relaxation:
         """Lower bounds of sum_k C_k @ value_k, one a row, for coefficients C_k (rows, size_k) of values up to start.
 
         `slopes` gives the lower slopes of each nonlinear value, (rows, inputs). Without it, the rows come in `SLOPES`
-        equal blocks, each of which uses one choice of them. Where time is up, the terms met last are bounded over boxes.
+        equal blocks, each of which uses one choice of them. Where time is up, the terms met last are bounded over
+        boxes.
         """
         form = self.form
         rows = next(iter(terms.values())).shape[0]

@@ -69,7 +69,9 @@ class Cutoff:
         from relu2mip.incumbent.find import find_plan
 
         sampling = Sampling(seed=self.seed)
-        plan = bounds.plan if expired() else find_plan(unrolled, bounds, sampling, bounds.plan, seconds_left())
+        plan = bounds.plan
+        if not expired() and (plan is None or not plan.feasible):
+            plan = find_plan(unrolled, bounds, sampling, plan, seconds_left())
         counts: Counter[str] = Counter(plan=int(plan is not None and plan.feasible), rounds=0)
         if plan is None or not plan.feasible:
             log.info("cutoff: no feasible plan was found; the bounds stay as they were")

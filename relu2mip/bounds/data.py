@@ -23,7 +23,6 @@ from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
-
 log = logging.getLogger(__name__)
 
 BATCH = 4096

@@ -2,8 +2,8 @@
 
 A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to
 the range of each slope. Each row keeps its best iterate; when it stops improving it returns there and halves its steps,
-and when its steps are small it leaves the batch. All end where the time that is left covers no further step and the pass
-that makes a bound of the slopes.
+and when its steps are small it leaves the batch. All end where the time that is left covers no further step and the
+pass that makes a bound of the slopes.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ class Split:
         bounds = Crown().tighten(unrolled, bounds)
         if expired():
             return replace(bounds, detail={"cells": 0, "open": 0, "plan": 0})
-        carrying, plan = now() - begun, None
-        if self.cutoff:
+        carrying, plan = now() - begun, known if self.cutoff else None
+        if self.cutoff and (known is None or not known.feasible):
             plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known, seconds_left())
         search = _Search(unrolled, bounds, plan if plan is not None and plan.feasible else None)
         with limited(seconds_left() - carrying):

@@ -52,7 +52,7 @@ def names(method: BoundMethod) -> str:
 
 def torch_too() -> list[BoundMethod]:
     try:
-        import torch  # noqa: F401, TID253
+        import torch  # noqa: F401
     except ImportError:
         return METHODS
     return [*METHODS, AlphaCrown(iterations=20)]
@@ -111,13 +111,13 @@ def looks(method: BoundMethod, seconds: float) -> tuple[Bounds, float]:
 
 
 def test_more_time_gives_tighter_bounds() -> None:
-    widths = [width(looks(Crown(), seconds)[0]) for seconds in (0.0, 20.0, 60.0, 1e9)]
+    widths = [width(looks(Crown(), seconds)[0]) for seconds in (0.0, 60.0, 100.0, 1e9)]
     assert widths[0] > widths[1] > widths[2] > widths[3]
 
 
 def test_what_was_left_is_counted() -> None:
-    crown = looks(Crown(), 20.0)[0].provenance[-1]
-    programs = looks(Lp(budget=1e6), 300.0)[0].provenance[-1]
+    crown = looks(Crown(), 60.0)[0].provenance[-1]
+    programs = looks(Lp(budget=1e6), 450.0)[0].provenance[-1]
     assert crown.detail["unvisited"] > 0
     assert programs.detail["unvisited"] > 0 < programs.detail["programs"]
 
