@@ -30,6 +30,7 @@ from relu2mip.bounds.relaxed_model import relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
+from relu2mip.deadline import limited
 from relu2mip.errors import InvalidOption, SolverFailure
 from relu2mip.formulations import BigM, Formulation, Triangle
 from relu2mip.mip import Expression, MipModel, ModelBuilder
@@ -121,7 +122,8 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
                 visits.record(k, side, bound - room[k])
         return visits.lower, visits.upper
 
-    tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
+    with limited(options.budget):
+        tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
     return replace(tight, limit=cutoff)
 

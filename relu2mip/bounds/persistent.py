@@ -15,6 +15,7 @@ import numpy as np
 
 from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
+from relu2mip.deadline import now
 from relu2mip.errors import SolverFailure
 from relu2mip.mip import MipModel
 
@@ -103,10 +104,11 @@ class PersistentLp:
             if best != len(self.vertices) - 1:
                 self.highs.setBasis(self.vertices[best][1])
         self._objective(column, sign)
+        begun = now()
         vertex = self._solve(PRIMAL, seconds)
         if vertex.outcome is Outcome.FAILED or (vertex.outcome is Outcome.INFEASIBLE and vertex.ray is None):
             self.highs.clearSolver()
-            vertex = self._solve(DUAL, seconds)
+            vertex = self._solve(DUAL, seconds - (now() - begun))
         if vertex.point is not None:
             self.vertices = [*self.vertices[1 - KEPT :], (vertex.point, self.highs.getBasis())]
         return vertex

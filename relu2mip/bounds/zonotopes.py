@@ -25,6 +25,7 @@ import numpy as np
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.bounds import CROSSING, Bounds
 from relu2mip.bounds.crown import ROUNDING
+from relu2mip.deadline import expired
 from relu2mip.normal_form import Affine, Input, Max, Relu
 
 RESTART = 0.75
@@ -94,10 +95,12 @@ class Propagation:
             batch[name][:, units] = free[:, where]
         return batch
 
-    def run(self, low: Array, high: Array) -> Zonotopes:
-        """Propagate the cells [low, high], (B, d) each."""
+    def run(self, low: Array, high: Array) -> Zonotopes | None:
+        """Propagate the cells [low, high], (B, d) each; None where time is up before the last value."""
         state = _Pass(*low.shape)
         for i, value in enumerate(self.form.values):
+            if expired():
+                return None
             known = np.tile(self.lower[i], (len(low), 1)), np.tile(self.upper[i], (len(low), 1))
             match value:
                 case Input():
