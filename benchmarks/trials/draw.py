@@ -47,6 +47,23 @@ def sketch(seed: int, biases: bool = True, continuous: bool = False) -> Sketch:
     return _with_sets(replace(base, terms=_terms(base, rng, biases)), rng)
 
 
+def classic(seed: int, biases: bool = True) -> Sketch:
+    """A network 3-8-8-2 of the next state, 5 steps, controls -1, 0, 1: 243 plans."""
+    rng = np.random.default_rng([seed, 5])
+    layers = _layers([3, 8, 8, 2], rng, "relu", biases, 1.2)
+    base = Sketch(
+        layers=layers,
+        n=2,
+        m=1,
+        horizon=5,
+        initial=rng.uniform(-1, 1, (1, 2)).round(3),
+        levels=(np.array([-1.0, 0.0, 1.0]),),
+    )
+    target = rng.uniform(-1, 1, 2).round(2)
+    term = Term("l1", target, {"state": rng.uniform(0.5, 2, 2).round(2), "control": np.array([0.1])})
+    return _with_sets(replace(base, terms=(term,)), rng)
+
+
 def _layers(
     sizes: list[int], rng: np.random.Generator, kind: str | None, biases: bool, gain: float
 ) -> tuple[Layer, ...]:
