@@ -108,7 +108,7 @@ def judged(problem: r2m.Trajectory, plans: Plans, case: Case, time_limit: float 
     except NoIncumbent as error:
         faults.append(Fault("failure" if exists and error.stop != "time limit" else "slow", str(error)))
     except Relu2MipError as error:
-        if "regions of" in str(error) or "region" in str(error).lower() and "limit" in str(error):
+        if "regions of" in str(error) or ("region" in str(error).lower() and "limit" in str(error)):
             faults.append(Fault("refused", str(error)))
         else:
             faults.append(Fault("failure" if exists else "unproven", f"{type(error).__name__}: {error}"))
@@ -157,7 +157,9 @@ def answer_faults(
     if away > REPLAY_TOLERANCE:
         fault("replay", f"states are off by {away:.3g} of their range")
     if abs(answer.objective - true.costs[0]) > 10 * tolerance:
-        fault("cost", f"objective {answer.objective:.9g}, the plan costs {true.costs[0]:.9g} (range {plans.spread:.3g})")
+        fault(
+            "cost", f"objective {answer.objective:.9g}, the plan costs {true.costs[0]:.9g} (range {plans.spread:.3g})"
+        )
     if true.violation[0] > 100 * TOLERATED:
         fault("set", f"the plan leaves its sets by {true.violation[0]:.3g} of a range")
     if discrete and not np.isfinite(plans.lowest):

@@ -43,7 +43,7 @@ class Record:
             if key != "seed":
                 counter = self.by.setdefault(f"{key} {value}", Counter())
                 counter.update(trials=1, wrong=int(bool(verdict.wrong)))
-                counter.update({kind: 1 for kind in HARMLESS & set(kinds)})
+                counter.update(dict.fromkeys(HARMLESS & set(kinds), 1))
         if self.path is not None:
             details = json.dumps([fault.detail[:300] for fault in verdict.faults])
             row = [*(values[key] for key in self.columns[:-3]), f"{verdict.seconds:.2f}", "+".join(kinds), details]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from benchmarks.trials.network import Affine, Layer, rewritten, written
 
 import relu2mip as r2m
+from benchmarks.trials.network import Affine, Layer, rewritten, written
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,28 @@ class Sketch:
     terms: tuple[Term, ...] = ()
     double: bool = True
 
+    def rewritten(self, units: Units) -> list[Layer]:
+        """The layers of the network in those units."""
+        x, u, k = units.states, units.controls, self.window
+        inputs = Affine(
+            np.concatenate([np.tile(x.scale, k), np.tile(u.scale, k)]),
+            np.concatenate([np.tile(x.offset, k), np.tile(u.offset, k)]),
+        )
+        output = Affine(x.scale, x.offset if self.predicts == "state" else np.zeros(self.n))
+        return rewritten(list(self.layers), inputs, output, units.hidden(list(self.layers)))
+
     def problem(self, units: Units | None = None) -> r2m.Trajectory:
         """The problem in those units."""
         units = units or Units.plain(self.n, self.m)
         x, u = units.states, units.controls
-        inputs = Affine(
-            np.concatenate([np.tile(x.scale, self.window), np.tile(u.scale, self.window)]),
-            np.concatenate([np.tile(x.offset, self.window), np.tile(u.offset, self.window)]),
-        )
-        layers = list(self.layers)
-        output = Affine(x.scale, x.offset if self.predicts == "state" else np.zeros(self.n))
-        net = written(rewritten(layers, inputs, output, units.hidden(layers)), self.double)
+        net = written(self.rewritten(units), self.double)
         if self.levels is not None:
             controls = r2m.Finite([s * v + c for v, s, c in zip(self.levels, u.scale, u.offset, strict=True)])
         else:
             controls = r2m.Box(u(self.controls[0]), u(self.controls[1]))
         cost = None
         for term in self.terms:
-            cost = self._cost(term, units) if cost is None else cost + self._cost(term, units)
+            cost = self.cost(term, units) if cost is None else cost + self.cost(term, units)
         return r2m.Trajectory(
             net,
             horizon=self.horizon,
@@ -126,12 +130,16 @@ class Sketch:
         control = None if control is None else control[None]
         return r2m.Linear(state[None], control, *limits, steps=list(rows.steps), name=f"row{number}")
 
-    def _cost(self, term: Term, units: Units) -> r2m.costs.Cost:
+    def rewritten_cost(self, term: Term, units: Units) -> list[Layer]:
+        """The layers of a cost network in those units."""
+        layers, out = list(term.layers), Affine(np.full(1, units.cost), np.zeros(1))
+        return rewritten(layers, units.states, out, units.hidden(layers))
+
+    def cost(self, term: Term, units: Units) -> r2m.costs.Cost:
+        """One cost in those units."""
         x, u = units.states, units.controls
         if term.kind == "network":
-            out = Affine(np.full(1, units.cost), np.zeros(1))
-            layers = list(term.layers)
-            net = written(rewritten(layers, x, out, units.hidden(layers)), self.double)
+            net = written(self.rewritten_cost(term, units), self.double)
             return r2m.costs.Network(net, terminal=term.terminal)
         kind = {"l1": r2m.costs.L1, "linf": r2m.costs.LInf, "quadratic": r2m.costs.Quadratic}[term.kind]
         power = 2 if term.kind == "quadratic" else 1
