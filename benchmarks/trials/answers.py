@@ -13,14 +13,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.trials.boxes import box_problem, judged_box
 from benchmarks.trials.continuous import searched
 from benchmarks.trials.draw import sketch
 from benchmarks.trials.grid import BACKENDS, case_of
-from benchmarks.trials.judge import judged
+from benchmarks.trials.judge import Case, Verdict, judged
 from benchmarks.trials.plans import enumerated
 from benchmarks.trials.record import Record
 
-COLUMNS = ["seed", "formulation", "backend", "bounds", "controls"]
+COLUMNS = ["seed", "formulation", "backend", "bounds", "problem"]
+KINDS = {"discrete": 0.7, "continuous": 0.15, "box": 0.15}
 
 
 def main() -> int:
@@ -47,17 +51,27 @@ def run(seeds: range, backends: list[str], csv: Path | None = None, seconds: flo
             continue
         if time.perf_counter() - begun > seconds:
             break
-        continuous = seed % 6 == 5
         case = case_of(seed, backends)
-        problem = sketch(seed, continuous=continuous).problem()
-        plans = searched(problem, seed) if continuous else enumerated(problem)
-        verdict = judged(problem, plans, case)
-        kind = "continuous" if continuous else "discrete"
+        kind = kind_of(seed)
+        verdict = trial(seed, case, kind)
         values = dict(zip(COLUMNS, (seed, case.formulation, case.backend, case.bounds, kind), strict=True))
         record.add(values, verdict)
         if verdict.wrong:
             print(seed, case, *(f"{fault.kind}: {fault.detail}" for fault in verdict.wrong), sep="  ", flush=True)
     return record
+
+
+def kind_of(seed: int) -> str:
+    """Which kind of problem a seed stands for."""
+    return str(np.random.default_rng([seed, 8]).choice(list(KINDS), p=list(KINDS.values())))
+
+
+def trial(seed: int, case: Case, kind: str) -> Verdict:
+    """One problem, solved one way."""
+    if kind == "box":
+        return judged_box(box_problem(seed), case, seed)
+    problem = sketch(seed, continuous=kind == "continuous").problem()
+    return judged(problem, searched(problem, seed) if kind == "continuous" else enumerated(problem), case)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ def sketch(seed: int, biases: bool = True, continuous: bool = False) -> Sketch:
     predicts = str(rng.choice(["state", "change"]))
     one_kind = str(rng.choice(ACTIVATIONS)) if rng.random() < 0.7 else None
     widths = [int(w) for w in rng.integers(2, 9, rng.integers(1, 3))]
-    layers = _layers([window * (n + m), *widths, n], rng, one_kind, biases, gain=0.7 if predicts == "change" else 1.2)
+    layers = random_layers(
+        [window * (n + m), *widths, n], rng, one_kind, biases, gain=0.7 if predicts == "change" else 1.2
+    )
     base = Sketch(
         layers=layers,
         n=n,
@@ -50,7 +52,7 @@ def sketch(seed: int, biases: bool = True, continuous: bool = False) -> Sketch:
 def classic(seed: int, biases: bool = True) -> Sketch:
     """A network 3-8-8-2 of the next state, 5 steps, controls -1, 0, 1: 243 plans."""
     rng = np.random.default_rng([seed, 5])
-    layers = _layers([3, 8, 8, 2], rng, "relu", biases, 1.2)
+    layers = random_layers([3, 8, 8, 2], rng, "relu", biases, 1.2)
     base = Sketch(
         layers=layers,
         n=2,
@@ -64,7 +66,7 @@ def classic(seed: int, biases: bool = True) -> Sketch:
     return _with_sets(replace(base, terms=(term,)), rng)
 
 
-def _layers(
+def random_layers(
     sizes: list[int], rng: np.random.Generator, kind: str | None, biases: bool, gain: float
 ) -> tuple[Layer, ...]:
     """Random layers; some units are stable, dead, duplicates or without input."""
@@ -111,7 +113,7 @@ def _terms(base: Sketch, rng: np.random.Generator, biases: bool) -> tuple[Term, 
     for kind in rng.choice(kinds, 1 if rng.random() < 0.75 else 2, replace=False):
         if kind == "network":
             widths = [base.n, 1] if rng.random() < 0.4 else [base.n, 4, 1]
-            layers = _layers(widths, rng, "relu", biases, 1.0)
+            layers = random_layers(widths, rng, "relu", biases, 1.0)
             terms.append(Term("network", layers=layers, terminal=float(rng.choice([0.0, 1.0]))))
             continue
         chosen = [w for w in ("state", "terminal", "control", "control_rate") if rng.random() < 0.5] or ["state"]

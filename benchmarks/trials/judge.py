@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,36 +88,59 @@ def judged(problem: r2m.Trajectory, plans: Plans, case: Case, time_limit: float 
 
     `plans` are all there are where controls are discrete; otherwise they are what no bound may exclude.
     """
+    known = plans.feasible
+    start = _start(plans, case) if case.start else None
+
+    def check_units(compiled: r2m.Compiled) -> list[Fault]:
+        return unit_faults(compiled.all_bounds, _inputs(problem, plans, known), plans.costs[known])
+
+    def check_answer(answer: r2m.Answer) -> list[Fault]:
+        return answer_faults(problem, plans, answer, case, isinstance(problem.controls, r2m.Finite))
+
+    return solved(problem, case, plans.best if known.any() else None, check_units, check_answer, start, time_limit)
+
+
+def solved(
+    problem: r2m.Trajectory | r2m.BoxProblem,
+    case: Case,
+    best: float | None,
+    check_units: Callable[[r2m.Compiled], list[Fault]],
+    check_answer: Callable[[r2m.Answer], list[Fault]],
+    start: np.ndarray | None = None,
+    time_limit: float = 20.0,
+) -> Verdict:
+    """Compile, solve and check; errors become faults where a plan is known, whose cost is `best`."""
     begun = time.perf_counter()
     faults: list[Fault] = []
     answer = None
-    discrete = isinstance(problem.controls, r2m.Finite)
-    exists = bool(plans.feasible.any())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compiled = r2m.compile(problem, bounds=case.bounds, formulation=case.formulation)
-            faults += unit_faults(problem, compiled, plans)
-            start = _start(plans, case) if case.start else None
+            faults += check_units(compiled)
             options = {"time_limit": time_limit, "gap": case.gap, "threads": 1, "seed": case.seed}
             answer = compiled.solve(case.backend, start=start, **options)
     except (CapabilityMissing, BackendUnavailable) as error:
         faults.append(Fault("refused", str(error)))
     except InfeasibleProblem as error:
-        if exists:
-            faults.append(Fault("infeasible", f"{type(error).__name__}, best plan {plans.best:.9g}: {error}"))
+        if best is not None:
+            faults.append(Fault("infeasible", f"{type(error).__name__}, a plan costs {best:.9g}: {error}"))
     except NoIncumbent as error:
-        faults.append(Fault("failure" if exists and error.stop != "time limit" else "slow", str(error)))
+        limit = error.stop.replace("_", " ") == "time limit"
+        faults.append(Fault("slow" if limit or best is None else "failure", str(error)))
     except Relu2MipError as error:
-        if "regions of" in str(error) or ("region" in str(error).lower() and "limit" in str(error)):
-            faults.append(Fault("refused", str(error)))
-        else:
-            faults.append(Fault("failure" if exists else "unproven", f"{type(error).__name__}: {error}"))
+        faults.append(Fault(_kind(error, best), f"{type(error).__name__}: {error}"))
     except Exception as error:
         faults.append(Fault("error", f"{type(error).__name__}: {error}"))
     else:
-        faults += answer_faults(problem, plans, answer, case, discrete)
+        faults += check_answer(answer)
     return Verdict(tuple(faults), time.perf_counter() - begun, answer)
+
+
+def _kind(error: Relu2MipError, best: float | None) -> str:
+    if "regions" in str(error) and "limit" in str(error):
+        return "refused"
+    return "unproven" if best is None else "failure"
 
 
 def answer_faults(
@@ -173,15 +197,17 @@ def answer_faults(
     return faults
 
 
-def unit_faults(problem: r2m.Trajectory, compiled: r2m.Compiled, plans: Plans) -> list[Fault]:
-    """Units of feasible plans (as good as the cutoff) outside their bounds, and implications they contradict."""
-    bounds = compiled.all_bounds
-    chosen = plans.feasible
+def unit_faults(bounds: r2m.Bounds, inputs: dict[str, np.ndarray], costs: np.ndarray) -> list[Fault]:
+    """Units of feasible plans (as good as the cutoff) outside their bounds, and implications they contradict.
+
+    inputs: of the whole form, by name, a batch.  costs: as the model minimises them.
+    """
     if bounds.cutoff is not None:
-        chosen = chosen & (plans.costs <= bounds.cutoff)
-    if not bounds.sound or not chosen.any():
+        chosen = costs <= bounds.cutoff
+        inputs, costs = {name: x[chosen] for name, x in inputs.items()}, costs[chosen]
+    if not bounds.sound or not costs.size:
         return []
-    values = bounds.form.evaluate_all(_inputs(problem, plans, chosen))
+    values = bounds.form.evaluate_all(inputs)
     faults = []
     worst, detail = 0.0, ""
     for i, (value, low, high) in enumerate(zip(values, bounds.lower, bounds.upper, strict=True)):
@@ -197,7 +223,7 @@ def unit_faults(problem: r2m.Trajectory, compiled: r2m.Compiled, plans: Plans) -
             name = bounds.form.values[i].place.name(int(unit))
             detail = f"{name} is {value[plan, unit]:.12g}, bounds [{low[unit]:.12g}, {high[unit]:.12g}], {worst:.2g}"
     if worst > 0:
-        faults.append(Fault("unit bounds", f"{detail} (cutoff {bounds.cutoff}, plans {int(chosen.sum())})"))
+        faults.append(Fault("unit bounds", f"{detail} (cutoff {bounds.cutoff}, plans {costs.size})"))
     return faults + _implication_faults(bounds, values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import relu2mip as r2m
 from benchmarks.trials.judge import Case
 from benchmarks.trials.network import LEAK, Layer
 from benchmarks.trials.sketch import Sketch, Units
@@ -105,11 +106,7 @@ def script(sketch: Sketch, units: Units, case: Case, title: str, found: list[str
         "terminal": _box(problem.terminal),
         "control_rate": _box(problem.control_rate),
         "previous_controls": _text(None if sketch.past is None else u(sketch.past)),
-        "constraints": "[%s]"
-        % ", ".join(
-            f"r2m.Linear({_text(r.state)}, {_text(r.control)}, {_text(r.lower)}, {_text(r.upper)}, steps={r.steps})"
-            for r in problem.constraints
-        ),
+        "constraints": f"[{', '.join(map(_linear, problem.constraints))}]",
         "cost": " + ".join(costs) or "None",
     }
     plain = {"None", "[]"}
@@ -135,3 +132,8 @@ def _text(value: object) -> str:
 
 def _box(box: object) -> str:
     return "None" if box is None else f"r2m.Box({_text(box.lower)}, {_text(box.upper)})"
+
+
+def _linear(row: r2m.Linear) -> str:
+    parts = [_text(value) for value in (row.state, row.control, row.lower, row.upper)]
+    return f"r2m.Linear({', '.join(parts)}, steps={row.steps})"
