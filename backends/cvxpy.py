@@ -157,6 +157,10 @@ def _scip_options(options: SolveOptions) -> dict[str, Any]:
         "limits/gap": options.gap,
         "randomization/randomseedshift": options.seed % 2**31,
     }
+    if not options.presolve:
+        values["presolving/maxrounds"] = 0
+    if options.tolerance:
+        values["numerics/feastol"] = options.tolerance
     return {"scip_params": values | ({"limits/totalnodes": options.node_limit} if options.node_limit else {})}
 
 
@@ -172,7 +176,7 @@ def _read_scip(model: MipModel, raw: Mapping[str, Any]) -> Solution:
         stop=stop,
         x=x,
         objective=objective,
-        bound=min(bound, objective) if x is not None else bound,
+        bound=bound,
         nodes=int(native.getNTotalNodes()),
         seconds=native.getSolvingTime(),
         solver=f"SCIP {native.version()}",

@@ -183,15 +183,18 @@ def silent_environment() -> Any:
 
 
 def option_values(options: SolveOptions) -> dict[str, Any]:
-    """Our options under Gurobi's names, and HiGHS's integrality tolerance: big-M rows leak in proportion to it."""
+    """Our options under Gurobi's names; by default HiGHS's integrality tolerance, since big-M rows leak by it."""
     values = {
         "OutputFlag": int(options.log),
         "TimeLimit": options.time_limit,
         "MIPGap": options.gap,
         "Threads": options.threads,
         "Seed": options.seed % 2_000_000_000,
-        "IntFeasTol": 1e-6,
+        "IntFeasTol": options.tolerance or 1e-6,
+        "Presolve": -1 if options.presolve else 0,
     }
+    if options.tolerance:
+        values |= {"FeasibilityTol": options.tolerance, "OptimalityTol": options.tolerance}
     return values | ({"NodeLimit": options.node_limit} if options.node_limit else {})
 
 
@@ -220,7 +223,7 @@ def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
         stop=stop,
         x=x,
         objective=objective,
-        bound=min(bound, objective) if x is not None else bound,
+        bound=bound,
         nodes=int(native.NodeCount),
         seconds=native.Runtime,
         solver="Gurobi {}.{}.{}".format(*gurobi.version()),

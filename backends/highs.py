@@ -54,9 +54,8 @@ IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
 
-RECHECK_SECONDS = 10.0
-RECHECK_TOLERANCE = 1e-7
-"""How long and how exactly a program is searched again that HiGHS calls infeasible though its relaxation is not."""
+PRIMAL_TOLERANCE = 1e-7
+"""HiGHS's own for the rows and bounds of linear programs; a smaller tolerance that is asked for takes its place."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,6 @@ class HighsBackend:
         seconds = spent + highs.getRunTime()
         solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
         conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
-        if not conflict and _is_denied(solution, model):
-            again = _more_exactly(highs, model, min(RECHECK_SECONDS, options.time_limit - solution.seconds))
-            solution = _settled(solution, replace(again, seconds=solution.seconds + again.seconds))
         if found is not None:
             solution = _exact(solution, model, found)
         return replace(solution, message=solution.message or message, conflict=conflict)
@@ -189,7 +185,11 @@ def option_values(options: SolveOptions) -> dict[str, Any]:
         "mip_abs_gap": 1e-9,
         "threads": options.threads,
         "random_seed": options.seed % 2**31,
+        "presolve": "choose" if options.presolve else "off",
     }
+    if options.tolerance:
+        values["mip_feasibility_tolerance"] = options.tolerance
+        values["primal_feasibility_tolerance"] = min(PRIMAL_TOLERANCE, options.tolerance)
     return values | ({"mip_max_nodes": options.node_limit} if options.node_limit else {})
 
 
@@ -217,7 +217,7 @@ def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, of
         stop=stop,
         x=x,
         objective=objective,
-        bound=min(bound, objective) if x is not None else bound,
+        bound=bound,
         nodes=max(0, info.mip_node_count),
         seconds=seconds,
         solver=f"HiGHS {_highs().version()}",
@@ -252,7 +252,7 @@ def _exact(solution: Solution, model: MipModel, start: Array) -> Solution:
         return solution
     if violations(model, start).largest >= violations(model, solution.x).largest:
         return solution
-    return replace(solution, x=start, objective=objective, bound=min(solution.bound, objective))
+    return replace(solution, x=start, objective=objective)
 
 
 def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
@@ -282,39 +282,6 @@ def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
         return ()
     columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
     return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
-
-
-def _is_denied(solution: Solution, model: MipModel) -> bool:
-    """Whether HiGHS found nothing feasible: it says so, or hands back its start as optimal without a bound."""
-    proven_nothing = solution.bound == -np.inf and bool(model.integer.any())
-    return solution.stop is Stop.INFEASIBLE or (solution.stop is Stop.OPTIMAL and proven_nothing)
-
-
-def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Solve once more, without the start and to a smaller tolerance.
-
-    Where a column's bounds or a coefficient are as small as its tolerance, HiGHS has called programs infeasible that
-    have a plan (tests/backends/test_recheck.py).
-    """
-    highs.clearSolver()
-    before = highs.getRunTime()
-    highs.setOptionValue("mip_feasibility_tolerance", RECHECK_TOLERANCE)
-    highs.setOptionValue("time_limit", before + max(seconds, 0.0))
-    highs.run()
-    spent = highs.getRunTime() - before
-    return read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
-
-
-def _settled(first: Solution, again: Solution) -> Solution:
-    """What two solves say together, of which the first denied the program."""
-    if first.x is None:
-        return again if again.x is not None else first
-    if again.stop is Stop.INFEASIBLE or again.bound == -np.inf:
-        why = "HiGHS's presolve denies the program that its start satisfies, so nothing is proven"
-        return replace(first, stop=Stop.FAILED, message=why)
-    if again.x is None or first.objective < again.objective:
-        return replace(again, x=first.x, objective=first.objective, bound=min(again.bound, first.objective))
-    return again
 
 
 def _indices(handle: Any, columns: int) -> Index:

@@ -11,7 +11,6 @@ import numpy as np
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
-from relu2mip.mip.rescale import spread
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
         best = sign * plan.cost if plan.feasible else np.nan
     root, condition = _root(model, time_limit)
     root *= sign
-    sizes = np.abs(model.matrix.data)
-    binary = model.integer[model.matrix.indices]
+    sizes = np.abs(model.matrix.data[model.matrix.data != 0])
+    binary = model.integer[model.matrix.indices[model.matrix.data != 0]]
     return Quality(
         columns=model.columns,
         binaries=model.binaries,
@@ -79,7 +78,7 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
         best=best,
         gap=abs(best - root) / max(1e-9, abs(best)),
         largest_m=float(sizes[binary].max(initial=0.0)),
-        spread=spread(model),
+        spread=float(sizes.max() / sizes.min()) if sizes.size else 1.0,
         condition=condition,
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem
@@ -15,7 +14,7 @@ from relu2mip.compiled import compile as compile_problem
 from relu2mip.errors import InfeasibleProblem, InvalidOption, NoIncumbent, SolverFailure, UnboundedProblem
 from relu2mip.formulations import Formulation
 from relu2mip.incumbent.given import Start, given_plan
-from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip import Solution, Stop
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions, build, parse
 from relu2mip.registry import backends
@@ -83,26 +82,15 @@ def _options(problem: Problem, given: Mapping[str, Any]) -> SolveOptions:
 
 
 def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answer:
-    solution = _at_least_start(run(compiled.model, backend, options), compiled.model)
-    plan = compiled.all_bounds.plan
-    if solution.stop is Stop.INFEASIBLE and plan is not None:
+    plan = compiled.all_bounds.plan if compiled.all_bounds.sound and compiled.exact else None
+    known = plan.cost if plan is not None and plan.feasible else math.inf
+    solution = run(compiled.model, backend, options, known)
+    if solution.x is None and solution.stop is Stop.UNSETTLED and known < math.inf:
         raise SolverFailure(
-            f"{backend.name} calls the problem infeasible, but a plan of cost {plan.cost:g} is known: bounds that hold "
+            f"{backend.name} finds nothing feasible, but a plan of cost {known:g} is known: bounds that hold "
             'for plans at least that good leave too little room for rounding; solve again with bounds="crown"'
         )
     return Answer.of(compiled, incumbent(solution, backend.name), backend.name)
-
-
-def _at_least_start(solution: Solution, model: MipModel) -> Solution:
-    """The solution, or the start where a limit came before the solver had anything as good."""
-    limits = Stop.TIME_LIMIT, Stop.NODE_LIMIT, Stop.INTERRUPTED
-    if model.start is None or np.isnan(model.start).any() or solution.stop not in limits:
-        return solution
-    objective = model.objective(model.start)
-    if solution.x is not None and solution.objective <= objective:
-        return solution
-    message = "; ".join(filter(None, (solution.message, "the plan is the start, which the solver did not improve")))
-    return replace(solution, x=model.start, objective=objective, message=message)
 
 
 _AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")

@@ -337,11 +337,14 @@ class TestSolve:
 
         monkeypatch.setattr(HighsBackend, "solve", spy)
         run("solve", "problem.toml")
-        chosen = ("--gap", "0.01", "--threads", "1", "--seed", "7", "--rescale", "on")
-        run("solve", "problem.toml", "--time-limit", "2min", *chosen)
+        chosen = ("--gap", "0.01", "--threads", "1", "--seed", "7")
+        exactly = ("--no-rescale", "--no-presolve", "--tolerance", "1e-7")
+        run("solve", "problem.toml", "--time-limit", "2min", *chosen, *exactly)
         assert seen == [
             r2m.SolveOptions(time_limit=30.0),
-            r2m.SolveOptions(time_limit=120.0, gap=0.01, threads=1, seed=7, rescale="on"),
+            r2m.SolveOptions(
+                time_limit=120.0, gap=0.01, threads=1, seed=7, rescale=False, presolve=False, tolerance=1e-7
+            ),
         ]
 
     @pytest.mark.parametrize("backend", installed_backends())

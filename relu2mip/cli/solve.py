@@ -38,7 +38,14 @@ def solve(
     seed: Annotated[int | None, typer.Option(help="Random seed of the solver.", show_default=False)] = None,
     node_limit: Annotated[int | None, typer.Option(help="0 is none.", show_default=False)] = None,
     rescale: Annotated[
-        str | None, typer.Option(help='Scale columns and rows: "auto", "on", "off".', show_default=False)
+        bool | None,
+        typer.Option("--rescale/--no-rescale", help="Write the program in its own units.", show_default=False),
+    ] = None,
+    presolve: Annotated[
+        bool | None, typer.Option("--presolve/--no-presolve", help="Let the solver presolve.", show_default=False)
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Of rows, bounds and integrality; 0 is the solver's.", show_default=False)
     ] = None,
     log: Annotated[
         bool | None, typer.Option("--log", help="Show the solver's log, on standard error.", show_default=False)
@@ -70,6 +77,8 @@ def solve(
         "seed": seed,
         "node_limit": node_limit,
         "rescale": rescale,
+        "presolve": presolve,
+        "tolerance": tolerance,
         "log": log,
     }
     options = {name: value for name, value in given.items() if value is not None}

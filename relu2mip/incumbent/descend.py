@@ -18,7 +18,7 @@ def descend(objective: Objective, box: dict[str, tuple[Array, Array]], plan: Pla
     Every iteration evaluates a whole line of step sizes in one batch and moves to the best point; it stops where none
     improves. The penalty exceeds every price of the sets met so far: it doubles while the best point is infeasible.
     """
-    penalty = 10.0 * max(1.0, abs(plan.cost))
+    penalty = 10.0 * max(objective.unit, abs(plan.cost))
     for _ in range(iterations):
         here = {name: x[None] for name, x in plan.inputs.items()}
         slopes = objective.gradient(here, penalty)

@@ -12,7 +12,7 @@ from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.relaxed_model import relaxed_model
 from relu2mip.formulations.triangle import Triangle
 from relu2mip.incumbent.plan import Plan
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
@@ -41,7 +41,7 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     relaxed = relaxed_model(unrolled, fixed.form, fixed.lower, fixed.upper, lambda _: Triangle())
     if relaxed.model.integer.any():
         return plan
-    solution = run(relaxed.model, backends["highs"](), SolveOptions(time_limit=seconds))
+    solution = ask(relaxed.model, backends["highs"](), SolveOptions(time_limit=seconds))
     if solution.x is None:
         return plan
     objective = unrolled.objective()

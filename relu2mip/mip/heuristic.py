@@ -31,6 +31,10 @@ class Heuristic(Protocol):
         """All columns of a point to start from, or None."""
         ...
 
+    def cost(self, model: MipModel, x: Array) -> float:
+        """What the network itself says that the plan of a point costs; -inf where that means nothing for the model."""
+        ...
+
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns of a point that is better than a feasible one, or None."""
         ...

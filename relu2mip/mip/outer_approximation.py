@@ -33,7 +33,7 @@ from relu2mip.mip.solution import Solution, Stop
 from relu2mip.options import SolveOptions
 
 if TYPE_CHECKING:
-    from relu2mip.mip.rescale import Solver
+    from relu2mip.backends.protocol import Backend
 
 TANGENT_CUTS = "quadratic cost to tangent cuts"
 FIRST_CUTS = 9
@@ -47,7 +47,7 @@ ROW_TOLERANCE = 2e-6
 log = logging.getLogger(__name__)
 
 
-def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions) -> Solution:
+def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """Solve a model with a quadratic cost on a backend without; time and node limits are shared by the rounds.
 
     Half of the gap is the solver's, so that the other half is left for the cuts. Raises `CapabilityMissing` where a
@@ -80,7 +80,7 @@ def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions) -
 class _Search:
     """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
 
-    def __init__(self, model: MipModel, backend: Solver, options: SolveOptions) -> None:
+    def __init__(self, model: MipModel, backend: Backend, options: SolveOptions) -> None:
         self.model, self.backend, self.options = model, backend, options
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
@@ -152,7 +152,7 @@ class _Search:
             stop=stop,
             x=self.best,
             objective=self.objective,
-            bound=min(self.bound, self.objective),
+            bound=self.bound,
             nodes=self.nodes,
             seconds=seconds,
             message=message,
