@@ -24,6 +24,7 @@ import numpy as np
 
 import relu2mip as r2m
 from benchmarks.trials.plans import TOLERATED, Plans, evaluated
+from benchmarks.trials.rounding import rounding
 from relu2mip.errors import BackendUnavailable, CapabilityMissing, InfeasibleProblem, NoIncumbent, Relu2MipError
 from relu2mip.normal_form import Relu
 from relu2mip.trajectory.names import name_of
@@ -38,7 +39,7 @@ REPLAY_TOLERANCE = 1e-3
 """Of a state's range."""
 
 UNIT_ROUNDING = 1e-9
-"""Of a unit's magnitude over all plans, or of its bounds."""
+"""Of the range of a unit's bounds, beyond what float64 may be off."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,11 @@ def unit_faults(bounds: r2m.Bounds, inputs: dict[str, np.ndarray], costs: np.nda
     values = bounds.form.evaluate_all(inputs)
     faults = []
     worst, detail = 0.0, ""
-    for i, (value, low, high) in enumerate(zip(values, bounds.lower, bounds.upper, strict=True)):
+    sides = zip(values, bounds.lower, bounds.upper, rounding(bounds.form, values), strict=True)
+    for i, (value, low, high, allowed) in enumerate(sides):
         magnitude = np.maximum(np.abs(low), np.abs(high))
         width = np.maximum(high - low, np.ptp(value, axis=0))
-        over = np.maximum(low - value, value - high) - 1e-13 * magnitude
+        over = np.maximum(low - value, value - high) - allowed
         # Wide bounds about a large offset are judged on their width, points on their magnitude.
         size = np.where(width > 1e-6 * magnitude, width, 1e-4 * magnitude) + 1e-300
         share = over / size
