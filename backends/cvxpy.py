@@ -6,6 +6,7 @@ CVXPY's own status is not used: it calls a limit without a point `user_limit` wi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -24,10 +25,12 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.deadline import at_most
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
+from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions
 
 NO_START = "MIP start not used: CVXPY hands none over"
@@ -67,14 +70,31 @@ class CvxpyBackend:
         if not model.columns:
             return Solution(Stop.OPTIMAL, np.zeros(0), model.offset, model.offset, solver=f"CVXPY {cvxpy.__version__}")
         solver = SOLVERS[self.solver]
-        values = solver.options(options)
+        begun, limit = time.perf_counter(), at_most(options.time_limit)
         problem, _ = _native(model)
         data, chain, _ = problem.get_problem_data(self.solver)
+        seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+        values = solver.options(replace(options, time_limit=seconds))
+        found: list[Mapping[str, Any]] = []
+
+        def search() -> None:
+            found.append(chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values))
+
         try:
-            raw = chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values)
+            ended = supervised(search, None, seconds)
         except Exception as error:
             raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
-        solution = solver.read(model, raw)
+        if not ended:
+            message = f"{self.solver} was left to itself: CVXPY cannot tell it to stop"
+            return Solution(
+                cut_short(),
+                seconds=time.perf_counter() - begun,
+                solver=f"CVXPY {cvxpy.__version__}",
+                message=message,
+            )
+        solution = solver.read(model, found[0])
+        if solution.stop is Stop.INTERRUPTED:
+            solution = replace(solution, stop=cut_short())
         message = solution.message or (NO_START if start_vector(model) is not None else "")
         return replace(solution, solver=f"CVXPY {cvxpy.__version__}, {solution.solver}", message=message)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -20,12 +21,15 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.deadline import at_most
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import needs, require
 from relu2mip.mip.cuts import violated
 from relu2mip.mip.lowering import REWRITTEN, lower
+from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions
+from relu2mip.progress import reporter
 
 STOPS = {
     2: Stop.OPTIMAL,
@@ -71,19 +75,25 @@ class GurobiBackend:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name)
         require_available(self)
-        with (
-            translated_errors(model),
-            silent_environment() as environment,
-            self._native(model, environment)[0] as native,
-        ):
-            for name, value in option_values(options).items():
+        begun, limit = time.perf_counter(), at_most(options.time_limit)
+        with translated_errors(model), ExitStack() as held:
+            environment = held.enter_context(silent_environment())
+            native = held.enter_context(self._native(model, environment)[0])
+            seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+            for name, value in option_values(replace(options, time_limit=seconds)).items():
                 native.setParam(name, value)
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            native.optimize(_separating(model, native))
+            callback = _callback(model, native)
+            if not supervised(lambda: native.optimize(callback), native.terminate, seconds):
+                held.pop_all()  # A model that is still being solved cannot be freed.
+                message = "Gurobi did not stop when told to, and was left to itself"
+                return Solution(cut_short(), seconds=time.perf_counter() - begun, message=message)
             solution = read(model, native)
-            conflict = _conflict(native, model) if solution.stop is Stop.INFEASIBLE else ()
+            if solution.stop is Stop.INTERRUPTED:
+                solution = replace(solution, stop=cut_short())
+            conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE else ()
             return replace(solution, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:
@@ -302,6 +312,23 @@ def _start(start: Array) -> Array:
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
 
 
+def _callback(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
+    """What Gurobi calls during a search: separators, and progress where somebody listens; None for neither."""
+    separate, told = _separating(model, native), reporter()
+    if told is None:
+        return separate
+    from gurobipy import GRB
+
+    def callback(native: Any, where: int) -> None:
+        if where == GRB.Callback.MIP:
+            best, bound = (native.cbGet(what) for what in (GRB.Callback.MIP_OBJBST, GRB.Callback.MIP_OBJBND))
+            told.report(plan=best if best < GRB.INFINITY else np.inf, bound=bound if bound > -GRB.INFINITY else -np.inf)
+        elif separate is not None:
+            separate(native, where)
+
+    return callback
+
+
 def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
     """A callback that adds what the model's separators find at the nodes of the search, where they are asked to."""
     if Capability.CALLBACK not in needs(model):
@@ -325,13 +352,20 @@ def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | No
     return callback
 
 
-def _conflict(native: Any, model: MipModel) -> tuple[str, ...]:
-    """Rows and bounds of an irreducible infeasible subset, integrality included."""
+def _conflict(native: Any, model: MipModel, limit: float) -> tuple[str, ...]:
+    """Rows and bounds of an irreducible infeasible subset, integrality included.
+
+    Empty where it is not found in what is left of the limit.
+    """
     import gurobipy
 
-    native.setParam("TimeLimit", IIS_SECONDS)
+    seconds = at_most(min(IIS_SECONDS, limit))
+    if seconds <= 0:
+        return ()
+    native.setParam("TimeLimit", seconds)
     try:
-        native.computeIIS()
+        if not supervised(native.computeIIS, native.terminate, seconds):
+            return ()
     except gurobipy.GurobiError:
         return ()
     origin = np.concatenate([np.zeros(0, dtype=int), *(r for _, _, r in _sides(model.row_lower, model.row_upper))])

@@ -20,13 +20,16 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.deadline import at_most, expired
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
-from relu2mip.mip.check import violations
+from relu2mip.mip.check import feasible, violations
 from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
+from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions
+from relu2mip.progress import reporter
 
 STOPS = {
     "kOptimal": Stop.OPTIMAL,
@@ -78,6 +81,11 @@ class HighsBackend:
             if getattr(self, option) not in {"auto", "on", "off"}:
                 raise InvalidOption(f'highs: {option} is {getattr(self, option)!r}; give "auto", "on" or "off"')
 
+    @property
+    def looks_for_plans(self) -> bool:
+        """Whether a plan is found before a search that has no start."""
+        return self.incumbents != "off"
+
     def availability(self) -> Availability:
         """Whether highspy is installed; it is a dependency of relu2mip."""
         return require_package("highspy", None)
@@ -89,12 +97,16 @@ class HighsBackend:
     def solve(self, model: MipModel, options: SolveOptions) -> Solution:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name)
+        begun = time.perf_counter()
+        limit = at_most(options.time_limit)
         highs = self._native(model)
-        begun, start, found = time.perf_counter(), start_vector(model), None
+        start, found = start_vector(model), None
         if start is None and self.incumbents != "off":
-            start = found = first_point(model, FIND_SHARE * options.time_limit)
+            start = found = first_point(model, FIND_SHARE * limit)
         spent = time.perf_counter() - begun
-        left = replace(options, time_limit=max(options.time_limit - spent, 1e-3))
+        if expired():
+            return _unbegun(model, start, spent)
+        left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
         for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
         if options.threads:
@@ -105,10 +117,9 @@ class HighsBackend:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
         if self.incumbents == "on":
             _improve_incumbents(highs, model, left.time_limit)
-        highs.run()
-        seconds = spent + highs.getRunTime()
-        solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), seconds)
-        conflict = _conflict(highs, model) if solution.stop is Stop.INFEASIBLE else ()
+        solution = _run(highs, model, left.time_limit)
+        solution = replace(solution, seconds=spent + solution.seconds)
+        conflict = _conflict(highs, model, limit) if solution.stop is Stop.INFEASIBLE else ()
         if found is not None:
             solution = _exact(solution, model, found)
         return replace(solution, message=solution.message or message, conflict=conflict)
@@ -232,6 +243,66 @@ def _highs() -> Any:
     return Highs()  # type: ignore[no-untyped-call]
 
 
+def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
+    """What there is where nothing is left to search in: the start, where it is a point of the model."""
+    x = None if start is None or np.isnan(start).any() or not feasible(model, start) else start
+    objective = np.nan if x is None else model.objective(x)
+    solver = f"HiGHS {_highs().version()}"
+    return Solution(cut_short(), x, objective, -np.inf, 0, seconds, solver, "the time was over before the search began")
+
+
+class _Watch:
+    """What HiGHS tells during a run: its best point and bound, for when it does not come back, and for progress."""
+
+    def __init__(self, highs: Any, model: MipModel) -> None:
+        self.model, self.reporter = model, reporter()
+        self.x: Array | None = None
+        self.bound, self.told, self.stopping = -np.inf, -np.inf, False
+        if model.integer.any():
+            highs.cbMipImprovingSolution.subscribe(self.meet)
+            highs.cbMipInterrupt.subscribe(self.ask_search)
+        highs.cbSimplexInterrupt.subscribe(self.ask)
+        highs.cbIpmInterrupt.subscribe(self.ask)
+
+    def stop(self) -> None:
+        """End the run where HiGHS next asks."""
+        self.stopping = True
+
+    def meet(self, event: Any) -> None:
+        """Take a better point."""
+        self.x = np.array(event.data_out.mip_solution)
+
+    def ask(self, event: Any) -> None:
+        """Whether to go on."""
+        if self.stopping:
+            event.interrupt()
+
+    def ask_search(self, event: Any) -> None:
+        """Whether to go on, and how far it is."""
+        self.ask(event)
+        self.bound = event.data_out.mip_dual_bound
+        if self.reporter is not None and not self.stopping:
+            self.reporter.report(plan=event.data_out.mip_primal_bound, bound=self.bound)
+
+    def solution(self, seconds: float) -> Solution:
+        """What was told before HiGHS was left to itself."""
+        x = None if self.x is None else self.x[: self.model.columns]
+        objective = np.nan if x is None else self.model.objective(x)
+        bound = self.bound if x is None else min(self.bound, objective)
+        message = "HiGHS did not stop when told to, and was left to itself"
+        return Solution(cut_short(), x, objective, bound, 0, seconds, f"HiGHS {_highs().version()}", message)
+
+
+def _run(highs: Any, model: MipModel, seconds: float) -> Solution:
+    """Run HiGHS, which was told this limit, under supervision. It is not to be used after it was left to itself."""
+    watch, begun = _Watch(highs, model), time.perf_counter()
+    if not supervised(highs.run, watch.stop, seconds):
+        return watch.solution(time.perf_counter() - begun)
+    spent = time.perf_counter() - begun
+    solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
+    return replace(solution, stop=cut_short()) if solution.stop is Stop.INTERRUPTED else solution
+
+
 def _share_threads() -> None:
     """Let the next solve choose its number of threads: the pool of a process refuses to run with another number."""
     _highs().resetGlobalScheduler(True)
@@ -273,11 +344,20 @@ def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
     highs.cbMipUserSolution.subscribe(offer)
 
 
-def _conflict(highs: Any, model: MipModel) -> tuple[str, ...]:
-    """Rows and bounds of an irreducible infeasible subset of the LP relaxation; empty where that is feasible."""
+def _conflict(highs: Any, model: MipModel, limit: float) -> tuple[str, ...]:
+    """Rows and bounds of an irreducible infeasible subset of the LP relaxation; empty where that is feasible.
+
+    Also empty where it is not found in what is left of the limit.
+    """
+    seconds = at_most(min(IIS_SECONDS, limit))
+    if seconds <= 0:
+        return ()
     highs.setOptionValue("iis_strategy", IIS_FROM_IRREDUCIBLE_LP)
-    highs.setOptionValue("iis_time_limit", IIS_SECONDS)
-    _, iis = highs.getIis()
+    highs.setOptionValue("iis_time_limit", seconds)
+    found: list[Any] = []
+    if not supervised(lambda: found.append(highs.getIis()), None, seconds):
+        return ()
+    ((_, iis),) = found
     if not iis.valid_:
         return ()
     columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]

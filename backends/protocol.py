@@ -80,7 +80,7 @@ class Backend(Protocol):
         ...
 
     def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        """Solve a model that holds nothing beyond the capabilities.
+        """Solve a model that holds nothing beyond the capabilities, in `at_most(options.time_limit)` seconds.
 
         The solver's word, translated: `x` only where the solver claims feasibility, `Stop.UNBOUNDED` also where it
         cannot tell unbounded from infeasible (`relu2mip.mip.run` settles that, and rechecks the point).

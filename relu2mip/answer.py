@@ -14,7 +14,9 @@ import numpy as np
 from relu2mip.arrays import Array
 from relu2mip.compiled import Compiled
 from relu2mip.errors import InvalidProblem, Relu2MipError
+from relu2mip.incumbent.given import values_of
 from relu2mip.incumbent.objective import BoxObjective, TrajectoryObjective
+from relu2mip.incumbent.plan import Plan
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution
 from relu2mip.mip.check import violations
@@ -96,13 +98,20 @@ class Answer:
     message: str = ""
 
     @classmethod
-    def of(cls, compiled: Compiled, solution: Solution, backend: str) -> Answer:
-        """Check a solution that has a point, and make it an answer."""
-        assert solution.x is not None
-        found = violations(compiled.model, solution.x)
-        values = {name: expression.evaluate(solution.x) for name, expression in compiled.expressions.items()}
-        replay = (_trajectory if isinstance(compiled.problem, Trajectory) else _box)(compiled, values)
-        errors, notes = _replays(compiled.problem.net, replay.errors)
+    def of(cls, compiled: Compiled, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
+        """Check a solution that has a point, and make it an answer.
+
+        known: a plan that takes the place of the point.
+        """
+        problem = compiled.problem
+        if known is not None:
+            values, found = values_of(problem, known)
+        else:
+            assert solution.x is not None
+            found = violations(compiled.model, solution.x)
+            values = {name: expression.evaluate(solution.x) for name, expression in compiled.expressions.items()}
+        replay = _trajectory(problem, values) if isinstance(problem, Trajectory) else _box(problem, values)
+        errors, notes = _replays(problem.net, replay.errors)
         doubles = [error for name, error in errors.items() if name != "onnxruntime"]
         relative = max(float((error / replay.ranges).max(initial=0.0)) for error in doubles)
         if not found.feasible(SOLUTION):
@@ -120,7 +129,7 @@ class Answer:
             passed=replay.violation <= SOLUTION,
             notes=tuple(notes),
         )
-        sign = -1.0 if isinstance(compiled.problem, BoxProblem) and compiled.problem.sense == "max" else 1.0
+        sign = -1.0 if isinstance(problem, BoxProblem) and problem.sense == "max" else 1.0
         objective, bound = replay.cost, min(solution.bound, replay.cost)
         cutoff = compiled.all_bounds.cutoff
         return cls(
@@ -201,11 +210,10 @@ class _Replayed:
     ranges: Array
 
 
-def _trajectory(compiled: Compiled, values: Mapping[str, Array]) -> _Replayed:
-    problem = compiled.problem
-    assert isinstance(problem, Trajectory)
+def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
     objective, steps = TrajectoryObjective(problem), range(problem.horizon)
-    inputs = objective.snap({name: values[name][None] for name in objective.form.inputs})
+    given = {name: values.get(name, past)[None] for name, (past, _) in objective.box.items()}
+    inputs = objective.snap(given)
     controls = np.stack([inputs[f"control@{t}"][0] for t in steps])
     window = np.stack([inputs[f"state@{k}"][0] for k in range(1 - problem.window, 1)])
     states = problem.rollout(controls, window)
@@ -226,9 +234,7 @@ def _trajectory(compiled: Compiled, values: Mapping[str, Array]) -> _Replayed:
     return _Replayed(plan, float(cost[0]), float(violation[0]), errors, ranges)
 
 
-def _box(compiled: Compiled, values: Mapping[str, Array]) -> _Replayed:
-    problem = compiled.problem
-    assert isinstance(problem, BoxProblem)
+def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
     ports, net = problem.net.outputs, problem.net
     objective = BoxObjective(problem)
     flat = objective.snap({port.name: values[f"input@{port.name}"][None] for port in net.inputs})

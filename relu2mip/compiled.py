@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from relu2mip.arrays import Array
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
-from relu2mip.errors import InvalidOption, InvalidProblem
+from relu2mip.deadline import expired, limited, seconds_left
+from relu2mip.errors import InvalidOption, InvalidProblem, OutOfTime
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
+from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
@@ -24,6 +26,7 @@ from relu2mip.mip.cuts import with_root_cuts
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
 from relu2mip.passes import specialise
+from relu2mip.progress import report
 from relu2mip.registry import bound_methods, formulations
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from relu2mip.answer import Answer
     from relu2mip.backends.protocol import Backend, Emitted
     from relu2mip.incumbent.plan import Plan
+    from relu2mip.progress import Listener
     from relu2mip.quality import Quality
 
 Problem: TypeAlias = Trajectory | BoxProblem
@@ -42,6 +46,13 @@ BASE_BOUNDS = "crown"
 
 AUTO_FORMULATION = "big-m"
 """For every problem: on the example models no other one, nor a mixture, was faster throughout (docs/formulations)."""
+
+
+BOUNDS_SHARE = 0.5
+"""Share of the time limit that bounds may take; what they have not tightened by then, the search has to."""
+
+CUTS_SHARE = 0.25
+"""Share of what is left then for cut rounds at the root."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +74,17 @@ class Compiled:
     formulation: str
     exact: bool
 
-    def solve(self, backend: str | Backend | None = None, start: Start | None = None, **options: Any) -> Answer:
-        """Solve and check; see `relu2mip.solve`."""
+    def solve(
+        self,
+        backend: str | Backend | None = None,
+        start: Start | None = None,
+        progress: Listener | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Solve and check; see `relu2mip.solve`. The time limit is that of the search."""
         from relu2mip.solving import solve_compiled
 
-        return solve_compiled(self, backend, start, options)
+        return solve_compiled(self, backend, start, progress, options)
 
     def quality(self, best: float = math.nan, time_limit: float = 30.0) -> Quality:
         """How strong and how well scaled the program is; see `relu2mip.quality.quality`."""
@@ -144,7 +161,9 @@ def compile(
     problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
     formulation: "auto", "big-m", or a formulation.
 
-    Raises `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`.
+    Inside `relu2mip.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
+    `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
+    to build the program in.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.samples import tiny
@@ -153,12 +172,20 @@ def compile(
     (2, 2)
     """
     methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
-    chosen = resolve_formulation(formulation if formulation is not None else problem.options.get("formulation", "auto"))
+    chosen = chosen_formulation(problem, formulation)
     begun = time.perf_counter()
+    report("unrolling")
     unrolled = problem.unrolled
     unrolled_at = time.perf_counter()
-    all_bounds = compute_bounds(unrolled, methods)
+    with limited(BOUNDS_SHARE * seconds_left()):
+        all_bounds = compute_bounds(unrolled, methods)
+    if all_bounds.plan is not None:
+        offer(unrolled, all_bounds.plan)
     bounded_at = time.perf_counter()
+    if expired():
+        message = "the time was over before the program was built; raise time_limit, or take faster bounds"
+        raise OutOfTime(message, unbuilt(problem, chosen, all_bounds))
+    report("writing the program")
     rewrite = specialise(unrolled.form, all_bounds)
     reduced = all_bounds.select(rewrite)
     model = ModelBuilder()
@@ -173,7 +200,8 @@ def compile(
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form))
     built_at = time.perf_counter()
-    built, cuts = with_root_cuts(built)
+    with limited(CUTS_SHARE * seconds_left()):
+        built, cuts = with_root_cuts(built)
     seconds = {
         "unroll": unrolled_at - begun,
         "bounds": bounded_at - unrolled_at,
@@ -202,6 +230,20 @@ def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
     if not methods[0].sound:
         methods = [*parse(BASE_BOUNDS, bound_methods, "bounds"), *methods]
     return methods
+
+
+def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = None) -> Compiled:
+    """What there is to say of a problem whose program was not built: it has no columns, and its plans are inputs."""
+    unrolled = problem.unrolled
+    found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
+    model = ModelBuilder().build()
+    how = str(formulation), formulation.exact
+    return Compiled(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how)
+
+
+def chosen_formulation(problem: Problem, spec: str | Formulation | None) -> Formulation:
+    """The formulation asked for; None takes the problem file's choice, else "auto"."""
+    return resolve_formulation(spec if spec is not None else problem.options.get("formulation", "auto"))
 
 
 def resolve_formulation(spec: str | Formulation) -> Formulation:

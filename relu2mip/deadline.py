@@ -67,6 +67,11 @@ def seconds_left() -> float:
     return _current.get().seconds_left
 
 
+def at_most(seconds: float) -> float:
+    """These seconds, or what is left where that is less."""
+    return min(seconds, seconds_left())
+
+
 def expired() -> bool:
     """Whether nothing is left."""
     return seconds_left() <= 0

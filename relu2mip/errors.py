@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class Relu2MipError(Exception):
@@ -95,6 +96,14 @@ class NoIncumbent(Relu2MipError, RuntimeError):
 
     def __init__(self, message: str, *, stop: str, bound: float, seconds: float) -> None:
         self.stop, self.bound, self.seconds = stop, bound, seconds
+        super().__init__(message)
+
+
+class OutOfTime(Relu2MipError, RuntimeError):
+    """The budget ended, or was interrupted, before the program was built; `compiled` is what there is without one."""
+
+    def __init__(self, message: str, compiled: Any) -> None:
+        self.compiled = compiled
         super().__init__(message)
 
 

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from relu2mip.answer import Answer
-from relu2mip.compiled import BoundSpec, Compiled, Problem
+from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
 from relu2mip.compiled import compile as compile_problem
-from relu2mip.errors import InfeasibleProblem, InvalidOption, NoIncumbent, SolverFailure, UnboundedProblem
+from relu2mip.ctrl_c import stopped_by_ctrl_c
+from relu2mip.deadline import interrupted, limited, now, seconds_left
+from relu2mip.errors import (
+    CrossedBounds,
+    InfeasibleProblem,
+    InvalidOption,
+    NoIncumbent,
+    OutOfTime,
+    SolverFailure,
+    UnboundedProblem,
+)
 from relu2mip.formulations import Formulation
+from relu2mip.incumbent import Plan, Sampling, cross_entropy
+from relu2mip.incumbent.best import Best, keeping
+from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.given import Start, given_plan
+from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
 from relu2mip.mip.run import run
+from relu2mip.mip.supervise import cut_short
+from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
+from relu2mip.progress import Listener, report, reporting
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend
+
+START_SHARE = 0.1
+"""Share of what is left for looking for a plan beside the one that a caller gives."""
+
+LAST_SHARE = 0.05
+"""Share of the time limit for looking for a plan where it passed without any."""
+
+LAST_SECONDS = 0.3
+"""The same where the user waits, after an interrupt."""
+
+LAST_SAMPLES = 128
+
+SAME = 1e-9
+"""Costs that differ by less, relative to the range of the objective, are the same."""
+
+UNFINISHED = Stop.TIME_LIMIT, Stop.NODE_LIMIT, Stop.INTERRUPTED
+"""Ends of a search that say nothing of the plans there are."""
 
 
 def solve(
@@ -29,17 +63,22 @@ def solve(
     bounds: BoundSpec | None = None,
     formulation: str | Formulation | None = None,
     start: Start | None = None,
+    progress: Listener | None = None,
     **options: Any,
 ) -> Answer:
     """Compile, solve, check.
 
     backend: "highs", "gurobi", "cvxpy" (also "cvxpy(solver=SCIP)"), or a backend.  options: the fields of
-    `SolveOptions`: time_limit, gap, threads, seed, log, node_limit.  What is None or not given comes from the problem
-    file's [solve] table, else from the defaults.
-    start: controls (H, m) of a plan, or inputs of a box problem, that the search starts from (`Compiled.start_from`);
-    the answer is at least as good. The plan that the bounds found takes its place where that is better.
+    `SolveOptions`: time_limit, gap, threads, seed, log, node_limit, rescale.  What is None or not given comes from the
+    problem file's [solve] table, else from the defaults.
+    start: controls (H, m) of a plan, or inputs of a box problem, that the search starts from (`Compiled.start_from`)
+    unless a better one is found; the answer is at least as good.
+    progress: is called with a `Progress` at each stage, better plan and higher bound, maybe from another thread.
 
-    Raises `InfeasibleProblem`, `UnboundedProblem`, `NoIncumbent` (a limit came before any plan), `BackendUnavailable`,
+    The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
+    plan that was found by then is the answer, and its status says why; a second Ctrl-C raises `KeyboardInterrupt`.
+
+    Raises `InfeasibleProblem`, `UnboundedProblem`, `NoIncumbent` (no plan was found until then), `BackendUnavailable`,
     `CapabilityMissing`, `SolverFailure`, `UnknownOption`, and what `relu2mip.compile` raises.
 
     >>> import relu2mip as r2m
@@ -50,19 +89,26 @@ def solve(
     """
     settings = _options(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
-    if start is not None:
-        given_plan(problem, start)  # a wrong one is found before any work
-    compiled = compile_problem(problem, bounds, formulation)
-    return _solve(compiled if start is None else compiled.with_start(start), chosen, settings)
+    given = None if start is None else given_plan(problem, start)
+    how = chosen_formulation(problem, formulation)
+    with reporting(progress, _sign(problem)):
+        return _answer(problem, lambda: compile_problem(problem, bounds, how), how, chosen, settings, given)
 
 
 def solve_compiled(
-    compiled: Compiled, backend: str | Backend | None, start: Start | None, options: Mapping[str, Any]
+    compiled: Compiled,
+    backend: str | Backend | None,
+    start: Start | None,
+    progress: Listener | None,
+    options: Mapping[str, Any],
 ) -> Answer:
-    """Solve a compiled problem."""
-    settings = _options(compiled.problem, options)
-    chosen = resolve_backend(backend if backend is not None else compiled.problem.options.get("backend", "highs"))
-    return _solve(compiled if start is None else compiled.with_start(start), chosen, settings)
+    """Solve a compiled problem; the time limit is that of the search."""
+    problem = compiled.problem
+    settings = _options(problem, options)
+    chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
+    given = None if start is None else given_plan(problem, start)
+    with reporting(progress, _sign(problem)):
+        return _answer(problem, lambda: compiled, None, chosen, settings, given)
 
 
 def resolve_backend(spec: str | Backend) -> Backend:
@@ -81,16 +127,107 @@ def _options(problem: Problem, given: Mapping[str, Any]) -> SolveOptions:
     return build(SolveOptions, {**from_file, **given}, "solve option")
 
 
-def _solve(compiled: Compiled, backend: Backend, options: SolveOptions) -> Answer:
-    plan = compiled.all_bounds.plan if compiled.all_bounds.sound and compiled.exact else None
-    known = plan.cost if plan is not None and plan.feasible else math.inf
-    solution = run(compiled.model, backend, options, known)
-    if solution.x is None and solution.stop is Stop.UNSETTLED and known < math.inf:
-        raise SolverFailure(
-            f"{backend.name} finds nothing feasible, but a plan of cost {known:g} is known: bounds that hold "
-            'for plans at least that good leave too little room for rounding; solve again with bounds="crown"'
-        )
-    return Answer.of(compiled, incumbent(solution, backend.name), backend.name)
+def _sign(problem: Problem) -> float:
+    return -1.0 if getattr(problem, "sense", "min") == "max" else 1.0
+
+
+def _answer(
+    problem: Problem,
+    make: Callable[[], Compiled],
+    formulation: Formulation | None,
+    backend: Backend,
+    options: SolveOptions,
+    given: Plan | None,
+) -> Answer:
+    """Compile and search within the time limit, then answer with the best that is known."""
+    begun = now()
+    with limited(options.time_limit) as budget, stopped_by_ctrl_c(budget), keeping(problem.unrolled) as best:
+        if given is not None:
+            best.keep(given)
+        compiled, solution = _searched(problem, make, formulation, backend, options, best, given)
+        waits = interrupted()
+    if best.plan is None and solution.x is None and solution.stop in UNFINISHED:
+        report("looking for any plan")
+        seconds = LAST_SHARE * options.time_limit
+        _sample(problem, compiled, best, min(seconds, LAST_SECONDS) if waits else seconds)
+    answer = _checked(compiled, replace(solution, seconds=now() - begun), backend.name, best.plan)
+    return replace(answer, seconds=now() - begun)
+
+
+def _searched(
+    problem: Problem,
+    make: Callable[[], Compiled],
+    formulation: Formulation | None,
+    backend: Backend,
+    options: SolveOptions,
+    best: Best,
+    given: Plan | None,
+) -> tuple[Compiled, Solution]:
+    """The program and what the search in it ended with, as far as either got."""
+    try:
+        compiled = make()
+    except OutOfTime as error:
+        return error.compiled, Solution(cut_short(), message=str(error))
+    except (CrossedBounds, SolverFailure) as error:
+        if best.plan is None or formulation is None:
+            raise
+        return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")
+    if given is not None:
+        compiled = _started(compiled, backend, best)
+    report("searching")
+
+    def known() -> float:
+        return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else math.inf
+
+    try:
+        return compiled, run(compiled.model, backend, options, known)
+    except SolverFailure as error:
+        if best.plan is None:
+            raise
+        return compiled, Solution(Stop.FAILED, message=str(error))
+
+
+def _started(compiled: Compiled, backend: Backend, best: Best) -> Compiled:
+    """The program with the best plan as its start: the caller's, that of the bounds, or one that is looked for.
+
+    One is looked for where the backend would do so itself if it were not given a start.
+    """
+    model, known = compiled.model, compiled.all_bounds.plan
+    if known is None and getattr(backend, "looks_for_plans", False) and model.heuristic is not None:
+        with limited(START_SHARE * seconds_left()):
+            find_plan(compiled.problem.unrolled, compiled.all_bounds)
+    plan = best.plan
+    assert plan is not None
+    if model.start is not None and known is not None and known.cost <= plan.cost:
+        return compiled
+    columns = start_from(plan, model, compiled.normal_form)
+    return compiled if columns is None else replace(compiled, model=model.with_start(columns))
+
+
+def _sample(problem: Problem, compiled: Compiled, best: Best, seconds: float) -> None:
+    """Look for any plan, in a round of samples at least."""
+    unrolled, bounds = problem.unrolled, compiled.all_bounds
+    box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
+    plan = cross_entropy(unrolled.objective(), box, Sampling(samples=LAST_SAMPLES), seconds)
+    if plan.feasible:
+        best.keep(plan)
+
+
+def _checked(compiled: Compiled, solution: Solution, backend: str, plan: Plan | None) -> Answer:
+    """The answer, with the known plan where the solver has none as good, or none that passes the check."""
+    if plan is None or solution.stop is Stop.UNBOUNDED:
+        return Answer.of(compiled, incumbent(solution, backend), backend)
+    if solution.x is not None:
+        answer = Answer.of(compiled, replace(solution, bound=min(solution.bound, plan.cost)), backend)
+        resolution = SAME * Units.of(compiled.model).range
+        if answer.has_plan and not plan.cost < _sign(compiled.problem) * answer.objective - resolution:
+            return answer
+    stop, bound = solution.stop, min(solution.bound, plan.cost)
+    if stop is Stop.INFEASIBLE:
+        stop, bound = Stop.UNSETTLED, -math.inf
+    said = "the plan is a known one, which the search did not improve"
+    message = "; ".join(filter(None, (solution.message, said)))
+    return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 
 
 _AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")

@@ -27,15 +27,18 @@ def problem(**changes: object) -> r2m.Trajectory:
     return r2m.Trajectory(integrator(), **{**settings, **changes})
 
 
+GATE = r2m.Linear(state=[[1, 1.0]], lower=1.3, name="gate", steps=[2])
+CORRIDOR = r2m.Linear(state=[[1, 1.0]], upper=0.7, name="corridor", steps=[3])
+"""Together they leave no plan."""
+
+
 def test_an_infeasible_problem_names_the_sets_by_step() -> None:
-    gate = r2m.Linear(state=[[1, 1.0]], lower=1.3, name="gate", steps=[2])
-    corridor = r2m.Linear(state=[[1, 1.0]], upper=0.7, name="corridor", steps=[3])
     for backend in ("highs", "gurobi"):
         with pytest.raises(InfeasibleProblem, match=r"gate at step 2.*corridor at step 3") as caught:
-            r2m.solve(problem(constraints=[gate, corridor]), backend)
+            r2m.solve(problem(constraints=[GATE, CORRIDOR]), backend)
         assert {"gate at step 2", "corridor at step 3"} <= set(caught.value.conflict)
     with pytest.raises(InfeasibleProblem, match="no plan satisfies"):
-        r2m.solve(problem(constraints=[gate, corridor]), "cvxpy")
+        r2m.solve(problem(constraints=[GATE, CORRIDOR]), "cvxpy")
 
 
 def test_names_of_a_conflict_become_sets() -> None:
@@ -55,41 +58,50 @@ def test_names_of_a_conflict_become_sets() -> None:
     ],
 )
 def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Exception]) -> None:
+    """Of a problem for which sampling finds no plan either: it has none."""
     monkeypatch.setattr(solving, "run", lambda *_: Solution(stop, bound=-3.5, seconds=1.0))
     with pytest.raises(error) as caught:
-        r2m.solve(problem())
+        r2m.solve(problem(constraints=[GATE, CORRIDOR]))
     if isinstance(caught.value, NoIncumbent):
         assert caught.value.bound == -3.5
         assert caught.value.stop == str(stop)
 
 
-def test_infeasible_against_a_known_plan_is_the_solvers_fault(monkeypatch) -> None:
-    monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.INFEASIBLE))
-    with pytest.raises(SolverFailure, match=r"a plan of cost .* is known"):
-        r2m.solve(problem(), bounds="crown+cutoff")
+def test_a_known_plan_is_the_answer_where_the_solver_denies_it(monkeypatch) -> None:
+    monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.INFEASIBLE, bound=np.inf))
+    answer = r2m.solve(problem(), bounds="crown+cutoff")
+    assert (answer.status, answer.has_plan, answer.bound) == ("unsettled", True, -np.inf)
+    assert "the plan is a known one" in answer.message
 
 
-def test_a_point_that_is_not_the_network_is_no_plan(monkeypatch) -> None:
+def test_states_and_cost_are_what_the_network_makes_of_the_controls(monkeypatch) -> None:
     real = solving.run
 
-    def lying(model, backend, options):
-        solution = real(model, backend, options)
+    def lying(model, *rest):
+        solution = real(model, *rest)
         x = solution.x.copy()
         x[model.values["t02.state"]] += 0.3
         return replace(solution, x=x)
 
+    honest = r2m.solve(problem())
     monkeypatch.setattr(solving, "run", lying)
-    answer = r2m.solve(problem())
-    assert not answer.has_plan
+    answer = r2m.solve(problem(), "highs(incumbents=off)")  # so that no other plan is known
+    assert answer.objective == pytest.approx(honest.objective)
+    np.testing.assert_allclose(answer.states, problem().rollout(answer.controls))
     assert answer.check.max_error >= 0.29
+    assert answer.check.relative_error > 0.05
     assert answer.check.rows > 0.1
     assert answer.check.errors["graph"].index(max(answer.check.errors["graph"])) >= 1
+    assert any("off by" in note for note in answer.check.notes)
 
 
-def test_zeros_are_no_plan(monkeypatch) -> None:
-    """What a modelling layer returns at a limit without an incumbent."""
+def test_controls_that_leave_the_sets_are_no_plan(monkeypatch) -> None:
+    """Zeros are what a modelling layer returns at a limit without an incumbent."""
+    impossible = problem(constraints=[GATE, CORRIDOR])
     monkeypatch.setattr(solving, "run", lambda m, *_: Solution(Stop.TIME_LIMIT, x=np.zeros(m.columns), objective=0.0))
-    assert not r2m.solve(problem()).has_plan
+    answer = r2m.solve(impossible, "highs(incumbents=off)")
+    assert not answer.has_plan
+    assert answer.check.sets > 0.01
 
 
 @pytest.mark.parametrize("case", ["trajectory", "box"])

@@ -22,6 +22,7 @@ from relu2mip.errors import CrossedBounds, InvalidProblem, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes.rewrite import Rewrite
+from relu2mip.progress import report
 
 if TYPE_CHECKING:
     from relu2mip.compiled import Problem
@@ -225,6 +226,7 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
     bounds = Bounds.of(unrolled.form, unrolled.domain)
     for method in methods:
         begun = time.perf_counter()
+        report(f"bounds: {method}")
         tighter = method.tighten(unrolled, bounds)
         seconds = time.perf_counter() - begun
         note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def main() -> None:
     """Run the command line (the entry point `relu2mip`)."""
     from relu2mip.cli.app import app
 
-    app(prog_name="relu2mip")
+    try:
+        app(prog_name="relu2mip")
+    except SystemExit as end:
+        supervise = sys.modules.get("relu2mip.mip.supervise")
+        if supervise is None or not supervise.left_to_themselves():
+            raise
+        # A solver that does not stop would be torn down in the middle of its work, or keep the prompt waiting.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)

@@ -39,8 +39,14 @@ EXIT_CODES: dict[tuple[type[Exception], ...], int] = {
 }
 
 
+INTERRUPTED = 130
+"""After Ctrl-C, where there is nothing to show for it."""
+
+
 def exit_code(error: Exception) -> int:
     """The code that a command ends with after an error; `relu2mip --help` has the table."""
+    if isinstance(error, NoIncumbent) and error.stop == "interrupted":
+        return INTERRUPTED
     return next((code for errors, code in EXIT_CODES.items() if isinstance(error, errors)), 1)
 
 
@@ -82,6 +88,7 @@ def relu2mip(
       2  wrong usage of the command line
       3  no plan: infeasible, unbounded, or none found within the limits
       4  the backend is unavailable, cannot take the model, or failed
+      130  interrupted before there was a plan; with a plan, Ctrl-C is 0
 
     Examples:
       relu2mip check dynamics.onnx

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Debug, Json, Problem
-from relu2mip.cli.console import message, progress, show, show_json, side_by_side, table
+from relu2mip.cli.console import message, show, show_json, side_by_side, table
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import LAYER, holds_for, layer_table
+from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidOption, InvalidProblem
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def bounds(
         raise InvalidOption(f"--save writes the bounds of one method, and here are {len(stacks)}; give --method once")
     found: dict[str, Bounds] = {}
     for name, methods in stacks.items():
-        with progress(f"bounding {problem} by {name}"):
+        with watching(f"bounding {problem} by {name}"):
             found[name] = compute_bounds(described.unrolled, methods)
     if save is not None:
         with complete(save) as path:

@@ -41,6 +41,11 @@ def show_json(data: Any) -> None:
     sys.stdout.write(json.dumps(_strict(data), indent=1, allow_nan=False) + "\n")
 
 
+def stderr() -> Console:
+    """The console on standard error."""
+    return _console(stderr=True)
+
+
 def message(text: str) -> None:
     """Print a line for the reader on standard error."""
     _console(stderr=True).print(text, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
-from relu2mip.cli.console import message, prints_to_stderr, progress, show, show_json
+from relu2mip.cli.console import message, prints_to_stderr, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
+from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def solve(
     bounds: Bounds = None,
     formulation: Formulation = None,
     time_limit: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Time of the solver: 60, 500ms, 5s, 2min.", show_default=False)
+        str | None, typer.Option(metavar="TIME", help="Time for all of it: 60, 500ms, 5s, 2min.", show_default=False)
     ] = None,
     gap: Annotated[float | None, typer.Option(help="Relative gap to stop at.", show_default=False)] = None,
     threads: Annotated[int | None, typer.Option(help="0 leaves it to the solver.", show_default=False)] = None,
@@ -60,7 +60,8 @@ def solve(
 ) -> None:
     """Solve a problem, check the solver's word, and print the plan.
 
-    What is not given comes from the problem file's [solve] table, else from the defaults.
+    What is not given comes from the problem file's [solve] table, else from the defaults. Ctrl-C ends the search with
+    the best plan so far, which is printed and written like any other.
 
     Examples:
       relu2mip solve problem.toml
@@ -113,17 +114,12 @@ def solved(
     options: Mapping[str, Any] | None = None,
 ) -> Answer:
     """The answer; what the solver prints goes to standard error."""
-    from relu2mip.compiled import compile as compile_problem
-    from relu2mip.solving import resolve_backend
+    from relu2mip.solving import solve as solve_problem
 
     options = options or {}
-    resolve_backend(backend or problem.options.get("backend", "highs"))  # a misspelt one is found before any work
-    with progress("compiling"):
-        compiled = compile_problem(problem, bounds, formulation)
-    working = f"solving a program of {compiled.model.columns} columns, {compiled.model.binaries} of them binary"
     log = options.get("log", problem.options.get("log", False))
-    with contextlib.nullcontext() if log else progress(working), prints_to_stderr():
-        return compiled.solve(backend, **options)
+    with watching("solving", quiet=bool(log)), prints_to_stderr():
+        return solve_problem(problem, backend, bounds, formulation, **options)
 
 
 def check_picture(path: Path) -> None:

@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Index
+from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.formulations.big_m import BigM
 from relu2mip.formulations.encode import Encoder, Encoding
@@ -47,13 +48,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STEP_SHARE = 0.25
+"""Share of the time that is left for the regions of one step; without them it is written as `big-m`."""
+
 
 @dataclass(frozen=True)
 class Regions:
     """One binary for each activation region of a step.
 
-    hull: the convex hull of each step; otherwise big-M rows.  limit: a step with more regions is written as `big-m`;
-    the log and the notes of the statistics say which.  graph: rows that say which region can follow which.
+    hull: the convex hull of each step; otherwise big-M rows.  limit: a step with more regions is written as `big-m`,
+    and so is one that there is no time for; the log and the notes of the statistics say which.  graph: rows that say
+    which region can follow which.
     cost: the stage cost in each region, which takes the hull; squares (`Quadratic`) stay as they are, a note says so.
     """
 
@@ -100,7 +105,7 @@ class Regions:
                 z, hull = write_regions(model, step.place, regions, v, y, self.hull)
                 if hull and self.cost:
                     model.disjunctions.append(hull)
-                for first, earlier, binaries in written if self.graph and z.size else []:
+                for first, earlier, binaries in written if self.graph and z.size and not expired() else []:
                     if set(first.outputs) & set(step.inputs):
                         pairs = can_follow(first, earlier, step, regions)
                         write_graph(model, first, binaries, step, z, pairs)
@@ -111,14 +116,16 @@ class Regions:
 
     def _regions(self, step: Step) -> tuple[list[Region] | None, str]:
         """The regions of a step; None, and why, where it is written value by value."""
-        from relu2mip.regions import TooManyRegions, enumerate_regions
+        from relu2mip.regions import RegionsOutOfTime, TooManyRegions, enumerate_regions
 
         if not step.nonlinear:
             return None, ""
         try:
-            regions = enumerate_regions(step, self.limit)
-        except TooManyRegions:
-            note = f"{step.place.prefix}: more than {self.limit} regions, the step is written as big-m"
+            with limited(STEP_SHARE * seconds_left()):
+                regions = enumerate_regions(step, self.limit)
+        except TooManyRegions as error:
+            why = "no time for its" if isinstance(error, RegionsOutOfTime) else f"more than {self.limit}"
+            note = f"{step.place.prefix}: {why} regions, the step is written as big-m"
             log.warning(note)
             return None, note
         if not regions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.deadline import expired
 from relu2mip.incumbent.objective import Objective
 from relu2mip.incumbent.plan import Plan
 
@@ -16,10 +17,13 @@ def descend(objective: Objective, box: dict[str, tuple[Array, Array]], plan: Pla
     """The best plan met on the way; at least as good as the one given.
 
     Every iteration evaluates a whole line of step sizes in one batch and moves to the best point; it stops where none
-    improves. The penalty exceeds every price of the sets met so far: it doubles while the best point is infeasible.
+    improves, or the budget ends. The penalty exceeds every price of the sets met so far: it doubles while the best
+    point is infeasible.
     """
     penalty = 10.0 * max(objective.unit, abs(plan.cost))
     for _ in range(iterations):
+        if expired():
+            break
         here = {name: x[None] for name, x in plan.inputs.items()}
         slopes = objective.gradient(here, penalty)
         line = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from relu2mip.bounds.bounds import Bounds
+from relu2mip.deadline import limited
+from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.sample import Sampling, cross_entropy
@@ -20,10 +20,11 @@ def find_plan(
 ) -> Plan:
     """The best plan found inside the bounds of the inputs, or `known` where that is better; it may be infeasible.
 
-    seconds: after which sampling ends, and improving what it found.
+    seconds: after which sampling ends, and improving what it found; sooner where the budget around it ends.
     """
-    begun = time.perf_counter()
-    box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
-    plan = cross_entropy(unrolled.objective(), box, sampling, seconds)
-    plan = known if known is not None and known.better_than(plan) else plan
-    return improve(unrolled, bounds, plan, seconds - (time.perf_counter() - begun))
+    with limited(seconds):
+        box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
+        plan = cross_entropy(unrolled.objective(), box, sampling)
+        plan = known if known is not None and known.better_than(plan) else plan
+        offer(unrolled, plan)
+        return improve(unrolled, bounds, plan, seconds)

@@ -12,7 +12,7 @@ from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.incumbent.objective import TrajectoryObjective
 from relu2mip.incumbent.plan import Plan
-from relu2mip.mip.check import violations
+from relu2mip.mip.check import Violations, violations
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.problem import Trajectory
 
@@ -44,6 +44,16 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
         _check_sets(objective, snapped)
     cost, violation = objective.evaluate({name: x[None] for name, x in snapped.items()})
     return Plan(snapped, float(cost[0]), float(violation[0]))
+
+
+def values_of(problem: Trajectory | BoxProblem, plan: Plan) -> tuple[dict[str, Array], Violations]:
+    """The named vectors of a problem at a plan, as the network evaluates them, and what it violates of the sets."""
+    objective = problem.unrolled.objective()
+    batch = {name: x[None] for name, x in plan.inputs.items()}
+    values = {name: value[0] for name, value in problem.unrolled.form.evaluate(batch).items()}
+    if isinstance(objective, TrajectoryObjective):
+        return values, violations(objective.sets, objective.point(batch)[0])
+    return values, Violations(())
 
 
 def _trajectory(problem: Trajectory, start: Start) -> dict[str, Array]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.bounds.bounds import Bounds
+from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.plan import Plan
@@ -40,7 +41,9 @@ class PlanHeuristic:
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns at the plan that the inputs of a point make, after descending and polishing."""
-        plan = improve(self.unrolled, self.bounds, self.plan_at(model, x), seconds)
+        plan = self.plan_at(model, x)
+        offer(self.unrolled, plan)
+        plan = improve(self.unrolled, self.bounds, plan, seconds)
         if not plan.feasible or not better(plan.cost, model.objective(x)):
             return None
         return start_from(plan, model, self.form)

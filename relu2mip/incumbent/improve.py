@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from relu2mip.bounds.bounds import Bounds
+from relu2mip.deadline import expired, limited
+from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.descend import descend
 from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.polish import polish
@@ -17,16 +17,19 @@ ROUNDS = 4
 def improve(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 20.0) -> Plan:
     """The best plan met inside the bounds of the inputs; at least as good as the one given, which may be infeasible.
 
-    seconds: after which no round begins.
+    seconds: after which nothing further is tried, or sooner where the budget around it ends.
     """
-    objective, begun = unrolled.objective(), time.perf_counter()
+    objective = unrolled.objective()
     box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
-    for _ in range(ROUNDS):
-        if (left := seconds - (time.perf_counter() - begun)) <= 0:
-            break
-        before, plan = plan, descend(objective, box, plan)
-        if plan.feasible:
-            plan = polish(unrolled, bounds, plan, min(left, 5.0))
-        if plan is before:
-            break
+    with limited(seconds):
+        for _ in range(ROUNDS):
+            if expired():
+                break
+            before, plan = plan, descend(objective, box, plan)
+            offer(unrolled, plan)
+            if plan.feasible and not expired():
+                plan = polish(unrolled, bounds, plan)
+                offer(unrolled, plan)
+            if plan is before:
+                break
     return plan

@@ -6,10 +6,14 @@ linear or convex quadratic. The plan is feasible for that program, so its optimu
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.relaxed_model import relaxed_model
+from relu2mip.deadline import at_most
+from relu2mip.errors import SolverFailure
 from relu2mip.formulations.triangle import Triangle
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip.run import ask
@@ -17,14 +21,17 @@ from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
 from relu2mip.passes import drop_stable
+from relu2mip.progress import unreported
 from relu2mip.registry import backends
+
+log = logging.getLogger(__name__)
 
 
 def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0) -> Plan:
     """The better of the plan and the optimum of its activation pattern, re-evaluated through the network.
 
     Returns the plan itself where there is nothing to gain: discrete controls, undecided maxima, or a program that the
-    solver does not finish.
+    solver does not finish or fails at.  seconds: for the program, or less where the budget ends.
     """
     form = unrolled.form
     values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
@@ -41,7 +48,12 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     relaxed = relaxed_model(unrolled, fixed.form, fixed.lower, fixed.upper, lambda _: Triangle())
     if relaxed.model.integer.any():
         return plan
-    solution = ask(relaxed.model, backends["highs"](), SolveOptions(time_limit=seconds))
+    try:
+        with unreported():
+            solution = ask(relaxed.model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
+    except SolverFailure as error:
+        log.info("a plan is not polished: %s", error)
+        return plan
     if solution.x is None:
         return plan
     objective = unrolled.objective()

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from relu2mip.arrays import Array, Index
+from relu2mip.deadline import at_most
+from relu2mip.errors import SolverFailure
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import MipModel
 from relu2mip.mip.lowering import pairs_to_sos1
@@ -15,9 +17,13 @@ from relu2mip.mip.run import ask
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import SolveOptions
+from relu2mip.progress import unreported
 from relu2mip.registry import backends
 
 log = logging.getLogger(__name__)
+
+SECONDS = 5.0
+"""Most seconds for completing a plan, each time it is tried."""
 
 ROOM = 1e-9
 """How far a column may lie from the value that evaluation gives it, relative to its range; `EPS` to its value."""
@@ -31,14 +37,14 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
     The inputs are fixed there, and every value of `form`, which is what the model encodes, that has columns of its own
     is held next to what evaluation gives it. What is left (binaries, columns of costs) decides itself unit by unit, and
     presolve all but solves it. Where rounding leaves no room, the inputs alone are fixed. None, with a warning, where
-    the model does not allow the plan within its bounds.
+    the model does not allow the plan within its bounds, the solver fails, or the budget ends.
     """
     values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
     known = model.values or {}
     columns = [known.get(v.place.prefix, known.get(f"{v.place.prefix}.y")) for v in form.values]
     points = [(at, x[0]) for at, x in zip(columns, values, strict=True) if at is not None and at.size == x.shape[1]]
     inputs = [(known[form.values[i].place.prefix], plan.inputs[name]) for name, i in form.inputs.items()]
-    size = Units.of(model).size
+    size, why = Units.of(model).size, ""
     for held in (points, []):
         lower, upper = model.lower.copy(), model.upper.copy()
         for k, x in held:
@@ -47,10 +53,16 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
         for k, x in inputs:
             lower[k] = upper[k] = x
         pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None, heuristic=None))
-        solution = ask(pinned, backends["highs"](), SolveOptions(time_limit=5.0))
+        try:
+            with unreported():
+                solution = ask(pinned, backends["highs"](), SolveOptions(time_limit=max(at_most(SECONDS), 1e-3)))
+        except SolverFailure as error:
+            why = str(error)
+            continue
         if solution.x is not None:
             return _settled(solution.x, model, [*held, *inputs])
-    log.warning("the plan in hand does not start the search: completing it ended %s", solution.stop)
+        why = str(solution.stop)
+    log.warning("the plan in hand does not start the search: completing it ended: %s", why)
     return None
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array
+from relu2mip.deadline import at_most
 from relu2mip.errors import SolverFailure
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.model import MipModel
@@ -69,10 +70,10 @@ def with_root_cuts(model: MipModel) -> tuple[MipModel, RootCuts | None]:
         return model, None
     begun, options = time.perf_counter(), model.cutting
     relaxation = _Relaxation(tangent_relaxation(model))
-    x, before = relaxation.solve(options.budget)
+    x, before = relaxation.solve(at_most(options.budget))
     history, found = [before], 0
     while x is not None and len(history) <= options.rounds and not _stalled(history, options.tolerance):
-        left = options.budget - (time.perf_counter() - begun)
+        left = at_most(options.budget - (time.perf_counter() - begun))
         rows = violated(model, x)
         if not len(rows) or left <= 0:
             break

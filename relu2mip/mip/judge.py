@@ -40,6 +40,11 @@ NOTHING = Stop.INFEASIBLE, Stop.UNBOUNDED
 LIMITS = Stop.TIME_LIMIT, Stop.NODE_LIMIT, Stop.INTERRUPTED
 
 
+def nothing_known() -> float:
+    """The cost of a plan that is known to exist where none is."""
+    return np.inf
+
+
 @dataclass(frozen=True)
 class Question:
     """One way to ask for a solution, and what it is called."""
@@ -51,16 +56,22 @@ class Question:
 class Judge:
     """What words about a model are held against.
 
-    gap: that was asked for.  known: the cost of a plan that is known to exist, infinite where none is; the model's
-    start is known besides.
+    gap: that was asked for.  known: tells the cost of a plan that is known to exist, infinite where none is; the
+    model's start is known besides.
     """
 
-    def __init__(self, model: MipModel, gap: float, known: float = np.inf) -> None:
+    def __init__(self, model: MipModel, gap: float, known: Callable[[], float] = nothing_known) -> None:
         self.model, self.gap, self.units = model, gap, Units.of(model)
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
         self.slack = RESOLUTION * scale
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
-        self.known = known if self.start is None else min(known, self.cost(self.start))
+        self._started = np.inf if self.start is None else self.cost(self.start)
+        self._known = known
+
+    @property
+    def known(self) -> float:
+        """The cost of the cheapest plan that is known by now."""
+        return min(self._started, self._known())
 
     def is_solution(self, x: Array) -> bool:
         """Whether a point satisfies the model."""

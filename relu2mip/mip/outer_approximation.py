@@ -24,13 +24,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
+from relu2mip.deadline import at_most
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able
 from relu2mip.mip.extend import with_columns, with_rows
+from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
 from relu2mip.mip.solution import Solution, Stop
+from relu2mip.mip.supervise import cut_short
 from relu2mip.options import SolveOptions
+from relu2mip.progress import report, unreported
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend
@@ -60,6 +64,7 @@ def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) 
         known = search.objective, search.bound
         found = search.solve(search.relaxation, options.gap / 2)
         search.bound = max(search.bound, found.bound)
+        report(plan=search.objective, bound=search.bound)
         if found.x is None or found.stop is not Stop.OPTIMAL or search.closed:
             break
         error = search.squares.error(found.x)
@@ -85,13 +90,16 @@ class _Search:
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
         self.relaxation = self.squares.relaxation(model)
+        if model.heuristic is not None:
+            heuristic = _WithSquares(model.heuristic, model, self.squares)
+            self.relaxation = self.relaxation.with_heuristic(heuristic)
         self.best: Array | None = None
         self.objective, self.bound, self.nodes = np.inf, -np.inf, 0
 
     @property
     def seconds_left(self) -> float:
-        """Of the time limit."""
-        return self.options.time_limit - (time.perf_counter() - self.begun)
+        """Of the time limit, and of the budget around it."""
+        return at_most(self.options.time_limit - (time.perf_counter() - self.begun))
 
     @property
     def closed(self) -> bool:
@@ -101,14 +109,17 @@ class _Search:
     def limit_reached(self) -> Stop | None:
         """The limit that leaves nothing for another round."""
         if self.seconds_left <= 0:
-            return Stop.TIME_LIMIT
+            return cut_short()
         return Stop.NODE_LIMIT if self.options.node_limit and self.nodes >= self.options.node_limit else None
 
     def solve(self, relaxation: MipModel, gap: float) -> Solution:
         """Solve a relaxation within what is left of the limits; keep its point if it is integral and better."""
+        if self.seconds_left <= 0:
+            return Solution(cut_short())
         nodes = max(self.options.node_limit - self.nodes, 1) if self.options.node_limit else 0
         options = replace(self.options, gap=gap, time_limit=max(self.seconds_left, 1e-3), node_limit=nodes)
-        found = self.backend.solve(relaxation, options)
+        with unreported():
+            found = self.backend.solve(relaxation, options)
         self.nodes += found.nodes
         if found.x is not None:
             x = found.x[: self.model.columns]
@@ -143,7 +154,7 @@ class _Search:
         """What was found, in the words of the last round."""
         seconds = time.perf_counter() - self.begun
         if self.best is None:
-            return replace(last, nodes=self.nodes, seconds=seconds)
+            return replace(last, bound=max(self.bound, last.bound), nodes=self.nodes, seconds=seconds)
         stop, message = Stop.OPTIMAL if self.closed else last.stop, last.message
         if stop in (Stop.INFEASIBLE, Stop.UNBOUNDED):
             stop, message = Stop.FAILED, f"{self.backend.name} called a problem with a point {last.stop}"
@@ -157,6 +168,26 @@ class _Search:
             seconds=seconds,
             message=message,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _WithSquares:
+    """A heuristic of a model at points of its relaxation."""
+
+    heuristic: Heuristic
+    model: MipModel
+    squares: _Squares
+
+    def find(self, model: MipModel, seconds: float) -> Array | None:
+        x = self.heuristic.find(self.model, seconds)
+        return None if x is None else self.squares.extended(x)
+
+    def cost(self, model: MipModel, x: Array) -> float:
+        return self.heuristic.cost(self.model, x[: self.model.columns])
+
+    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
+        better = self.heuristic.improve(self.model, x[: self.model.columns], seconds)
+        return None if better is None else self.squares.extended(better)
 
 
 def tangent_relaxation(model: MipModel) -> MipModel:

@@ -11,6 +11,7 @@ of the rest is left out: a relative gap would be relative to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,8 +72,13 @@ def restored(found: Solution, model: MipModel, units: Units) -> Solution:
     """A solution of the rescaled model as one of the model."""
     x = None if found.x is None else units.outside(found.x)
     objective = np.nan if x is None else model.objective(x)
-    bound = found.bound / units.cost + (_constant(model, units) - _kept(model, units))
-    return replace(found, x=x, objective=objective, bound=bound)
+    return replace(found, x=x, objective=objective, bound=objective_of(model, units)(found.bound))
+
+
+def objective_of(model: MipModel, units: Units) -> Callable[[float], float]:
+    """What an objective of the rescaled model is in the model."""
+    away = _constant(model, units) - _kept(model, units)
+    return lambda objective: objective / units.cost + away
 
 
 @dataclass(frozen=True, eq=False)

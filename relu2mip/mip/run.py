@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relu2mip.deadline import seconds_left
+from relu2mip.deadline import expired, seconds_left
 from relu2mip.errors import InvalidProblem
 from relu2mip.mip.capability import Capability, needs
-from relu2mip.mip.judge import Judge, Question
+from relu2mip.mip.judge import Judge, Question, nothing_known
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
-from relu2mip.mip.rescale import rescaled, restored
+from relu2mip.mip.rescale import objective_of, rescaled, restored
 from relu2mip.mip.solution import Solution, Stop
+from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import LEAST_TOLERANCE, SolveOptions
+from relu2mip.progress import reported_as
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -37,11 +39,17 @@ LEAST_SECONDS = 0.05
 """Nobody is asked again in less."""
 
 
-def run(model: MipModel, backend: Backend, options: SolveOptions, known: float = np.inf) -> Solution:
+TOO_LATE = "the time was over before the search began"
+
+
+def run(
+    model: MipModel, backend: Backend, options: SolveOptions, known: Callable[[], float] = nothing_known
+) -> Solution:
     """Solve a model, and again where the solver's word cannot be true (`relu2mip.mip.judge`).
 
-    known: the cost of a plan that is known to exist.
+    known: the cost of a plan that is known to exist, asked when a word is judged; infinite where there is none.
     `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
+    The time limit is cut to what is left of the budget around it; where nothing is, no solver begins.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
 
     Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`, and `InvalidProblem` for a quadratic cost that is
@@ -77,23 +85,32 @@ def _questions(model: MipModel, backend: Backend, options: SolveOptions) -> Iter
 
 def ask(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """A backend's word on a model, in the columns and units of the model: not judged, so for programs that may fail."""
+    if expired():
+        return Solution(cut_short(), message=TOO_LATE)
     capabilities = backend.capabilities()
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
-    begun = time.perf_counter()
-    units = Units.of(lowered_model) if options.rescale else None
-    inside = rescaled(lowered_model, units) if units else lowered_model
-    if cut:
-        solution = outer_approximate(inside, backend, options)
-        lowered += (TANGENT_CUTS,)
+    if options.rescale:
+        units = Units.of(lowered_model)
+        with reported_as(objective_of(lowered_model, units)):
+            solution = restored(_solved(rescaled(lowered_model, units), backend, options, cut), lowered_model, units)
     else:
-        solution = backend.solve(inside, options)
-    if solution.stop is Stop.UNBOUNDED:
-        remaining = options.time_limit - (time.perf_counter() - begun)
-        solution = _feasible_at_all(solution, inside, backend, replace(options, time_limit=max(remaining, 1e-3)))
-    solution = restored(solution, lowered_model, units) if units else solution
+        solution = _solved(lowered_model, backend, options, cut)
+    lowered += (TANGENT_CUTS,) if cut else ()
     x = None if solution.x is None else solution.x[: model.columns]
     return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
+
+
+def _solved(model: MipModel, backend: Backend, options: SolveOptions, cut: bool) -> Solution:
+    """A model that the backend takes, maybe but for its squares, which are cut."""
+    begun = time.perf_counter()
+    if expired():
+        return Solution(cut_short(), message=TOO_LATE)
+    solution = outer_approximate(model, backend, options) if cut else backend.solve(model, options)
+    if solution.stop is not Stop.UNBOUNDED:
+        return solution
+    remaining = options.time_limit - (time.perf_counter() - begun)
+    return _feasible_at_all(solution, model, backend, replace(options, time_limit=max(remaining, 1e-3)))
 
 
 def _impossible(model: MipModel) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class Units:
     def gap(self, objective: float, bound: float) -> float:
         """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it."""
         away = abs(objective - bound)
-        if not np.isfinite(self.range):
+        if not 0 < self.range < np.inf:
             return away / max(TINY, abs(objective))
         return away / max(TINY, min(max(abs(objective), FLOOR * self.range), self.range)) if away > 0 else 0.0
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.deadline import expired
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Affine, Input, Max, Relu
 from relu2mip.regions.polyhedron import Polyhedron
@@ -41,6 +42,10 @@ SAMPLES = 2000
 
 class TooManyRegions(Relu2MipError, RuntimeError):
     """A step with more activation regions than the limit."""
+
+
+class RegionsOutOfTime(TooManyRegions):
+    """The budget ended before all regions of a step were found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ class Region:
 def enumerate_regions(step: Step, limit: int = 64) -> list[Region]:
     """All regions of a step, in the order of their patterns; none where nothing is within the bounds.
 
-    Raises `TooManyRegions`, naming the step, beyond `limit`.
+    Raises `TooManyRegions`, naming the step, beyond `limit`, and `RegionsOutOfTime` at the end of the budget.
     """
     if _sampled(step) > limit:
         raise _too_many(step, limit)
@@ -199,6 +204,11 @@ class _Search:
         go_on: Callable[[_Points], None],
     ) -> None:
         """Go on where weights @ t + constant <= 0, if anything is there; a constant 0 counts where `tie` says so."""
+        if expired():
+            raise RegionsOutOfTime(
+                f"{self.step.place.prefix}: the time is over before all activation regions of the step are found; "
+                "raise time_limit, or take the formulation big-m"
+            )
         norm = np.linalg.norm(weights, axis=1)
         flat = norm <= FLAT * width
         if (constant[flat] > 0).any() or ((constant[flat] == 0) & ~tie[flat]).any():
