@@ -25,8 +25,8 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most
-from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.deadline import at_most, interrupt
+from relu2mip.errors import InvalidOption, InvalidProblem, Relu2MipError, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
@@ -71,17 +71,19 @@ class CvxpyBackend:
             return Solution(Stop.OPTIMAL, np.zeros(0), model.offset, model.offset, solver=f"CVXPY {cvxpy.__version__}")
         solver = SOLVERS[self.solver]
         begun, limit = time.perf_counter(), at_most(options.time_limit)
-        problem, _ = _native(model)
-        data, chain, _ = problem.get_problem_data(self.solver)
-        seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
-        values = solver.options(replace(options, time_limit=seconds))
         found: list[Mapping[str, Any]] = []
 
         def search() -> None:
+            problem, _ = _native(model)
+            data, chain, _ = problem.get_problem_data(self.solver)
+            left = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+            values = solver.options(replace(options, time_limit=left))
             found.append(chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values))
 
         try:
-            ended = supervised(search, None, seconds)
+            ended = supervised(search, None, limit)
+        except Relu2MipError:
+            raise
         except Exception as error:
             raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
         if not ended:
@@ -94,6 +96,7 @@ class CvxpyBackend:
             )
         solution = solver.read(model, found[0])
         if solution.stop is Stop.INTERRUPTED:
+            interrupt()  # The solver heard Ctrl-C itself.
             solution = replace(solution, stop=cut_short())
         message = solution.message or (NO_START if start_vector(model) is not None else "")
         return replace(solution, solver=f"CVXPY {cvxpy.__version__}, {solution.solver}", message=message)
