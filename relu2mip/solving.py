@@ -34,7 +34,7 @@ from relu2mip.mip.heuristic import LEAST, better
 from relu2mip.mip.run import run
 from relu2mip.mip.supervise import cut_short
 from relu2mip.options import SolveOptions, build, parse
-from relu2mip.progress import Listener, report, reporting
+from relu2mip.progress import Listener, report, reporting, tell_time_of_this_budget
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def _answer(
     """Compile and search within the time limit, then answer with the best that is known."""
     begun = now()
     with limited(options.time_limit) as budget, stopped_by_ctrl_c(budget), keeping(problem.unrolled) as best:
+        tell_time_of_this_budget()
         if given is not None:
             best.keep(given)
         compiled, solution = _searched(problem, make, formulation, backend, options, best, given)
