@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -80,12 +81,13 @@ class GurobiBackend:
             environment = held.enter_context(silent_environment())
             native = held.enter_context(self._native(model, environment)[0])
             seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+            native.setParam("LogToConsole", 0)
             for name, value in option_values(replace(options, time_limit=seconds)).items():
                 native.setParam(name, value)
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            callback = _callback(model, native)
+            callback = _callback(model, native, options)
             told: list[bool] = []
 
             def stop() -> None:
@@ -201,15 +203,18 @@ def silent_environment() -> Any:
 
 
 def option_values(options: SolveOptions) -> dict[str, Any]:
-    """Our options under Gurobi's names, and HiGHS's integrality tolerance: big-M rows leak in proportion to it."""
+    """Our options under Gurobi's names; by default HiGHS's integrality tolerance, since big-M rows leak by it."""
     values = {
         "OutputFlag": int(options.log),
         "TimeLimit": options.time_limit,
         "MIPGap": options.gap,
         "Threads": options.threads,
         "Seed": options.seed % 2_000_000_000,
-        "IntFeasTol": 1e-6,
+        "IntFeasTol": options.tolerance or 1e-6,
+        "Presolve": -1 if options.presolve else 0,
     }
+    if options.tolerance:
+        values |= {"FeasibilityTol": options.tolerance, "OptimalityTol": options.tolerance}
     return values | ({"NodeLimit": options.node_limit} if options.node_limit else {})
 
 
@@ -238,7 +243,7 @@ def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
         stop=stop,
         x=x,
         objective=objective,
-        bound=min(bound, objective) if x is not None else bound,
+        bound=bound,
         nodes=int(native.NodeCount),
         seconds=native.Runtime,
         solver="Gurobi {}.{}.{}".format(*gurobi.version()),
@@ -317,15 +322,17 @@ def _start(start: Array) -> Array:
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
 
 
-def _callback(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
-    """What Gurobi calls during a search: separators, and progress where somebody listens; None for neither."""
+def _callback(model: MipModel, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
+    """What Gurobi calls during a search: for cuts, for progress, and for its log, which goes to standard error."""
     separate, told = _separating(model, native), reporter()
-    if told is None:
+    if told is None and not options.log:
         return separate
     from gurobipy import GRB
 
     def callback(native: Any, where: int) -> None:
-        if where == GRB.Callback.MIP:
+        if where == GRB.Callback.MESSAGE and options.log:
+            sys.stderr.write(native.cbGet(GRB.Callback.MSG_STRING))
+        elif where == GRB.Callback.MIP and told is not None:
             best, bound = (native.cbGet(what) for what in (GRB.Callback.MIP_OBJBST, GRB.Callback.MIP_OBJBND))
             told.report(plan=best if best < GRB.INFINITY else np.inf, bound=bound if bound > -GRB.INFINITY else -np.inf)
         elif separate is not None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.backends.protocol import (
     Availability,
@@ -57,9 +58,8 @@ IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
 
-RECHECK_SECONDS = 10.0
-RECHECK_TOLERANCE = 1e-7
-"""How long and how exactly a program is searched again that HiGHS calls infeasible though its relaxation is not."""
+PRIMAL_TOLERANCE = 1e-7
+"""HiGHS's own for the rows and bounds of linear programs; a smaller tolerance that is asked for takes its place."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +108,19 @@ class HighsBackend:
         if expired():
             return _unbegun(model, start, spent)
         left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
+        if options.log:
+            highs_process.log_to_stderr(highs)
         for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
-        if options.threads:
-            _share_threads()
         message = _set_start(highs, start)
         if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
             for name in SUB_MIPS:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
         if self.incumbents == "on":
             _improve_incumbents(highs, model, left.time_limit)
-        solution = _run(highs, model, left.time_limit)
+        solution = _run(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
         conflict = _conflict(highs, model, limit) if solution.stop is Stop.INFEASIBLE else ()
-        if not conflict and _is_denied(solution, model):
-            again = _more_exactly(highs, model, min(RECHECK_SECONDS, at_most(limit - solution.seconds)))
-            solution = _settled(solution, replace(again, seconds=solution.seconds + again.seconds))
         if found is not None:
             solution = _exact(solution, model, found)
         return replace(solution, message=solution.message or message, conflict=conflict)
@@ -164,8 +161,7 @@ class HighsBackend:
         require_available(self)
         from highspy import MatrixFormat, ObjSense
 
-        highs = _highs()
-        highs.setOptionValue("output_flag", False)
+        highs = highs_process.silent()
         status = highs.passModel(
             model.columns,
             model.rows,
@@ -200,15 +196,12 @@ def option_values(options: SolveOptions) -> dict[str, Any]:
         "mip_abs_gap": 1e-9,
         "threads": options.threads,
         "random_seed": options.seed % 2**31,
+        "presolve": "choose" if options.presolve else "off",
     }
+    if options.tolerance:
+        values["mip_feasibility_tolerance"] = options.tolerance
+        values["primal_feasibility_tolerance"] = min(PRIMAL_TOLERANCE, options.tolerance)
     return values | ({"mip_max_nodes": options.node_limit} if options.node_limit else {})
-
-
-def cvxpy_options(options: SolveOptions) -> dict[str, Any]:
-    """The same for CVXPY, which makes the solver itself."""
-    if options.threads:
-        _share_threads()
-    return option_values(options)
 
 
 def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, offset: float = 0.0) -> Solution:
@@ -228,26 +221,23 @@ def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, of
         stop=stop,
         x=x,
         objective=objective,
-        bound=min(bound, objective) if x is not None else bound,
+        bound=bound,
         nodes=max(0, info.mip_node_count),
         seconds=seconds,
-        solver=f"HiGHS {_highs().version()}",
+        solver=_name(),
         message=f"HiGHS status {status}" if stop is Stop.FAILED else "",
     )
 
 
-def _highs() -> Any:
-    """A new `highspy.Highs`; highspy has no types."""
-    from highspy import Highs
-
-    return Highs()  # type: ignore[no-untyped-call]
+def _name() -> str:
+    return f"HiGHS {highs_process.silent().version()}"
 
 
 def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
     """What there is where nothing is left to search in: the start, where it is a point of the model."""
     x = None if start is None or np.isnan(start).any() or not feasible(model, start) else start
     objective = np.nan if x is None else model.objective(x)
-    solver = f"HiGHS {_highs().version()}"
+    solver = _name()
     return Solution(cut_short(), x, objective, -np.inf, 0, seconds, solver, "the time was over before the search began")
 
 
@@ -290,22 +280,17 @@ class _Watch:
         objective = np.nan if x is None else self.model.objective(x)
         bound = self.bound if x is None else min(self.bound, objective)
         message = "HiGHS did not stop when told to, and was left to itself"
-        return Solution(cut_short(), x, objective, bound, 0, seconds, f"HiGHS {_highs().version()}", message)
+        return Solution(cut_short(), x, objective, bound, 0, seconds, _name(), message)
 
 
-def _run(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Run HiGHS, which was told this limit, under supervision. It is not to be used after it was left to itself."""
+def _run(highs: Any, model: MipModel, options: SolveOptions) -> Solution:
+    """Run HiGHS, which was told these options, under supervision. It is not to be used after it was left to itself."""
     watch, begun = _Watch(highs, model), time.perf_counter()
-    if not supervised(highs.run, watch.stop, seconds):
+    if not supervised(lambda: highs_process.run(highs, options.threads), watch.stop, options.time_limit):
         return watch.solution(time.perf_counter() - begun)
     spent = time.perf_counter() - begun
     solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
     return replace(solution, stop=cut_short()) if solution.stop is Stop.INTERRUPTED else solution
-
-
-def _share_threads() -> None:
-    """Let the next solve choose its number of threads: the pool of a process refuses to run with another number."""
-    _highs().resetGlobalScheduler(True)
 
 
 def _set_start(highs: Any, start: Array | None) -> str:
@@ -323,7 +308,7 @@ def _exact(solution: Solution, model: MipModel, start: Array) -> Solution:
         return solution
     if violations(model, start).largest >= violations(model, solution.x).largest:
         return solution
-    return replace(solution, x=start, objective=objective, bound=min(solution.bound, objective))
+    return replace(solution, x=start, objective=objective)
 
 
 def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
@@ -362,38 +347,6 @@ def _conflict(highs: Any, model: MipModel, limit: float) -> tuple[str, ...]:
         return ()
     columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
     return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
-
-
-def _is_denied(solution: Solution, model: MipModel) -> bool:
-    """Whether HiGHS found nothing feasible: it says so, or hands back its start as optimal without a bound."""
-    proven_nothing = solution.bound == -np.inf and bool(model.integer.any())
-    return solution.stop is Stop.INFEASIBLE or (solution.stop is Stop.OPTIMAL and proven_nothing)
-
-
-def _more_exactly(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Solve once more, without the start and to a smaller tolerance.
-
-    Where a column's bounds or a coefficient are as small as its tolerance, HiGHS has called programs infeasible that
-    have a plan (tests/backends/test_recheck.py).
-    """
-    if seconds <= 0:
-        return Solution(cut_short())
-    highs.clearSolver()
-    highs.setOptionValue("mip_feasibility_tolerance", RECHECK_TOLERANCE)
-    highs.setOptionValue("time_limit", highs.getRunTime() + seconds)
-    return _run(highs, model, seconds)
-
-
-def _settled(first: Solution, again: Solution) -> Solution:
-    """What two solves say together, of which the first denied the program."""
-    if first.x is None:
-        return again if again.x is not None else first
-    if again.stop is Stop.INFEASIBLE or again.bound == -np.inf:
-        why = "HiGHS's presolve denies the program that its start satisfies, so nothing is proven"
-        return replace(first, stop=Stop.FAILED, message=why)
-    if again.x is None or first.objective < again.objective:
-        return replace(again, x=first.x, objective=first.objective, bound=min(again.bound, first.objective))
-    return again
 
 
 def _indices(handle: Any, columns: int) -> Index:

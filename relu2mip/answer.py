@@ -15,19 +15,19 @@ from relu2mip.arrays import Array
 from relu2mip.compiled import Compiled
 from relu2mip.errors import InvalidProblem, Relu2MipError
 from relu2mip.incumbent.given import values_of
+from relu2mip.incumbent.objective import BoxObjective, TrajectoryObjective
 from relu2mip.incumbent.plan import Plan
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution
 from relu2mip.mip.check import violations
+from relu2mip.mip.judge import SOLUTION
+from relu2mip.mip.units import Units
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.problem import Trajectory
 
-TOLERANCE = 1e-5
-"""Largest scaled violation of rows, bounds and integrality of a plan that counts as one."""
-
 REPLAY_TOLERANCE = 1e-3
-"""Largest replay error of a plan that counts as one, relative to max(1, largest |state|)."""
+"""Largest replay error, relative to the range of each component, that goes without a note."""
 
 Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
@@ -36,10 +36,13 @@ Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 class Check:
     """What was found when the returned point was checked.
 
-    rows, bounds, integrality: worst violations.  errors: largest difference per step between the plan's states (or
-    outputs) and the network run on the plan's controls (or inputs), by how the network was run: `graph` is our own
-    float64 evaluation, `onnxruntime` the original file, `onnxruntime-double` the file in float64.
-    max_error: the worst of the float64 runs.  notes: what could not be run, and why.
+    rows, bounds, integrality: worst violations of the program by the solver's point.  errors: largest difference per
+    step between the states (or outputs) of that point and the network run on its controls (or inputs), by how the
+    network was run: `graph` is our own float64 evaluation, `onnxruntime` the original file, `onnxruntime-double` the
+    file in float64.  max_error: the worst of the float64 runs.  relative_error: the same, each component relative to
+    half its range, by its set or over random plans.  sets: the worst violation of a set by the plan, relative to the
+    range of what is violated.  passed: whether the plan keeps every set, to 1e-5 of that range.  notes: what is amiss,
+    what could not be run, and why.
     """
 
     rows: float
@@ -47,6 +50,8 @@ class Check:
     integrality: float
     errors: Mapping[str, tuple[float, ...]]
     max_error: float
+    relative_error: float
+    sets: float
     passed: bool
     notes: tuple[str, ...] = ()
 
@@ -55,11 +60,15 @@ class Check:
 class Answer:
     """A checked answer. For a trajectory `controls` (H, m) and `states` (H + 1, n); for a box, `inputs` and `outputs`.
 
-    objective: of the returned plan, recomputed from it.  bound: proven.  gap: relative to max(1e-9, |objective|).
-    status: why the solver stopped.  has_plan: whether the returned point passed the check.  sound: whether the bounds
-    used are proven; if not, so is neither `bound` nor optimality.  exact: whether the formulation encodes the network;
-    if not, it is a relaxation: `bound` holds, and the point is no plan unless the check says so.  cutoff: the bounds
-    used hold for plans with at least this good an objective, None: for all; the best plan is among them either way.
+    The controls are the solver's; the states are what the network itself makes of them, and the objective is the cost
+    of those.  bound: proven.  gap: |objective - bound| relative to |objective|, but to no more than the range of the
+    objective within the proven bounds, and to no less than 1e-6 of that range; so it does not depend on units.
+    status: why the solver stopped; "unsettled" where its word contradicted what is known, and asking again did not
+    help (`message` says more).  has_plan: whether the plan keeps every set, as the network replays it.
+    sound: whether the bounds used are proven; if not, so is neither `bound` nor optimality.
+    exact: whether the formulation encodes the network; if not, it is a relaxation: `bound` holds, and the plan is one
+    if the check says so, but need not be good.  cutoff: the bounds used hold for plans with at least this good an
+    objective, None: for all; the best plan is among them either way.
     lowered: what was rewritten for the backend.
     """
 
@@ -92,42 +101,43 @@ class Answer:
     def of(cls, compiled: Compiled, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
         """Check a solution that has a point, and make it an answer.
 
-        known: a plan that takes the place of the point. What follows from its inputs is what the network says, so only
-        the sets are left to be checked.
+        known: a plan that takes the place of the point.
         """
-        problem, x = compiled.problem, solution.x
+        problem = compiled.problem
         if known is not None:
             values, found = values_of(problem, known)
         else:
-            assert x is not None
-            values = {name: expression.evaluate(x) for name, expression in compiled.expressions.items()}
-            found = violations(compiled.model, x)
-        plan: dict[str, Any]
-        if isinstance(problem, Trajectory):
-            plan, objective, errors, notes = _trajectory(problem, values)
-            sign = 1.0
-        else:
-            plan, objective, errors, notes = _box(problem, values)
-            sign = 1.0 if problem.sense == "min" else -1.0
-        bound, cutoff = sign * solution.bound, compiled.all_bounds.cutoff
-        doubles = [max(e) for name, e in errors.items() if name != "onnxruntime"]
-        scale = max(1.0, *(float(np.abs(v).max(initial=0.0)) for v in values.values()))
-        passed = found.feasible(TOLERANCE) and max(doubles) <= REPLAY_TOLERANCE * scale
+            assert solution.x is not None
+            found = violations(compiled.model, solution.x)
+            values = {name: expression.evaluate(solution.x) for name, expression in compiled.expressions.items()}
+        replay = _trajectory(problem, values) if isinstance(problem, Trajectory) else _box(problem, values)
+        errors, notes = _replays(problem.net, replay.errors)
+        doubles = [error for name, error in errors.items() if name != "onnxruntime"]
+        relative = max(float((error / replay.ranges).max(initial=0.0)) for error in doubles)
+        if not found.feasible(SOLUTION):
+            notes.append(str(found))
+        if compiled.exact and relative > REPLAY_TOLERANCE:
+            notes.append(f"the solver's point is off by {relative:.2g} of a component's range")
         check = Check(
-            found.rows,
-            found.bounds,
-            found.integrality,
-            errors,
-            max(doubles),
-            passed,
-            (*notes, *(() if found.feasible(TOLERANCE) else (str(found),))),
+            rows=found.rows,
+            bounds=found.bounds,
+            integrality=found.integrality,
+            errors={name: tuple(error.max(axis=1).tolist()) for name, error in errors.items()},
+            max_error=max(float(error.max(initial=0.0)) for error in doubles),
+            relative_error=relative,
+            sets=replay.violation,
+            passed=replay.violation <= SOLUTION,
+            notes=tuple(notes),
         )
+        sign = -1.0 if isinstance(problem, BoxProblem) and problem.sense == "max" else 1.0
+        objective, bound = replay.cost, min(solution.bound, replay.cost)
+        cutoff = compiled.all_bounds.cutoff
         return cls(
             status=str(solution.stop),
-            has_plan=passed,
-            objective=objective,
-            bound=bound,
-            gap=abs(objective - bound) / max(1e-9, abs(objective)),
+            has_plan=check.passed,
+            objective=sign * objective,
+            bound=sign * bound,
+            gap=Units.of(compiled.model).gap(objective, bound),
             seconds=solution.seconds,
             nodes=solution.nodes,
             backend=backend,
@@ -140,8 +150,8 @@ class Answer:
             lowered=solution.lowered,
             check=check,
             statistics=compiled.statistics,
-            message=solution.message,
-            **plan,
+            message="; ".join(filter(None, (solution.message, *compiled.statistics.warnings))),
+            **replay.plan,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -184,16 +194,35 @@ class Answer:
         return plot_answer(self, path)
 
 
-def _trajectory(
-    problem: Trajectory, values: Mapping[str, Array]
-) -> tuple[dict[str, Any], float, dict[str, tuple[float, ...]], list[str]]:
-    states = np.stack([values[f"state@{t}"] for t in range(problem.horizon + 1)])
-    controls = np.stack([values[f"control@{t}"] for t in range(problem.horizon)])
-    window = np.stack([values[f"state@{k}"] for k in range(1 - problem.window, 1)])
+@dataclass(frozen=True, eq=False)
+class _Replayed:
+    """A plan as the network replays it.
 
-    def errors(run: Run | None) -> tuple[float, ...]:
-        replayed = problem.rollout(controls, window, run)
-        return tuple(np.abs(replayed - states).max(axis=1)[1:].tolist())
+    plan: fields of the answer.  cost: as the model minimises it.  violation: of the sets, relative to their ranges.
+    errors: per step and component, between the solver's states or outputs and the network, run in one way or another.
+    ranges: half of each component's range, by its set or over random plans.
+    """
+
+    plan: Mapping[str, Any]
+    cost: float
+    violation: float
+    errors: Callable[[Run | None], Array]
+    ranges: Array
+
+
+def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
+    objective, steps = TrajectoryObjective(problem), range(problem.horizon)
+    given = {name: values.get(name, past)[None] for name, (past, _) in objective.box.items()}
+    inputs = objective.snap(given)
+    controls = np.stack([inputs[f"control@{t}"][0] for t in steps])
+    window = np.stack([inputs[f"state@{k}"][0] for k in range(1 - problem.window, 1)])
+    states = problem.rollout(controls, window)
+    cost, violation = objective.judge(states[None], controls[None])
+    found = np.stack([values[f"state@{t + 1}"] for t in steps])
+
+    def errors(run: Run | None) -> Array:
+        replayed = states if run is None else problem.rollout(controls, window, run)
+        return np.abs(replayed[1:] - found)
 
     plan = {
         "controls": controls,
@@ -201,32 +230,29 @@ def _trajectory(
         "control_names": tuple(problem.control_names or (f"control {i}" for i in range(problem.m))),
         "state_names": tuple(problem.state_names or (f"state {i}" for i in range(problem.n))),
     }
-    found, notes = _replays(problem.net, errors)
-    return plan, problem.evaluate_cost(states, controls), found, notes
+    ranges = objective.units.size[: states.size].reshape(states.shape)[1:]
+    return _Replayed(plan, float(cost[0]), float(violation[0]), errors, ranges)
 
 
-def _box(
-    problem: BoxProblem, values: Mapping[str, Array]
-) -> tuple[dict[str, Any], float, dict[str, tuple[float, ...]], list[str]]:
-    inputs = {port.name: values[f"input@{port.name}"] for port in problem.net.inputs}
-    outputs = np.concatenate([values[port.name] for port in problem.net.outputs])
-    flat = {name: value[None, :] for name, value in inputs.items()}
+def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
+    ports, net = problem.net.outputs, problem.net
+    objective = BoxObjective(problem)
+    flat = objective.snap({port.name: values[f"input@{port.name}"][None] for port in net.inputs})
+    outputs, found = net.evaluate_flat(flat), np.concatenate([values[port.name] for port in ports])
 
-    def errors(run: Run | None) -> tuple[float, ...]:
-        replayed = problem.joined((run or problem.net.evaluate_flat)(flat))
-        return (float(np.abs(replayed[0] - outputs).max()),)
+    def errors(run: Run | None) -> Array:
+        return np.abs(problem.joined(outputs if run is None else run(flat)) - found)
 
-    found, notes = _replays(problem.net, errors)
     plan = {
-        "inputs": {port.name: inputs[port.name].reshape(port.shape) for port in problem.net.inputs},
-        "outputs": {port.name: values[port.name].reshape(port.shape) for port in problem.net.outputs},
+        "inputs": {port.name: flat[port.name][0].reshape(port.shape) for port in net.inputs},
+        "outputs": {port.name: np.broadcast_to(outputs[port.name][0], port.size).reshape(port.shape) for port in ports},
     }
-    return plan, float(outputs @ problem.coefficients), found, notes
+    sign = 1.0 if problem.sense == "min" else -1.0
+    cost = sign * float(problem.joined(outputs)[0] @ problem.coefficients)
+    return _Replayed(plan, cost, 0.0, errors, objective.ranges)
 
 
-def _replays(
-    net: Graph, errors: Callable[[Run | None], tuple[float, ...]]
-) -> tuple[dict[str, tuple[float, ...]], list[str]]:
+def _replays(net: Graph, errors: Callable[[Run | None], Array]) -> tuple[dict[str, Array], list[str]]:
     """Errors of every way to run the network; a way that is not possible leaves a note that says why."""
     found = {"graph": errors(None)}
     if net.source is None:

@@ -20,15 +20,22 @@ from relu2mip.errors import InvalidOption, UnknownOption
 T = TypeVar("T")
 
 
+LEAST_TOLERANCE, MOST_TOLERANCE = 1e-9, 1e-3
+"""What every solver takes as a tolerance."""
+
+
 @dataclass(frozen=True)
 class SolveOptions:
     """How long and how far a backend searches.
 
     time_limit: seconds of wall time, for all that `relu2mip.solve` does; for the search of a compiled problem.  gap:
     relative gap at which the search stops.  threads: 0 leaves the choice to the solver.  seed: random seed.  log:
-    whether the solver prints its log.  node_limit: 0 is none.
-    rescale: whether the solver gets columns and rows scaled to a size of about 1: "on", "off", or "auto": where their
-    coefficients differ by more than 10^9.
+    whether the solver shows its log, on standard error.  node_limit: 0 is none.
+    rescale: whether the solver gets columns, rows and objective in units of their proven ranges; without, its
+    tolerances are absolute, and answers depend on the units of the problem.
+    presolve: whether the solver presolves.
+    tolerance: how far it may leave rows, bounds and integrality unsatisfied, in units of the ranges; 0 leaves that to
+    the solver (1e-6).
     """
 
     time_limit: float = 60.0
@@ -37,7 +44,9 @@ class SolveOptions:
     seed: int = 0
     log: bool = False
     node_limit: int = 0
-    rescale: str = "auto"
+    rescale: bool = True
+    presolve: bool = True
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.time_limit > 0:
@@ -46,8 +55,8 @@ class SolveOptions:
             raise InvalidOption(f"gap is {self.gap}; give a relative gap in [0, 1)")
         if self.threads < 0 or self.node_limit < 0 or self.seed < 0:
             raise InvalidOption("threads, seed and node_limit must be at least 0")
-        if self.rescale not in {"auto", "on", "off"}:
-            raise InvalidOption(f'rescale is {self.rescale!r}; give "auto", "on" or "off"')
+        if self.tolerance and not LEAST_TOLERANCE <= self.tolerance <= MOST_TOLERANCE:
+            raise InvalidOption(f"tolerance is {self.tolerance}; give {LEAST_TOLERANCE} to {MOST_TOLERANCE}, or 0")
 
 
 def build(cls: type[T], given: Mapping[str, Any], what: str = "option") -> T:

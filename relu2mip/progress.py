@@ -82,6 +82,28 @@ def unreported() -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def reported_as(change: Callable[[float], float]) -> Iterator[None]:
+    """Tell what is reported inside with its plans and bounds changed: those of a model in other units."""
+    outer = _current.get()
+    token = _current.set(None if outer is None else _Changing(outer, change))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Changing(Reporter):
+    """Passes on what it is told, changed."""
+
+    def __init__(self, outer: Reporter, change: Callable[[float], float]) -> None:
+        super().__init__(outer.listener, outer.sign)
+        self.outer, self.change = outer, change
+
+    def report(self, stage: str = "", plan: float = math.inf, bound: float = -math.inf) -> None:
+        self.outer.report(stage, self.change(plan), self.change(bound))
+
+
 def report(stage: str = "", plan: float = math.inf, bound: float = -math.inf) -> None:
     """Say that a stage begins, or the cost of a plan or a bound that was found, as the model minimises it."""
     if (reporter := _current.get()) is not None:

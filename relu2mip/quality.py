@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
-from relu2mip.mip.rescale import spread
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
         best = sign * plan.cost if plan.feasible else np.nan
     root, condition = _root(model, time_limit)
     root *= sign
-    sizes = np.abs(model.matrix.data)
-    binary = model.integer[model.matrix.indices]
+    sizes = np.abs(model.matrix.data[model.matrix.data != 0])
+    binary = model.integer[model.matrix.indices[model.matrix.data != 0]]
     return Quality(
         columns=model.columns,
         binaries=model.binaries,
@@ -79,7 +79,7 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
         best=best,
         gap=abs(best - root) / max(1e-9, abs(best)),
         largest_m=float(sizes[binary].max(initial=0.0)),
-        spread=spread(model),
+        spread=float(sizes.max() / sizes.min()) if sizes.size else 1.0,
         condition=condition,
     )
 
@@ -91,7 +91,7 @@ def _root(model: MipModel, time_limit: float) -> tuple[float, float]:
     rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None, separators=())
     native = backends["highs"]().emit(replace(rows, integer=continuous, start=None)).model
     native.setOptionValue("time_limit", time_limit)
-    native.run()
+    highs_process.run(native)
     if native.getModelStatus().name != "kOptimal":
         return np.nan, np.nan
     root = linear.objective(np.array(native.getSolution().col_value))

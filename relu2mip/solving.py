@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
@@ -30,9 +29,9 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
-from relu2mip.mip.heuristic import LEAST, better
 from relu2mip.mip.run import run
 from relu2mip.mip.supervise import cut_short
+from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
 from relu2mip.progress import Listener, report, reporting, tell_time_of_this_budget
 from relu2mip.registry import backends
@@ -50,6 +49,9 @@ LAST_SECONDS = 0.3
 """The same where the user waits, after an interrupt."""
 
 LAST_SAMPLES = 128
+
+SAME = 1e-9
+"""Costs that differ by less, relative to the range of the objective, are the same."""
 
 UNFINISHED = Stop.TIME_LIMIT, Stop.NODE_LIMIT, Stop.INTERRUPTED
 """Ends of a search that say nothing of the plans there are."""
@@ -174,8 +176,12 @@ def _searched(
     if given is not None:
         compiled = _started(compiled, backend, best)
     report("searching")
+
+    def known() -> float:
+        return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else math.inf
+
     try:
-        return compiled, run(compiled.model, backend, options)
+        return compiled, run(compiled.model, backend, options, known)
     except SolverFailure as error:
         if best.plan is None:
             raise
@@ -212,28 +218,17 @@ def _checked(compiled: Compiled, solution: Solution, backend: str, plan: Plan | 
     """The answer, with the known plan where the solver has none as good, or none that passes the check."""
     if plan is None or solution.stop is Stop.UNBOUNDED:
         return Answer.of(compiled, incumbent(solution, backend), backend)
-    if solution.x is None or better(plan.cost, solution.objective):
-        return Answer.of(compiled, _beside(solution, backend, plan), backend, plan)
-    answer = Answer.of(compiled, replace(solution, bound=min(solution.bound, plan.cost)), backend)
-    if answer.has_plan or not compiled.exact:
-        return answer
-    failed = replace(solution, stop=Stop.FAILED, bound=-np.inf, message=f"{backend} returned a point that is no plan")
-    instead = Answer.of(compiled, failed, backend, plan)
-    return instead if instead.has_plan else answer
-
-
-def _beside(solution: Solution, backend: str, plan: Plan) -> Solution:
-    """The solver's word beside a plan that is better than what it returned, if anything."""
-    stop, bound, said = solution.stop, solution.bound, "the plan is a known one, which the search did not improve"
-    if stop is Stop.INFEASIBLE or bound > plan.cost + LEAST * max(1.0, abs(plan.cost)):
-        word = "calls the problem infeasible" if stop is Stop.INFEASIBLE else f"proves a bound of {bound:g}"
-        said = (
-            f"{backend} {word}, but a plan of cost {plan.cost:g} is known: bounds that hold for plans at least that "
-            'good leave too little room for rounding; solve again with bounds="crown"'
-        )
-        stop, bound = Stop.FAILED, -np.inf
+    if solution.x is not None:
+        answer = Answer.of(compiled, replace(solution, bound=min(solution.bound, plan.cost)), backend)
+        resolution = SAME * Units.of(compiled.model).range
+        if answer.has_plan and not plan.cost < _sign(compiled.problem) * answer.objective - resolution:
+            return answer
+    stop, bound = solution.stop, min(solution.bound, plan.cost)
+    if stop is Stop.INFEASIBLE:
+        stop, bound = Stop.UNSETTLED, -math.inf
+    said = "the plan is a known one, which the search did not improve"
     message = "; ".join(filter(None, (solution.message, said)))
-    return replace(solution, stop=stop, bound=min(bound, plan.cost), message=message)
+    return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 
 
 _AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")

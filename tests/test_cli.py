@@ -337,11 +337,14 @@ class TestSolve:
 
         monkeypatch.setattr(HighsBackend, "solve", spy)
         run("solve", "problem.toml")
-        chosen = ("--gap", "0.01", "--threads", "1", "--seed", "7", "--rescale", "on")
-        run("solve", "problem.toml", "--time-limit", "2min", *chosen)
+        chosen = ("--gap", "0.01", "--threads", "1", "--seed", "7")
+        exactly = ("--no-rescale", "--no-presolve", "--tolerance", "1e-7")
+        run("solve", "problem.toml", "--time-limit", "2min", *chosen, *exactly)
         assert seen == [
             r2m.SolveOptions(time_limit=30.0),
-            r2m.SolveOptions(time_limit=120.0, gap=0.01, threads=1, seed=7, rescale="on"),
+            r2m.SolveOptions(
+                time_limit=120.0, gap=0.01, threads=1, seed=7, rescale=False, presolve=False, tolerance=1e-7
+            ),
         ]
 
     @pytest.mark.parametrize("backend", installed_backends())
@@ -350,6 +353,29 @@ class TestSolve:
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)["status"] == "optimal"
         assert len(result.stderr.splitlines()) > 5
+
+
+JSON_ALONE = [
+    ("check", "problem.toml"),
+    ("info", "problem.toml", "--quality", "--formulation", "ideal"),
+    ("bounds", "problem.toml", "--method", "crown+lp+mip", "--method", "crown+cutoff"),
+    ("compile", "problem.toml", "--output", "plan.lp", "--formulation", "regions"),
+    *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
+    ("list",),
+    ("demo", "--example", str(ROOT / "examples" / "cartpole")),
+]
+
+
+class TestStandardOutput:
+    @pytest.mark.parametrize("command", JSON_ALONE, ids=lambda command: "-".join(command[::4]))
+    def test_json_stands_alone(self, folder: Path, command: tuple[str, ...]):
+        result = program(*command, "--json", cwd=folder)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)
+        assert result.stdout[0] in "{["
+
+    def test_every_command_that_meets_a_solver_is_tried(self):
+        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - {"sparsify", "export"}
 
 
 class TestNoPlan:

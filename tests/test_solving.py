@@ -19,6 +19,7 @@ from relu2mip.errors import (
 from relu2mip.mip import Solution, Stop
 from relu2mip.samples import integrator, tiny
 from relu2mip.solving import sets_in
+from relu2mip.trajectory import size
 
 
 def problem(**changes: object) -> r2m.Trajectory:
@@ -67,34 +68,41 @@ def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Ex
         assert caught.value.stop == str(stop)
 
 
-def test_infeasible_against_a_known_plan_is_the_solvers_fault(monkeypatch) -> None:
+def test_a_known_plan_is_the_answer_where_the_solver_denies_it(monkeypatch) -> None:
     monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.INFEASIBLE, bound=np.inf))
     answer = r2m.solve(problem(), bounds="crown+cutoff")
-    assert (answer.status, answer.has_plan, answer.bound) == ("failed", True, -np.inf)
-    assert "a plan of cost 4 is known" in answer.message
+    assert (answer.status, answer.has_plan, answer.bound) == ("unsettled", True, -np.inf)
+    assert "the plan is a known one" in answer.message
 
 
-def test_a_point_that_is_not_the_network_is_no_plan(monkeypatch) -> None:
+def test_states_and_cost_are_what_the_network_makes_of_the_controls(monkeypatch) -> None:
     real = solving.run
 
-    def lying(model, backend, options):
-        solution = real(model, backend, options)
+    def lying(model, *rest):
+        solution = real(model, *rest)
         x = solution.x.copy()
         x[model.values["t02.state"]] += 0.3
         return replace(solution, x=x)
 
+    honest = r2m.solve(problem())
     monkeypatch.setattr(solving, "run", lying)
     answer = r2m.solve(problem(), "highs(incumbents=off)")  # so that no other plan is known
-    assert not answer.has_plan
+    assert answer.objective == pytest.approx(honest.objective)
+    np.testing.assert_allclose(answer.states, problem().rollout(answer.controls))
     assert answer.check.max_error >= 0.29
+    assert answer.check.relative_error > 0.05
     assert answer.check.rows > 0.1
     assert answer.check.errors["graph"].index(max(answer.check.errors["graph"])) >= 1
+    assert any("off by" in note for note in answer.check.notes)
 
 
-def test_zeros_are_no_plan(monkeypatch) -> None:
-    """What a modelling layer returns at a limit without an incumbent."""
+def test_controls_that_leave_the_sets_are_no_plan(monkeypatch) -> None:
+    """Zeros are what a modelling layer returns at a limit without an incumbent."""
+    impossible = problem(constraints=[GATE, CORRIDOR])
     monkeypatch.setattr(solving, "run", lambda m, *_: Solution(Stop.TIME_LIMIT, x=np.zeros(m.columns), objective=0.0))
-    assert not r2m.solve(problem()).has_plan
+    answer = r2m.solve(impossible, "highs(incumbents=off)")
+    assert not answer.has_plan
+    assert answer.check.sets > 0.01
 
 
 @pytest.mark.parametrize("case", ["trajectory", "box"])
@@ -123,6 +131,10 @@ def test_an_unproven_bound_is_null_in_json(tmp_path, monkeypatch) -> None:
 BAD = {
     "horizon 0": ({"horizon": 0}, "horizon is 0"),
     "horizon 2.5": ({"horizon": 2.5}, r"horizon is 2\.5"),
+    "horizon beyond memory": (
+        {"horizon": 99_999_999_999},
+        r"horizon is 99,999,999,999: .* at least 199 TB .* fewer than [\d,]+ steps",
+    ),
     "state size": ({"initial_state": [1.0, 0.0, 0.0]}, r"initial_state has shape \(3,\).*predicts 2 states"),
     "state NaN": ({"initial_state": [1.0, np.nan]}, "finite numbers"),
     "empty box": ({"states": r2m.Box([-1, 1], [1, -1])}, r"states: the box \[1, -1\] of unit 1 at step 1 is empty"),
@@ -132,6 +144,7 @@ BAD = {
     "control lists": ({"controls": r2m.Finite([[1], [2]])}, "each of the 1 controls"),
     "predicts": ({"predicts": "delta"}, '"state" or "change"'),
     "window without history": ({"window": 2}, "check window"),
+    "window beyond the network": ({"window": 10**11}, "window is 100000000000; integrator has 3 inputs"),
     "weights": ({"cost": r2m.costs.L1(state=[1.0, 2.0, 3.0])}, "state has shape"),
     "negative weight": ({"cost": r2m.costs.L1(state=-1.0)}, "negative weight.*not be convex"),
     "no weights": ({"cost": r2m.costs.L1()}, "has no weights"),
@@ -154,6 +167,14 @@ def test_bad_problems_are_refused_where_they_are_made(name: str) -> None:
     changes, message = BAD[name]
     with pytest.raises(InvalidProblem, match=message):
         problem(**changes)
+
+
+def test_a_horizon_that_does_not_fit_is_refused_before_it_is_unrolled(monkeypatch) -> None:
+    needed = 8 * size.step_bytes(problem().dynamics.step())
+    monkeypatch.setattr(size, "memory", lambda: needed)
+    assert problem(horizon=8).unrolled.form.outputs
+    with pytest.raises(InvalidProblem, match=r"horizon is 9: .*fewer than 8 steps"):
+        _ = problem(horizon=9).unrolled
 
 
 @pytest.mark.parametrize(

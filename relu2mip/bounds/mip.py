@@ -2,8 +2,10 @@
 
 ReLUs and maxima of the last `window` layers before a unit are big-M with integral binaries, those before them
 triangles; discrete controls are integral. A solve that stops at its limit has proven a bound all the same: HiGHS's dual
-bound. It is trusted, not certified as in `lp`, and moved outward by `PADDING`. Where a solve fails, or calls a program
-infeasible (which HiGHS offers no proof of), the earlier bound stays.
+bound. It is trusted, not certified as in `lp`: programs are written in their units (`relu2mip.mip.units`), and a bound
+is moved outward by all that the solver's tolerances can do between the inputs of the window and the unit (`_slip`), and
+by `ROOM`, so that the programs built on it are not denied. A bound that a sampled point of the sets contradicts is
+dropped. Where a solve fails, or calls a program infeasible (which HiGHS offers no proof of), the earlier bound stays.
 
 Source: Tjeng, Xiao, Tedrake, "Evaluating Robustness of Neural Networks with Mixed Integer Programming" (ICLR 2019),
 section 4.3; Badilla, Goycoolea, Muñoz, Serra, "Computational Tradeoffs of Optimization-Based Bound Tightening in ReLU
@@ -19,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
@@ -27,16 +30,25 @@ from relu2mip.bounds.relaxed_model import relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
+from relu2mip.deadline import limited
 from relu2mip.errors import InvalidOption, SolverFailure
 from relu2mip.formulations import BigM, Formulation, Triangle
 from relu2mip.mip import Expression, MipModel, ModelBuilder
-from relu2mip.normal_form import Max, NormalForm, Place, Relu
+from relu2mip.mip.rescale import rescaled
+from relu2mip.mip.units import Units
+from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 
-PADDING = 1e-6
-"""What a dual bound of HiGHS is moved outward by, relative to max(1, |bound|): its feasibility tolerance."""
+TOLERANCE = 1e-7
+"""How far HiGHS may leave rows, bounds and integrality unsatisfied in these programs, in units of their ranges."""
+
+ROOM = 1e-5
+"""What a bound is moved outward by besides, as a share of the range before: several tolerances of a later solver."""
+
+SAMPLES = 256
+"""Points of the inputs that no bound may exclude."""
 
 FEASIBLE = 2
 """HiGHS's `primal_solution_status` of a feasible point."""
@@ -92,53 +104,103 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
         chosen = targets(form, i, units, np.searchsorted(columns, relaxed.columns[i]), lower, upper)
         visits = Sweep(chosen, rules, tally)
         program = IntegerProgram(model)
+        room = _slip(form, lower, upper, i, options.window)[units] + ROOM * (chosen.upper - chosen.lower) / 2
+        reached = _reached(unrolled, form, lower, upper, i)[:, units] if cutoff is None else np.zeros((0, units.size))
         for k, side in visits:
             limit = min(options.time_limit, tally.seconds_left)
             bound, point = program.minimise(int(chosen.columns[k]), SIGNS[side], limit)
             if point is not None:
                 visits.attain(point)
-            if np.isfinite(bound):
-                visits.record(k, side, bound - PADDING * max(1.0, abs(bound)))
-            else:
+            if not np.isfinite(bound):
                 tally.counts["failures"] += 1
+                tally.counts["stopped"] += program.stopped
                 log.info("mip: a program of %s gave no bound; the earlier one stays", form.values[i].place.prefix)
+            elif bound - room[k] > (SIGNS[side] * reached[:, k]).min(initial=np.inf):
+                tally.counts["failures"] += 1
+                log.warning("mip: a bound of %s excludes a point; the earlier one stays", form.values[i].place.name(k))
+            else:
+                visits.record(k, side, bound - room[k])
         return visits.lower, visits.upper
 
-    tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
+    with limited(options.budget):
+        tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
     return replace(tight, limit=cutoff)
 
 
 class IntegerProgram:
-    """One mixed-integer program inside HiGHS whose objective changes in place."""
+    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place.
+
+    stopped: by time, when last solved.
+    """
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsVarType
+        from highspy import HighsVarType
 
-        lp = highs_lp(model)
+        self.units = Units.of(model)
+        lp = highs_lp(rescaled(model, self.units))
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
+        self.highs = highs_process.silent()
+        self.highs.setOptionValue("mip_feasibility_tolerance", TOLERANCE)
+        self.highs.setOptionValue("primal_feasibility_tolerance", TOLERANCE)
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
-        self.columns = model.columns
+        self.columns, self.stopped = model.columns, False
 
     def minimise(self, column: int, sign: float, seconds: float) -> tuple[float, Array | None]:
         """HiGHS's dual bound of sign * x[column] within `seconds` (-inf where it has none), and a feasible point."""
-        highs = self.highs
+        highs, centre, size = self.highs, self.units.centre[column], self.units.size[column]
         cost = np.zeros(self.columns)
         cost[column] = sign
         highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
         highs.clearSolver()
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs.run()
+        highs_process.run(highs)
         status, info = highs.getModelStatus().name, highs.getInfo()
+        self.stopped = status == "kTimeLimit"
         if status not in {"kOptimal", "kTimeLimit"}:
             return -np.inf, None
-        point = np.array(highs.getSolution().col_value) if info.primal_solution_status == FEASIBLE else None
-        bound = float(info.mip_dual_bound)
+        found = info.primal_solution_status == FEASIBLE
+        point = self.units.outside(np.array(highs.getSolution().col_value)) if found else None
+        bound = sign * float(centre) + float(size) * float(info.mip_dual_bound)
         return (bound if np.isfinite(bound) else -np.inf), point
+
+
+def _slip(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, window: int) -> Array:
+    """By how much tolerances can falsify each unit of value i, from the window's inputs on.
+
+    A row may be off by a tolerance of its terms, and a binary by one, which lets a unit leave its graph by as much of
+    its range. An affine map carries what its inputs are off by; a ReLU and a maximum carry no more than that.
+    """
+    depth = np.cumsum([isinstance(value, Relu | Max) for value in form.values])
+    slips: list[Array] = []
+    for j, value in enumerate(form.values[: i + 1]):
+        own = TOLERANCE * (upper[j] - lower[j])
+        before = window > 0 and depth[i] - depth[j] >= window
+        if isinstance(value, Affine) and not before:
+            parts = zip(value.inputs, value.matrices, strict=True)
+            own = own + sum(abs(a) @ (slips[k] + TOLERANCE * (upper[k] - lower[k])) for k, a in parts)
+        elif isinstance(value, Relu) and not before:
+            own = slips[value.input] + TOLERANCE * (upper[value.input] - lower[value.input])
+        elif isinstance(value, Max) and not before:
+            k = value.input
+            members = (slips[k] + TOLERANCE * (upper[k] - lower[k]))[value.members]
+            own = own + np.maximum.reduceat(members, value.starts[:-1])
+        slips.append(own)
+    return slips[i]
+
+
+def _reached(unrolled: Unrolled, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int) -> Array:
+    """Value i at random points of the sets that keep within all bounds up to it, (points, size)."""
+    rng = np.random.default_rng(0)
+    inputs = {name: rng.uniform(lower[k], upper[k], (SAMPLES, lower[k].size)) for name, k in form.inputs.items()}
+    objective = unrolled.objective()
+    inputs = objective.snap(inputs)
+    values, kept = form.evaluate_all(inputs), objective.evaluate(inputs)[1] <= 0.0
+    for value, low, high in zip(values[: i + 1], lower, upper, strict=False):
+        kept &= ((value >= low) & (value <= high)).all(axis=1)
+    return np.asarray(values[i][kept])
 
 
 class _AnySign(BigM):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
-from relu2mip.cli.console import message, prints_to_stderr, show, show_json
+from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
+from relu2mip.standard_output import to_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -38,7 +39,14 @@ def solve(
     seed: Annotated[int | None, typer.Option(help="Random seed of the solver.", show_default=False)] = None,
     node_limit: Annotated[int | None, typer.Option(help="0 is none.", show_default=False)] = None,
     rescale: Annotated[
-        str | None, typer.Option(help='Scale columns and rows: "auto", "on", "off".', show_default=False)
+        bool | None,
+        typer.Option("--rescale/--no-rescale", help="Write the program in its own units.", show_default=False),
+    ] = None,
+    presolve: Annotated[
+        bool | None, typer.Option("--presolve/--no-presolve", help="Let the solver presolve.", show_default=False)
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Of rows, bounds and integrality; 0 is the solver's.", show_default=False)
     ] = None,
     log: Annotated[
         bool | None, typer.Option("--log", help="Show the solver's log, on standard error.", show_default=False)
@@ -71,6 +79,8 @@ def solve(
         "seed": seed,
         "node_limit": node_limit,
         "rescale": rescale,
+        "presolve": presolve,
+        "tolerance": tolerance,
         "log": log,
     }
     options = {name: value for name, value in given.items() if value is not None}
@@ -109,7 +119,7 @@ def solved(
 
     options = options or {}
     log = options.get("log", problem.options.get("log", False))
-    with watching("solving", quiet=bool(log)), prints_to_stderr():
+    with watching("solving", quiet=bool(log)), to_stderr():
         return solve_problem(problem, backend, bounds, formulation, **options)
 
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 from relu2mip.incumbent.plan import Plan
 from relu2mip.normal_form.unrolled import Unrolled
-from relu2mip.progress import report
+from relu2mip.progress import reporter
 
 
 class Best:
@@ -17,12 +17,14 @@ class Best:
     def __init__(self, unrolled: Unrolled) -> None:
         self.unrolled = unrolled
         self.plan: Plan | None = None
+        self.reporter = reporter()
 
     def keep(self, plan: Plan) -> None:
         """Take a plan that satisfies the sets, if it is the cheapest."""
         if self.plan is None or plan.cost < self.plan.cost:
             self.plan = plan
-            report(plan=plan.cost)
+            if self.reporter is not None:
+                self.reporter.report(plan=plan.cost)
 
 
 _current: ContextVar[Best | None] = ContextVar("best", default=None)

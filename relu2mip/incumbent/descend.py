@@ -20,7 +20,7 @@ def descend(objective: Objective, box: dict[str, tuple[Array, Array]], plan: Pla
     improves, or the budget ends. The penalty exceeds every price of the sets met so far: it doubles while the best
     point is infeasible.
     """
-    penalty = 10.0 * max(1.0, abs(plan.cost))
+    penalty = 10.0 * max(objective.unit, abs(plan.cost))
     for _ in range(iterations):
         if expired():
             break

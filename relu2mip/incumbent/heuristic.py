@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from relu2mip.arrays import Array
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.incumbent.best import offer
@@ -32,6 +34,10 @@ class PlanHeuristic:
         """All columns at the best plan that sampling, descending and polishing find."""
         plan = find_plan(self.unrolled, self.bounds, seconds=seconds)
         return start_from(plan, model, self.form) if plan.feasible else None
+
+    def cost(self, model: MipModel, x: Array) -> float:
+        """That of the plan that the inputs of a point make; -inf where unproven bounds make another network of it."""
+        return self.plan_at(model, x).cost if self.bounds.sound else -np.inf
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns at the plan that the inputs of a point make, after descending and polishing."""

@@ -7,6 +7,8 @@ in float64; the violation is measured on every state, control rate and linear co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
+from relu2mip.mip.units import Units
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.sets import Finite
@@ -25,12 +28,15 @@ if TYPE_CHECKING:
 
 Batch = Mapping[str, Array]
 
+SAMPLES = 64
+"""Random plans that say how far states and costs range where no set does."""
+
 
 class Objective(Protocol):
     """What a problem offers to a search."""
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
-        """Cost (B,) and violation (B,)."""
+        """Cost (B,) and violation (B,), relative to the range of what is violated."""
         ...
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
@@ -45,6 +51,11 @@ class Objective(Protocol):
         """Of each unit of an input the finite list of its values, sorted; None where it has none."""
         ...
 
+    @property
+    def unit(self) -> float:
+        """How much costs differ: differences that are small beside it mean little. Positive."""
+        ...
+
 
 class BoxObjective:
     """The linear objective of a `BoxProblem`; its box is the only set."""
@@ -56,6 +67,12 @@ class BoxObjective:
         parts = zip(problem.net.outputs, pairwise(ends), strict=True)
         self.weights = {port.name: problem.coefficients[a:b] for port, (a, b) in parts}
         self.box = {name: problem.unrolled.domain[i] for name, i in self.form.inputs.items()}
+
+    @cached_property
+    def ranges(self) -> Array:
+        """Half of how far each output ranges over random points, (outputs,)."""
+        outputs = self.form.evaluate(_random(self))
+        return np.array([_spread(column) for name in self.weights for column in outputs[name].T])
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and zeros."""
@@ -76,6 +93,11 @@ class BoxObjective:
         """None."""
         return [None] * self.box[name][0].size
 
+    @cached_property
+    def unit(self) -> float:
+        """Half of how far the costs of random points lie apart."""
+        return _spread(self.evaluate(_random(self))[0])
+
 
 class TrajectoryObjective:
     """The cost of a `Trajectory` and its sets."""
@@ -87,9 +109,27 @@ class TrajectoryObjective:
         self.lists = problem.controls.lists("controls", problem.m) if isinstance(problem.controls, Finite) else None
         self.sets = _sets(problem)
 
+    @cached_property
+    def unit(self) -> float:
+        """Half of how far the costs of random plans lie apart."""
+        return _spread(self.evaluate(_random(self))[0])
+
+    @cached_property
+    def units(self) -> Units:
+        """Those of `sets`; of what its boxes leave without a width, the range over random plans."""
+        sets, points = self.sets, self.point(_random(self))
+        width = sets.upper - sets.lower
+        wanted = ~(np.isfinite(width) & (width > 0))
+        lower = np.where(wanted, points.min(axis=0), sets.lower)
+        upper = np.where(wanted, points.max(axis=0), sets.upper)
+        return Units.of(replace(sets, lower=lower, upper=upper))
+
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
-        """Cost (B,) and largest violation (B,)."""
-        states, controls = self._trajectory(batch)
+        """Cost (B,) and largest violation (B,), relative to the range of what is violated."""
+        return self.judge(*self._trajectory(batch))
+
+    def judge(self, states: Array, controls: Array) -> tuple[Array, Array]:
+        """The same for states (B, H + 1, n) and controls (B, H, m)."""
         above, below = self._excess(states, controls)
         worst = [np.max(part, axis=1, initial=0.0) for parts in (above, below) for part in parts]
         return self.problem.evaluate_cost(states, controls), np.maximum.reduce(worst)
@@ -102,8 +142,9 @@ class TrajectoryObjective:
             by_state, by_control = self.problem.cost.gradient(states, controls, self.problem.previous_control)
             slope = _flat(by_state, by_control)
         (box_above, rows_above), (box_below, rows_below) = self._excess(states, controls)
-        sides = np.sign(rows_above) - np.sign(rows_below)
-        slope = slope + penalty * (np.sign(box_above) - np.sign(box_below) + (self.sets.matrix.T @ sides.T).T)
+        sides = (np.sign(rows_above) - np.sign(rows_below)) * self.units.row
+        box = (np.sign(box_above) - np.sign(box_below)) / self.units.size
+        slope = slope + penalty * (box + (self.sets.matrix.T @ sides.T).T)
         by_state = slope[:, : states[0].size].reshape(states.shape)
         by_control = slope[:, states[0].size :].reshape(controls.shape)
         cotangents = {name_of("state", t): by_state[:, t] for t in range(states.shape[1])}
@@ -136,11 +177,26 @@ class TrajectoryObjective:
         return states, np.stack([outputs[name_of("control", t)] for t in range(horizon)], axis=1)
 
     def _excess(self, states: Array, controls: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        """How far (boxes, rows) are above their upper limits, and below their lower ones; 0 inside."""
-        point, sets = _flat(states, controls), self.sets
+        """How far (boxes, rows) are above their upper limits, and below their lower ones, in their units; 0 inside."""
+        point, sets, units = _flat(states, controls), self.sets, self.units
         rows = (sets.matrix @ point.T).T
-        above = np.maximum(point - sets.upper, 0.0), np.maximum(rows - sets.row_upper, 0.0)
-        return above, (np.maximum(sets.lower - point, 0.0), np.maximum(sets.row_lower - rows, 0.0))
+        above = np.maximum(point - sets.upper, 0.0) / units.size, np.maximum(rows - sets.row_upper, 0.0) * units.row
+        below = np.maximum(sets.lower - point, 0.0) / units.size, np.maximum(sets.row_lower - rows, 0.0) * units.row
+        return above, below
+
+
+def _random(objective: BoxObjective | TrajectoryObjective) -> dict[str, Array]:
+    """Points of the inputs' own sets, always the same ones."""
+    rng = np.random.default_rng(0)
+    points = {name: rng.uniform(low, high, (SAMPLES, low.size)) for name, (low, high) in objective.box.items()}
+    return objective.snap(points)
+
+
+def _spread(costs: Array) -> float:
+    """Half of how far costs lie apart, else their size."""
+    known = costs[np.isfinite(costs)]
+    half = float(np.ptp(known)) / 2 if known.size else 0.0
+    return half or float(np.abs(known).max(initial=0.0)) or 1.0
 
 
 def _flat(states: Array, controls: Array) -> Array:

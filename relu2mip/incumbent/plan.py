@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relu2mip.arrays import Array
 
 FEASIBLE = 1e-9
-"""Largest violation of a set that counts as none."""
+"""Largest violation of a set, relative to its range, that counts as none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,7 @@ class Plan:
     """One point of the inputs of an unrolled form (for a trajectory: the initial window and the controls).
 
     inputs: by input name, (size,) each.  cost: the problem's objective, to be minimised.  violation: the largest by
-    which a state, a control rate or a linear constraint leaves its set.
+    which a state, a control rate or a linear constraint leaves its set, relative to its range.
     """
 
     inputs: Mapping[str, Array]

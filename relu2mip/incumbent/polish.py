@@ -16,7 +16,7 @@ from relu2mip.deadline import at_most, expired
 from relu2mip.errors import SolverFailure
 from relu2mip.formulations.triangle import Triangle
 from relu2mip.incumbent.plan import Plan
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
@@ -54,7 +54,7 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
         return plan
     try:
         with unreported():
-            solution = run(relaxed.model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
+            solution = ask(relaxed.model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
     except SolverFailure as error:
         log.info("a plan is not polished: %s", error)
         return plan

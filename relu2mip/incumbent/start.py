@@ -13,7 +13,8 @@ from relu2mip.errors import SolverFailure
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import MipModel
 from relu2mip.mip.lowering import pairs_to_sos1
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
+from relu2mip.mip.units import Units
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import SolveOptions
 from relu2mip.progress import unreported
@@ -25,7 +26,9 @@ SECONDS = 5.0
 """Most seconds for completing a plan, each time it is tried."""
 
 ROOM = 1e-9
-"""How far a column may lie from the value that evaluation gives it, relative to max(1, |value|)."""
+"""How far a column may lie from the value that evaluation gives it, relative to its range; `EPS` to its value."""
+
+EPS = 1e-14
 
 
 def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
@@ -43,18 +46,18 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
     columns = [known.get(v.place.prefix, known.get(f"{v.place.prefix}.y")) for v in form.values]
     points = [(at, x[0]) for at, x in zip(columns, values, strict=True) if at is not None and at.size == x.shape[1]]
     inputs = [(known[form.values[i].place.prefix], plan.inputs[name]) for name, i in form.inputs.items()]
-    why = ""
+    size, why = Units.of(model).size, ""
     for held in (points, []):
         lower, upper = model.lower.copy(), model.upper.copy()
         for k, x in held:
-            inside, room = np.clip(x, lower[k], upper[k]), ROOM * np.maximum(1.0, np.abs(x))
+            inside, room = np.clip(x, lower[k], upper[k]), ROOM * size[k] + EPS * np.abs(x)
             lower[k], upper[k] = np.maximum(lower[k], inside - room), np.minimum(upper[k], inside + room)
         for k, x in inputs:
             lower[k] = upper[k] = x
         pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None, heuristic=None))
         try:
             with unreported():
-                solution = run(pinned, backends["highs"](), SolveOptions(time_limit=max(at_most(SECONDS), 1e-3)))
+                solution = ask(pinned, backends["highs"](), SolveOptions(time_limit=max(at_most(SECONDS), 1e-3)))
         except SolverFailure as error:
             why = str(error)
             continue

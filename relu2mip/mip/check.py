@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
-from relu2mip.mip.model import Maxima, MipModel
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.units import Units
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Violation:
 class Violations:
     """The worst violation of every kind that is violated at all, worst scaled one first.
 
-    A row's violation is scaled by max(1, largest |coefficient * value| in the row), a bound's by max(1, |bound|), an
-    SOS1 or pair member's by max(1, |its bounds|), a maximum's by max(1, |it|); integrality is not scaled. Solvers
-    promise about 1e-6 of this, of a pair about 1e-6 for the product.
+    Scaled is relative to the range of what is violated (`relu2mip.mip.units`), whatever its units: of the column, or of
+    the terms of the row; integrality is not scaled. Solvers promise about 1e-6 of this, of a pair about 1e-6 for the
+    product.
     """
 
     worst: tuple[Violation, ...]
@@ -87,8 +87,10 @@ class Violations:
         return "violated: " + "; ".join(map(str, self.worst)) if self.worst else "no violation"
 
 
-def violations(model: MipModel, x: Array) -> Violations:
+def violations(model: MipModel, x: Array, units: Units | None = None) -> Violations:
     """What a point of all columns violates; a value that is not finite violates its bounds infinitely.
+
+    units: those of the model, where they are known already.
 
     >>> import numpy as np
     >>> from relu2mip.mip import ModelBuilder, NameBlock
@@ -101,31 +103,27 @@ def violations(model: MipModel, x: Array) -> Violations:
     columns = model.column_names
     if not np.isfinite(x).all():
         return Violations((Violation("bound of column", columns[int(np.argmin(np.isfinite(x)))], np.inf, np.inf),))
+    units = Units.of(model) if units is None else units
+    rows, outside = _excess(model.matrix @ x, model.row_lower, model.row_upper), _excess(x, model.lower, model.upper)
     found = [
-        _worst("row", model.row_names, *_rows(model.matrix, x, model.row_lower, model.row_upper)),
-        _worst("bound of column", columns, *_outside(x, model.lower, model.upper)),
+        _worst("row", model.row_names, rows, rows * units.row),
+        _worst("bound of column", columns, outside, outside / units.size),
     ]
     distance = np.where(model.integer, np.abs(x - np.round(x)), 0.0)
     found.append(_worst("integrality of column", columns, distance, distance))
-    if model.sos1 is not None and len(model.sos1):
-        members, starts = model.sos1.members, model.sos1.starts
-        scale = np.maximum(1.0, _finite(np.maximum(np.abs(model.lower), np.abs(model.upper))))[members]
-        second, scaled = (
-            _second_largest(np.abs(x[members]), starts),
-            _second_largest(np.abs(x[members]) / scale, starts),
-        )
-        found.append(_worst("SOS1 set", model.sos1.names, second, scaled))
-    if model.indicators is not None and model.indicators.binary.size:
-        rows = model.indicators
-        holds = np.round(x[rows.binary]) == rows.active
-        absolute, scaled = _rows(rows.matrix, x, rows.lower, rows.upper)
-        found.append(_worst("indicator row", rows.names, absolute * holds, scaled * holds))
-    if model.maxima is not None and len(model.maxima):
-        found.append(_worst("maximum", model.maxima.operands.names, *_maxima(model.maxima, x)))
-    if model.pairs is not None and len(model.pairs):
-        scale = np.maximum(1.0, _finite(np.maximum(np.abs(model.lower), np.abs(model.upper))))
-        pairs = model.pairs
-        smaller, scaled = (np.minimum(v[pairs.first], v[pairs.second]) for v in (np.abs(x), np.abs(x) / scale))
+    if (sets := model.sos1) is not None and len(sets):
+        second, scaled = (_second_largest(np.abs(v[sets.members]), sets.starts) for v in (x, x / units.size))
+        found.append(_worst("SOS1 set", sets.names, second, scaled))
+    if (inner := model.indicators) is not None and inner.binary.size:
+        holds = np.round(x[inner.binary]) == inner.active
+        broken = _excess(inner.matrix @ x, inner.lower, inner.upper) * holds
+        found.append(_worst("indicator row", inner.names, broken, broken * units.indicator))
+    if (maxima := model.maxima) is not None and len(maxima):
+        largest = np.maximum.reduceat(x[maxima.operands.members], maxima.operands.starts[:-1])
+        away = np.abs(x[maxima.result] - np.maximum(largest, maxima.constant))
+        found.append(_worst("maximum", maxima.operands.names, away, away / units.size[maxima.result]))
+    if (pairs := model.pairs) is not None and len(pairs):
+        smaller, scaled = (np.minimum(v[pairs.first], v[pairs.second]) for v in (np.abs(x), np.abs(x) / units.size))
         found.append(_worst("complementary pair", pairs.names, smaller, scaled))
     kept = [violation for violation in found if violation is not None]
     return Violations(tuple(sorted(kept, key=lambda violation: -violation.scaled)))
@@ -136,35 +134,8 @@ def feasible(model: MipModel, x: Array, tolerance: float = 1e-6) -> bool:
     return violations(model, x).feasible(tolerance)
 
 
-def _rows(matrix: sp.csr_array, x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Absolute and scaled violation of every row."""
-    absolute = np.maximum(_excess(matrix @ x, lower, upper), 0.0)
-    terms = np.abs(matrix.data * x[matrix.indices])
-    scale = np.ones(matrix.shape[0])
-    filled = np.flatnonzero(np.diff(matrix.indptr))
-    scale[filled] = np.maximum(1.0, np.maximum.reduceat(terms, matrix.indptr[filled]) if filled.size else 1.0)
-    return absolute, absolute / scale
-
-
-def _maxima(maxima: Maxima, x: Array) -> tuple[Array, Array]:
-    largest = np.maximum.reduceat(x[maxima.operands.members], maxima.operands.starts[:-1])
-    expected = np.maximum(largest, maxima.constant)
-    absolute = np.abs(x[maxima.result] - expected)
-    return absolute, absolute / np.maximum(1.0, np.abs(expected))
-
-
-def _outside(x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    absolute = np.maximum(_excess(x, lower, upper), 0.0)
-    bound = np.where(x < lower, lower, upper)
-    return absolute, absolute / np.maximum(1.0, _finite(np.abs(bound)))
-
-
 def _excess(value: Array, lower: Array, upper: Array) -> Array:
-    return np.maximum(lower - value, value - upper)
-
-
-def _finite(values: Array) -> Array:
-    return np.where(np.isfinite(values), values, 1.0)
+    return np.maximum(np.maximum(lower - value, value - upper), 0.0)
 
 
 def _second_largest(values: Array, starts: Index) -> Array:

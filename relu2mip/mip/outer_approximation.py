@@ -28,6 +28,7 @@ from relu2mip.deadline import at_most
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able
 from relu2mip.mip.extend import with_columns, with_rows
+from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
 from relu2mip.mip.solution import Solution, Stop
@@ -36,7 +37,7 @@ from relu2mip.options import SolveOptions
 from relu2mip.progress import report, unreported
 
 if TYPE_CHECKING:
-    from relu2mip.mip.rescale import Solver
+    from relu2mip.backends.protocol import Backend
 
 TANGENT_CUTS = "quadratic cost to tangent cuts"
 FIRST_CUTS = 9
@@ -44,13 +45,16 @@ ABSOLUTE_GAP = 1e-9
 EXACT = 1e-9
 INTEGRAL = 1e-5
 LINEAR_ROUNDS = 20
+SMALLEST = 1e-12
+"""A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients too large."""
+
 ROW_TOLERANCE = 2e-6
 """Twice what solvers leave unsatisfied of a row: cuts that are wrong by less may be there already."""
 
 log = logging.getLogger(__name__)
 
 
-def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions) -> Solution:
+def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """Solve a model with a quadratic cost on a backend without; time and node limits are shared by the rounds.
 
     Half of the gap is the solver's, so that the other half is left for the cuts. Raises `CapabilityMissing` where a
@@ -84,11 +88,14 @@ def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions) -
 class _Search:
     """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
 
-    def __init__(self, model: MipModel, backend: Solver, options: SolveOptions) -> None:
+    def __init__(self, model: MipModel, backend: Backend, options: SolveOptions) -> None:
         self.model, self.backend, self.options = model, backend, options
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
         self.relaxation = self.squares.relaxation(model)
+        if model.heuristic is not None:
+            heuristic = _WithSquares(model.heuristic, model, self.squares)
+            self.relaxation = self.relaxation.with_heuristic(heuristic)
         self.best: Array | None = None
         self.objective, self.bound, self.nodes = np.inf, -np.inf, 0
 
@@ -159,11 +166,31 @@ class _Search:
             stop=stop,
             x=self.best,
             objective=self.objective,
-            bound=min(self.bound, self.objective),
+            bound=self.bound,
             nodes=self.nodes,
             seconds=seconds,
             message=message,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _WithSquares:
+    """A heuristic of a model at points of its relaxation."""
+
+    heuristic: Heuristic
+    model: MipModel
+    squares: _Squares
+
+    def find(self, model: MipModel, seconds: float) -> Array | None:
+        x = self.heuristic.find(self.model, seconds)
+        return None if x is None else self.squares.extended(x)
+
+    def cost(self, model: MipModel, x: Array) -> float:
+        return self.heuristic.cost(self.model, x[: self.model.columns])
+
+    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
+        better = self.heuristic.improve(self.model, x[: self.model.columns], seconds)
+        return None if better is None else self.squares.extended(better)
 
 
 def tangent_relaxation(model: MipModel) -> MipModel:
@@ -192,7 +219,7 @@ class _Squares:
                 f"{model.upper[column]:g}]; tangent cuts need finite bounds: bound it, or use a backend that takes a "
                 f"{Capability.QUADRATIC} ({able([Capability.QUADRATIC])})"
             )
-        scale = np.where(largest > 0, largest**2, 1.0)
+        scale = np.where(largest > SMALLEST, largest**2, 1.0)
         return cls(columns, model.integer[columns], scale, model.columns)
 
     def relaxation(self, model: MipModel) -> MipModel:

@@ -1,24 +1,21 @@
-"""Scale columns and rows by powers of two, solve, and scale the point back.
+"""Write a model in its units, and its solutions back: a solver's tolerances are absolute, ours are relative to ranges.
 
-The units of a hidden layer have no scale of their own: relu(s x) = s relu(x) for s > 0, so a network may multiply a
-unit by 10^5 and divide by it in the next layer. A solver's tolerances are absolute, though, and HiGHS drops
-coefficients below 10^-9, so of such a network it proves bounds that are wrong. Here every continuous column is divided
-by the size of its bounds, and every row by its largest coefficient:
+With x = c + s y (`relu2mip.mip.units`):
 
-    x = s y,   s_j = 2^round(log2 max(|l_j|, |u_j|))          r_i (A s y)_i in r_i [lower_i, upper_i]
+    r_i (A s y)_i  in  r_i [lower_i - (A c)_i, upper_i - (A c)_i]        k (cost @ s y + ...)  for the objective
 
-Powers of two change no digit, so models, points and bounds are the same before and after. Integral columns and those
-without finite bounds stay as they are; columns that a maximum ties take the scale of the largest of them.
+A c is summed in extended precision, so that an offset leaves no digit of what varies behind. Powers of two change no
+digit, so models, points and bounds mean the same before and after. A constant of the objective that exceeds the range
+of the rest is left out: a relative gap would be relative to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from relu2mip.arrays import Array, Matrix
 from relu2mip.mip.groups import group_of
@@ -26,155 +23,123 @@ from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.separator import Cuts, Separator
 from relu2mip.mip.solution import Solution
-from relu2mip.options import SolveOptions
-
-RESCALED = "columns and rows scaled by powers of two"
-
-SPREAD = 1e9
-"""Largest over smallest coefficient from which `auto` scales: beyond, rows lose coefficients or drown in tolerances."""
-
-NEGLIGIBLE = 1e-12
-"""Size up to which a column, or a coefficient times its column relative to max(1, the row's largest), is rounding."""
+from relu2mip.mip.units import Units, objective_over, over
 
 
-class Solver(Protocol):
-    """What is asked of a backend here."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        """See `Backend.solve`."""
-        ...
-
-
-@dataclass(frozen=True)
-class RescalingSolver:
-    """A backend that gets every model in scaled units."""
-
-    backend: Solver
-
-    @property
-    def name(self) -> str:
-        """That of the backend."""
-        return self.backend.name
-
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        """The backend's solution, in the units of the model."""
-        scale = column_scale(model)
-        solution = self.backend.solve(rescaled(model, scale), options)
-        return solution if solution.x is None else replace(solution, x=solution.x * scale)
-
-
-def spread(model: MipModel) -> float:
-    """Largest over smallest nonzero coefficient of the rows."""
-    sizes = np.abs(model.matrix.data)
-    sizes = sizes[sizes > 0]
-    return float(sizes.max() / sizes.min()) if sizes.size else 1.0
-
-
-def needs_rescaling(model: MipModel) -> bool:
-    """Whether the coefficients that count differ by more than `SPREAD`."""
-    row, sizes = group_of(model.matrix.indptr), np.abs(model.matrix.data)
-    shares, largest = sizes * column_scale(model)[model.matrix.indices], np.zeros(model.rows)
-    np.maximum.at(largest, row, shares)
-    sizes = sizes[shares > NEGLIGIBLE * np.maximum(1.0, largest[row])]
-    return bool(sizes.size and sizes.max() > SPREAD * sizes.min())
-
-
-def column_scale(model: MipModel) -> Array:
-    """The units of the scaled columns: a power of two for each."""
-    size = np.maximum(np.abs(model.lower), np.abs(model.upper))
-    fixed = model.integer | ~np.isfinite(size)
-    size = np.where(fixed | (size <= NEGLIGIBLE), 1.0, size)
-    if model.maxima is not None:
-        of = group_of(model.maxima.operands.starts)
-        ties = model.maxima.operands.members, model.maxima.result[of]
-        graph = sp.coo_array((np.ones(of.size), ties), shape=(size.size, size.size))
-        _, component = connected_components(graph, directed=False)
-        largest, is_fixed = np.zeros(size.size), np.zeros(size.size, dtype=bool)
-        np.maximum.at(largest, component, size)
-        np.logical_or.at(is_fixed, component, fixed)
-        size = np.where(is_fixed[component], 1.0, largest[component])
-    return _power_of_two(size)
-
-
-def rescaled(model: MipModel, scale: Array) -> MipModel:
-    """The model over y = x / scale, with its rows scaled to a largest coefficient of about 1.
+def rescaled(model: MipModel, units: Units) -> MipModel:
+    """The model over y.
 
     >>> import numpy as np
     >>> from relu2mip.mip import ModelBuilder, NameBlock
-    >>> model = ModelBuilder()
-    >>> x = model.add_columns(NameBlock("x", np.arange(2)), 0.0, [1000.0, 0.001])
-    >>> _ = model.add_rows(NameBlock("r", np.arange(1)), [(np.array([[1.0, 1e6]]), x)], upper=1e3)
-    >>> new = rescaled(model.build(), column_scale(model.build()))
-    >>> new.upper, new.matrix.toarray(), new.row_upper
-    (array([0.9765625, 1.024    ]), array([[1.        , 0.95367432]]), array([0.9765625]))
+    >>> builder = ModelBuilder()
+    >>> x = builder.add_columns(NameBlock("x", np.arange(2)), [99999.0, 0.0], [100001.0, 1e-6])
+    >>> _ = builder.add_rows(NameBlock("r", np.arange(1)), [(np.array([[1.0, 1e6]]), x)], upper=1e5)
+    >>> model = builder.build()
+    >>> new = rescaled(model, Units.of(model))
+    >>> new.lower, new.matrix.toarray(), new.row_upper
+    (array([-1.,  0.]), array([[2.        , 0.95367432]]), array([0.]))
     """
-    matrix, row = _scaled_rows(model.matrix, scale)
+    linear, square = objective_over(model, units.centre, units.size)
+    row_lower, row_upper = _sides(model.matrix, model.row_lower, model.row_upper, units.centre, units.row)
     indicators = model.indicators
     if indicators is not None:
-        inner, factor = _scaled_rows(indicators.matrix, scale)
-        indicators = replace(indicators, matrix=inner, lower=indicators.lower * factor, upper=indicators.upper * factor)
+        lower, upper = _sides(indicators.matrix, indicators.lower, indicators.upper, units.centre, units.indicator)
+        matrix = over(indicators.matrix, units.size, units.indicator)
+        indicators = replace(indicators, matrix=matrix, lower=lower, upper=upper)
     maxima = model.maxima
     if maxima is not None:
-        maxima = replace(maxima, constant=maxima.constant / scale[maxima.result])
+        at = maxima.result
+        maxima = replace(maxima, constant=(maxima.constant - units.centre[at]) / units.size[at])
     return replace(
         model,
-        lower=model.lower / scale,
-        upper=model.upper / scale,
-        cost=model.cost * scale,
-        matrix=matrix,
-        row_lower=model.row_lower * row,
-        row_upper=model.row_upper * row,
-        quadratic=None if model.quadratic is None else model.quadratic * scale**2,
+        lower=units.inside(model.lower),
+        upper=units.inside(model.upper),
+        cost=linear * units.cost,
+        matrix=over(model.matrix, units.size, units.row),
+        row_lower=row_lower,
+        row_upper=row_upper,
+        offset=_kept(model, units) * units.cost,
+        quadratic=None if model.quadratic is None else square * units.cost,
         indicators=indicators,
         maxima=maxima,
-        start=None if model.start is None else model.start / scale,
-        separators=tuple(_ScaledSeparator(separator, scale) for separator in model.separators),
-        heuristic=None if model.heuristic is None else _ScaledHeuristic(model.heuristic, model, scale),
+        start=None if model.start is None else units.inside(model.start),
+        separators=tuple(_ScaledSeparator(separator, units) for separator in model.separators),
+        heuristic=None if model.heuristic is None else _ScaledHeuristic(model.heuristic, model, units),
     )
+
+
+def restored(found: Solution, model: MipModel, units: Units) -> Solution:
+    """A solution of the rescaled model as one of the model."""
+    x = None if found.x is None else units.outside(found.x)
+    objective = np.nan if x is None else model.objective(x)
+    return replace(found, x=x, objective=objective, bound=objective_of(model, units)(found.bound))
+
+
+def objective_of(model: MipModel, units: Units) -> Callable[[float], float]:
+    """What an objective of the rescaled model is in the model."""
+    away = _constant(model, units) - _kept(model, units)
+    return lambda objective: objective / units.cost + away
 
 
 @dataclass(frozen=True, eq=False)
 class _ScaledSeparator:
-    """A separator at points of the scaled model."""
+    """A separator at points of the rescaled model."""
 
     separator: Separator
-    scale: Array
+    units: Units
 
     def separate(self, x: Array) -> Cuts:
-        cuts = self.separator.separate(x * self.scale)
-        matrix, row = _scaled_rows(cuts.matrix, self.scale)
-        return replace(cuts, matrix=matrix, upper=cuts.upper * row)
+        cuts = self.separator.separate(self.units.outside(x))
+        factor = self.units.factor(cuts.matrix)
+        upper = np.asarray((cuts.upper - _product(cuts.matrix, self.units.centre)) * factor, dtype=np.float64)
+        return replace(cuts, matrix=over(cuts.matrix, self.units.size, factor), upper=upper)
 
 
 @dataclass(frozen=True, eq=False)
 class _ScaledHeuristic:
-    """A heuristic of a model at points of the scaled one."""
+    """A heuristic of a model at points of the rescaled one."""
 
     heuristic: Heuristic
     model: MipModel
-    scale: Array
+    units: Units
 
     def find(self, model: MipModel, seconds: float) -> Array | None:
         x = self.heuristic.find(self.model, seconds)
-        return None if x is None else x / self.scale
+        return None if x is None else self.units.inside(x)
+
+    def cost(self, model: MipModel, x: Array) -> float:
+        return self.heuristic.cost(self.model, self.units.outside(x))
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
-        better = self.heuristic.improve(self.model, x * self.scale, seconds)
-        return None if better is None else better / self.scale
+        better = self.heuristic.improve(self.model, self.units.outside(x), seconds)
+        return None if better is None else self.units.inside(better)
 
 
-def _scaled_rows(matrix: Matrix, scale: Array) -> tuple[sp.csr_array, Array]:
-    """The rows over scaled columns, and what each was multiplied by."""
-    scaled = sp.csr_array(matrix @ sp.diags_array(scale))
-    largest = abs(scaled).max(axis=1).toarray().ravel() if scaled.shape[1] else np.zeros(scaled.shape[0])
-    row = 1.0 / _power_of_two(np.where(largest > 0, largest, 1.0))
-    return sp.csr_array(sp.diags_array(row) @ scaled), row
+def _sides(matrix: Matrix, lower: Array, upper: Array, centre: Array, factor: Array) -> tuple[Array, Array]:
+    shift = _product(matrix, centre)
+    low, high = (np.asarray((side - shift) * factor, dtype=np.float64) for side in (lower, upper))
+    return low, high
 
 
-def _power_of_two(size: Array) -> Array:
-    return np.exp2(np.round(np.log2(size)))
+def _constant(model: MipModel, units: Units) -> float:
+    """The objective at the centres."""
+    square = 0.0 if model.quadratic is None else _sum(model.quadratic * units.centre**2)
+    return model.offset + _sum(model.cost * units.centre) + square
+
+
+def _kept(model: MipModel, units: Units) -> float:
+    """The constant that the rescaled objective keeps."""
+    constant = _constant(model, units)
+    return constant if abs(constant) <= units.range else 0.0
+
+
+def _product(matrix: Matrix, x: Array) -> np.ndarray:
+    """Matrix @ x in extended precision."""
+    matrix = sp.csr_array(matrix)
+    total = np.zeros(matrix.shape[0], dtype=np.longdouble)
+    np.add.at(total, group_of(matrix.indptr), matrix.data.astype(np.longdouble) * x[matrix.indices])
+    return total
+
+
+def _sum(values: Array) -> float:
+    return float(np.sum(values.astype(np.longdouble)))

@@ -1,45 +1,59 @@
-"""Solve a model on any backend: rewrite what the backend lacks, solve, and cut the solution back to the model."""
+"""Solve a model on any backend: rewrite what the backend lacks, write it in its units, solve, and judge the word."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relu2mip.deadline import expired
-from relu2mip.errors import InvalidProblem, SolverFailure
+from relu2mip.deadline import expired, seconds_left
+from relu2mip.errors import InvalidProblem
 from relu2mip.mip.capability import Capability, needs
-from relu2mip.mip.check import violations
+from relu2mip.mip.judge import Judge, Question, nothing_known
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
-from relu2mip.mip.rescale import RESCALED, RescalingSolver, Solver, needs_rescaling
+from relu2mip.mip.rescale import objective_of, rescaled, restored
 from relu2mip.mip.solution import Solution, Stop
 from relu2mip.mip.supervise import cut_short
-from relu2mip.options import SolveOptions
+from relu2mip.mip.units import Units
+from relu2mip.options import LEAST_TOLERANCE, SolveOptions
+from relu2mip.progress import reported_as
+from relu2mip.registry import backends
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend
 
-WRONG = 1e-3
-"""Scaled violation above which a point is not a rounding error but no solution at all."""
+OPINIONS = {
+    "without presolve": {"presolve": False},
+    "to a smaller tolerance": {"tolerance": LEAST_TOLERANCE},
+    "without presolve, to a smaller tolerance, with another seed": {"presolve": False, "tolerance": LEAST_TOLERANCE},
+}
+"""How a backend is asked again."""
+
+LEAST_SECONDS = 0.05
+"""Nobody is asked again in less."""
 
 
 TOO_LATE = "the time was over before the search began"
 
 
-def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
-    """Solve a model.
+def run(
+    model: MipModel, backend: Backend, options: SolveOptions, known: Callable[[], float] = nothing_known
+) -> Solution:
+    """Solve a model, and again where the solver's word cannot be true (`relu2mip.mip.judge`).
 
-    `lowered` of the solution names what was rewritten because the backend lacks it, or scaled; `x` has the columns of
-    `model`.
+    known: the cost of a plan that is known to exist, asked when a word is judged; infinite where there is none.
+    `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
     The time limit is cut to what is left of the budget around it; where nothing is, no solver begins.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
 
-    Raises `BackendUnavailable`, `CapabilityMissing`, `InvalidProblem` for a quadratic cost that is not convex, and
-    `SolverFailure` where the returned point is no solution.
+    Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`, and `InvalidProblem` for a quadratic cost that is
+    not convex.
     """
     if model.quadratic is not None and (model.quadratic < 0).any():
         column = model.column_names[int(np.argmin(model.quadratic))]
@@ -47,29 +61,56 @@ def run(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
         raise InvalidProblem(f"the cost is not convex: column {column} is squared with weight {weight:g}")
     if impossible := _impossible(model):
         return Solution(Stop.INFEASIBLE, bound=np.inf, solver="none needed", conflict=impossible)
+    return Judge(model, options.gap, known).settle(_questions(model, backend, options))
+
+
+def _questions(model: MipModel, backend: Backend, options: SolveOptions) -> Iterator[Question]:
+    """The backend as it was asked for, then second opinions within what is left of the time."""
+    begun = time.perf_counter()
+
+    def left() -> float:
+        return min(options.time_limit - (time.perf_counter() - begun), seconds_left())
+
+    yield Question("", partial(ask, model, backend, options))
+    for name, change in OPINIONS.items():
+        if left() <= LEAST_SECONDS:
+            return
+        seed = options.seed + ("seed" in name)
+        again = replace(options, **change, seed=seed, time_limit=left())  # type: ignore[arg-type]
+        yield Question(name, partial(ask, model, backend, again))
+    for name in backends:
+        if name != backend.name and left() > LEAST_SECONDS:
+            yield Question(f"by {name}", partial(ask, model, backends[name](), replace(options, time_limit=left())))
+
+
+def ask(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+    """A backend's word on a model, in the columns and units of the model: not judged, so for programs that may fail."""
     if expired():
         return Solution(cut_short(), message=TOO_LATE)
     capabilities = backend.capabilities()
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
+    if options.rescale:
+        units = Units.of(lowered_model)
+        with reported_as(objective_of(lowered_model, units)):
+            solution = restored(_solved(rescaled(lowered_model, units), backend, options, cut), lowered_model, units)
+    else:
+        solution = _solved(lowered_model, backend, options, cut)
+    lowered += (TANGENT_CUTS,) if cut else ()
+    x = None if solution.x is None else solution.x[: model.columns]
+    return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
+
+
+def _solved(model: MipModel, backend: Backend, options: SolveOptions, cut: bool) -> Solution:
+    """A model that the backend takes, maybe but for its squares, which are cut."""
     begun = time.perf_counter()
-    solver: Solver = backend
-    if options.rescale == "on" or (options.rescale == "auto" and needs_rescaling(lowered_model)):
-        solver, lowered = RescalingSolver(backend), (*lowered, RESCALED)
     if expired():
         return Solution(cut_short(), message=TOO_LATE)
-    if cut:
-        solution = outer_approximate(lowered_model, solver, options)
-        lowered += (TANGENT_CUTS,)
-    else:
-        solution = solver.solve(lowered_model, options)
-    if solution.stop is Stop.UNBOUNDED:
-        remaining = options.time_limit - (time.perf_counter() - begun)
-        solution = _settle(solution, lowered_model, solver, replace(options, time_limit=max(remaining, 1e-3)))
-    x = None if solution.x is None else solution.x[: model.columns]
-    if x is not None and not (found := violations(model, x)).feasible(WRONG):
-        raise SolverFailure(f"{solution.solver} returned a point that is no solution; {found}")
-    return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
+    solution = outer_approximate(model, backend, options) if cut else backend.solve(model, options)
+    if solution.stop is not Stop.UNBOUNDED:
+        return solution
+    remaining = options.time_limit - (time.perf_counter() - begun)
+    return _feasible_at_all(solution, model, backend, replace(options, time_limit=max(remaining, 1e-3)))
 
 
 def _impossible(model: MipModel) -> tuple[str, ...]:
@@ -80,10 +121,10 @@ def _impossible(model: MipModel) -> tuple[str, ...]:
     return (*found, *(model.column_names[k] for k in np.flatnonzero(columns).tolist()))
 
 
-def _settle(unbounded: Solution, model: MipModel, solver: Solver, options: SolveOptions) -> Solution:
+def _feasible_at_all(unbounded: Solution, model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
     """Unbounded if there is a feasible point at all, else infeasible, or the limit that came before either."""
     anything = replace(model, cost=np.zeros(model.columns), quadratic=None, offset=0.0)
-    found = solver.solve(anything, options)
+    found = backend.solve(anything, options)
     seconds, nodes = unbounded.seconds + found.seconds, unbounded.nodes + found.nodes
     if found.x is not None:
         return replace(unbounded, stop=Stop.UNBOUNDED, x=None, bound=-np.inf, seconds=seconds, nodes=nodes)

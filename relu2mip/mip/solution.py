@@ -11,7 +11,7 @@ from relu2mip.arrays import Array
 
 
 class Stop(StrEnum):
-    """Why the solver stopped."""
+    """Why the solver stopped; unsettled where its word cannot be true and asking again did not help."""
 
     OPTIMAL = "optimal"
     INFEASIBLE = "infeasible"
@@ -19,6 +19,7 @@ class Stop(StrEnum):
     TIME_LIMIT = "time limit"
     NODE_LIMIT = "node limit"
     INTERRUPTED = "interrupted"
+    UNSETTLED = "unsettled"
     FAILED = "failed"
 
 

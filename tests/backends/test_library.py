@@ -12,10 +12,10 @@ from tests.backends.choices import choices
 from tests.backends.library import LIBRARY, PAIRS, Case
 
 
-@pytest.mark.parametrize("rescale", ["off", "on"])
+@pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("case", LIBRARY, ids=str)
 @pytest.mark.parametrize("backend", choices(), ids=str)
-def test_the_answer_is_the_known_one(backend, case: Case, rescale: str):
+def test_the_answer_is_the_known_one(backend, case: Case, rescale: bool):
     model, tight = case.build(), SolveOptions(gap=1e-6, rescale=rescale)
     if case in PAIRS and backend.name != "gurobi":
         with pytest.raises(CapabilityMissing, match=f"{backend.name} does not take complementary pairs; .*: gurobi$"):

@@ -9,16 +9,27 @@ import relu2mip as r2m
 from relu2mip.bounds import Bounds, Data, Ibp, compute_bounds
 from relu2mip.compiled import resolve_bounds
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, UnboundedUnit, UnknownOption
+from relu2mip.incumbent.objective import Batch
 from relu2mip.normal_form import FormBuilder, NormalForm
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.samples import integrator, tiny
 from tests.forms import domain, forms, mlp, points
 
 
+class NoObjective:
+    """A form without costs or sets."""
+
+    def snap(self, batch: Batch) -> Batch:
+        return batch
+
+    def evaluate(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        zeros = np.zeros(len(next(iter(batch.values()))))
+        return zeros, zeros
+
+
 def unrolled(form: NormalForm) -> Unrolled:
-    return Unrolled(
-        form, domain(form), form, {i: i for i in range(len(form.values))}, dict, lambda *_: None, lambda: None
-    )
+    copies = {i: i for i in range(len(form.values))}
+    return Unrolled(form, domain(form), form, copies, dict, lambda *_: None, NoObjective)
 
 
 def trajectory(horizon: int = 6, **changes: object) -> r2m.Trajectory:

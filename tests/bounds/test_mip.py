@@ -41,7 +41,11 @@ def test_with_all_binaries_it_is_the_truth_up_to_its_padding(name: str) -> None:
 
 def test_wider_windows_are_tighter() -> None:
     widths = []
-    for more in ([], [Lp(tolerance=0.0)], *([Mip(window=w, tolerance=0.0)] for w in (1, 2, 0))):
+    for more in (
+        [],
+        [Lp(tolerance=0.0)],
+        *([Mip(window=w, tolerance=0.0, budget=600.0, time_limit=60.0)] for w in (1, 2, 0)),
+    ):
         bounds = compute_bounds(unrolled(deep_form()), [Crown(), *more])
         assert_holds(bounds, points(deep_form(), 500))
         widths.append(float((bounds.upper[-1] - bounds.lower[-1]).sum()))

@@ -48,25 +48,25 @@ def test_a_maximum_is_its_largest_operand_and_not_more():
         found = violations(model, np.array(point, dtype=float))
         assert found.maxima == pytest.approx(expected)
     assert found.worst[0].name == "max[0]"
-    assert found.worst[0].scaled == pytest.approx(1 / 3)
+    assert found.worst[0].scaled == 1 / 64  # half of 100, as a power of two
 
 
 def test_a_pair_is_violated_by_the_smaller_of_its_columns():
     model = program([0, 0], lower=-10, upper=10, pairs=[(0, 1)])
     assert violations(model, np.array([0.0, 7.0])).pairs == 0
     found = violations(model, np.array([-0.5, 7.0]))
-    assert (found.pairs, found.worst[0].name, found.worst[0].scaled) == (0.5, "pair[0]", 0.05)
+    assert (found.pairs, found.worst[0].name, found.worst[0].scaled) == (0.5, "pair[0]", 0.5 / 8)
 
 
-def test_rows_are_scaled_by_their_largest_term_and_bounds_by_themselves():
+def test_rows_are_scaled_by_the_ranges_of_their_terms_and_bounds_by_their_own():
     model = program([0, 0], [[1000, -1000]], 0, 0, upper=[1e4, 1e4])
     found = violations(model, np.array([1000.0, 1000.0 + 1e-6]))
     assert found.rows == pytest.approx(1e-3)
-    assert found.worst[0].scaled == pytest.approx(1e-9)
+    assert found.worst[0].scaled == pytest.approx(1e-3 / 2**22)  # 1000 times half of 10^4
     assert found.feasible(1e-6)
     found = violations(model, np.array([1e4 + 1e-3, 1e4 + 1e-3]))
     assert found.bounds == pytest.approx(1e-3)
-    assert found.worst[0].scaled == pytest.approx(1e-7)
+    assert found.worst[0].scaled == pytest.approx(1e-3 / 2**12)
 
 
 def test_the_tolerance_decides():
