@@ -12,7 +12,7 @@ from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.ctrl_c import stopped_by_ctrl_c
-from relu2mip.deadline import interrupted, limited, now, seconds_left
+from relu2mip.deadline import expired, interrupted, limited, now, seconds_left
 from relu2mip.errors import (
     CrossedBounds,
     InfeasibleProblem,
@@ -29,7 +29,7 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
-from relu2mip.mip.run import run
+from relu2mip.mip.run import TOO_LATE, run
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
@@ -173,6 +173,8 @@ def _searched(
         if best.plan is None or formulation is None:
             raise
         return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")
+    if expired():
+        return compiled, Solution(cut_short(), message=TOO_LATE)
     if given is not None:
         compiled = _started(compiled, backend, best)
     report("searching")
