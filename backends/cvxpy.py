@@ -27,8 +27,8 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most
-from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.deadline import at_most, interrupt
+from relu2mip.errors import InvalidOption, InvalidProblem, Relu2MipError, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
@@ -74,21 +74,21 @@ class CvxpyBackend:
             return Solution(Stop.OPTIMAL, np.zeros(0), model.offset, model.offset, solver=f"CVXPY {cvxpy.__version__}")
         solver = SOLVERS[self.solver]
         begun, limit = time.perf_counter(), at_most(options.time_limit)
-        problem, _ = _native(model)
-        data, chain, _ = problem.get_problem_data(self.solver)
-        seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
         found: list[Mapping[str, Any]] = []
 
         def search() -> None:
-            with solver.running(replace(options, time_limit=seconds)) as given:
+            problem, _ = _native(model)
+            data, chain, _ = problem.get_problem_data(self.solver)
+            left = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+            with solver.running(replace(options, time_limit=left)) as given:
                 values = solver.options(given)
                 raw = chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values)
             found.append(raw)
 
         try:
             with to_stderr() if options.log else nullcontext():
-                ended = supervised(search, None, seconds)
-        except BackendUnavailable:
+                ended = supervised(search, None, limit)
+        except Relu2MipError:
             raise
         except Exception as error:
             raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
@@ -102,6 +102,7 @@ class CvxpyBackend:
             )
         solution = solver.read(model, found[0])
         if solution.stop is Stop.INTERRUPTED:
+            interrupt()  # The solver heard Ctrl-C itself.
             solution = replace(solution, stop=cut_short())
         message = solution.message or (NO_START if start_vector(model) is not None else "")
         return replace(solution, solver=f"CVXPY {cvxpy.__version__}, {solution.solver}", message=message)

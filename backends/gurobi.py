@@ -22,7 +22,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most
+from relu2mip.deadline import at_most, interrupt
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import needs, require
@@ -88,12 +88,20 @@ class GurobiBackend:
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
             callback = _callback(model, native, options)
-            if not supervised(lambda: native.optimize(callback), native.terminate, seconds):
+            told: list[bool] = []
+
+            def stop() -> None:
+                told.append(True)
+                native.terminate()
+
+            if not supervised(lambda: native.optimize(callback), stop, seconds):
                 held.pop_all()  # A model that is still being solved cannot be freed.
                 message = "Gurobi did not stop when told to, and was left to itself"
                 return Solution(cut_short(), seconds=time.perf_counter() - begun, message=message)
             solution = read(model, native)
             if solution.stop is Stop.INTERRUPTED:
+                if not told:
+                    interrupt()  # Gurobi heard Ctrl-C itself.
                 solution = replace(solution, stop=cut_short())
             conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE else ()
             return replace(solution, conflict=conflict)

@@ -270,7 +270,7 @@ class _Watch:
     def __init__(self, highs: Any, model: MipModel) -> None:
         self.model, self.reporter = model, reporter()
         self.x: Array | None = None
-        self.bound, self.told, self.stopping = -np.inf, -np.inf, False
+        self.bound, self.stopping = -np.inf, False
         if model.integer.any():
             highs.cbMipImprovingSolution.subscribe(self.meet)
             highs.cbMipInterrupt.subscribe(self.ask_search)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +20,7 @@ import numpy as np
 
 import relu2mip as r2m
 from relu2mip.errors import NoIncumbent, Relu2MipError
+from relu2mip.samples import tiny
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "cartpole"
@@ -97,6 +99,8 @@ def main() -> None:
     parser.add_argument("--bounds", nargs="+", default=["auto"])
     parser.add_argument("--only", default="", help="part of a problem's name")
     arguments = parser.parse_args()
+    for backend in arguments.backends:  # imports are not part of what is measured
+        r2m.solve(r2m.BoxProblem(tiny(), -1, 1, [1.0]), backend)
     late = calls = 0
     for name, make in problems(arguments.nets):
         if arguments.only not in name:
@@ -114,6 +118,8 @@ def main() -> None:
                     late, calls = late + (not kept), calls + 1
                     word = "ok  " if kept else "LATE"
                     print(f"{name:36} {backend:7} {bounds:8} {limit:4g} s: {seconds:6.2f} s {word} {how}", flush=True)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"load {load} on {os.cpu_count()} cores; seconds mean little where it is above them")
     print(f"{calls - late} of {calls} calls kept to their limit")
 
 

@@ -182,14 +182,14 @@ def compile(
     if all_bounds.plan is not None:
         offer(unrolled, all_bounds.plan)
     bounded_at = time.perf_counter()
-    if expired():
-        message = "the time was over before the program was built; raise time_limit, or take faster bounds"
-        raise OutOfTime(message, unbuilt(problem, chosen, all_bounds))
+    _in_time(problem, chosen, all_bounds)
     report("writing the program")
     rewrite = specialise(unrolled.form, all_bounds)
     reduced = all_bounds.select(rewrite)
+    _in_time(problem, chosen, all_bounds)
     model = ModelBuilder()
     values, costs = encode(reduced, chosen, model)
+    _in_time(problem, chosen, all_bounds)
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
     write_implications(reduced, model)
     unrolled.write(model, expressions)
@@ -214,6 +214,13 @@ def compile(
         warnings.warn(warning, stacklevel=2)
     how = str(chosen), chosen.exact
     return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
+
+
+def _in_time(problem: Problem, formulation: Formulation, bounds: Bounds) -> None:
+    """Raise `OutOfTime` at the end of the budget."""
+    if expired():
+        message = "the time was over before the program was built; raise time_limit, or take faster bounds"
+        raise OutOfTime(message, unbuilt(problem, formulation, bounds))
 
 
 BoundSpec: TypeAlias = str | BoundMethod | Sequence[BoundMethod]

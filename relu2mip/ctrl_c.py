@@ -11,6 +11,13 @@ from types import FrameType
 from relu2mip.deadline import Deadline
 
 
+def heard_again() -> None:
+    """Take Ctrl-C back from a library that took it: Gurobi does while it solves, and prints a line at it."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        signal.signal(signal.SIGINT, handler)
+
+
 @contextmanager
 def stopped_by_ctrl_c(budget: Deadline) -> Iterator[None]:
     """Let the first Ctrl-C inside the block interrupt the budget, and the second raise `KeyboardInterrupt`.

@@ -62,6 +62,11 @@ def limited(seconds: float, clock: Clock | None = None) -> Iterator[Deadline]:
         _current.reset(token)
 
 
+def current() -> Deadline:
+    """The innermost budget, for threads that do not share this context."""
+    return _current.get()
+
+
 def seconds_left() -> float:
     """Of the innermost budget; infinite where there is none."""
     return _current.get().seconds_left

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from relu2mip.deadline import now, seconds_left
+from relu2mip.deadline import current
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Reporter:
     """What is known so far, as the model minimises it, and who is told. sign: -1 where the problem maximises."""
 
     def __init__(self, listener: Listener, sign: float = 1.0) -> None:
-        self.listener, self.sign, self.begun = listener, sign, now()
+        self.listener, self.sign, self.budget = listener, sign, current()
+        self.begun = self.budget.clock()
         self.stage, self.plan, self.bound = "", math.inf, -math.inf
 
     def report(self, stage: str = "", plan: float = math.inf, bound: float = -math.inf) -> None:
@@ -51,8 +52,8 @@ class Reporter:
         self.plan, self.bound = min(self.plan, plan), max(self.bound, bound)
         if (self.stage, self.plan, self.bound) != before:
             plan = self.sign * self.plan if math.isfinite(self.plan) else math.nan
-            seconds = now() - self.begun
-            self.listener(Progress(self.stage, plan, self.sign * self.bound, seconds, seconds_left()))
+            seconds = self.budget.clock() - self.begun
+            self.listener(Progress(self.stage, plan, self.sign * self.bound, seconds, self.budget.seconds_left))
 
 
 _current: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
@@ -112,3 +113,9 @@ def report(stage: str = "", plan: float = math.inf, bound: float = -math.inf) ->
 def reporter() -> Reporter | None:
     """Who is told, for threads that do not share this context; None: nobody."""
     return _current.get()
+
+
+def tell_time_of_this_budget() -> None:
+    """Let the seconds left be those of the budget around this call, whatever stage has a shorter one inside it."""
+    if (told := _current.get()) is not None:
+        told.budget = current()

@@ -12,7 +12,7 @@ from relu2mip.answer import Answer
 from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.ctrl_c import stopped_by_ctrl_c
-from relu2mip.deadline import interrupted, limited, now, seconds_left
+from relu2mip.deadline import expired, interrupted, limited, now, seconds_left
 from relu2mip.errors import (
     CrossedBounds,
     InfeasibleProblem,
@@ -29,11 +29,11 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
-from relu2mip.mip.run import run
+from relu2mip.mip.run import TOO_LATE, run
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
-from relu2mip.progress import Listener, report, reporting
+from relu2mip.progress import Listener, report, reporting, tell_time_of_this_budget
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _answer(
     """Compile and search within the time limit, then answer with the best that is known."""
     begun = now()
     with limited(options.time_limit) as budget, stopped_by_ctrl_c(budget), keeping(problem.unrolled) as best:
+        tell_time_of_this_budget()
         if given is not None:
             best.keep(given)
         compiled, solution = _searched(problem, make, formulation, backend, options, best, given)
@@ -172,6 +173,8 @@ def _searched(
         if best.plan is None or formulation is None:
             raise
         return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")
+    if expired():
+        return compiled, Solution(cut_short(), message=TOO_LATE)
     if given is not None:
         compiled = _started(compiled, backend, best)
     report("searching")

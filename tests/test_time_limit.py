@@ -297,6 +297,8 @@ def test_progress_tells_stages_plans_and_bounds(problem: object, backend: str) -
     assert stages[:3] == ["unrolling", "bounds: crown", "writing the program"]
     assert "searching" in stages
     assert all(0 < p.seconds_left <= 300 for p in told)
+    left = [p.seconds_left for p in told]
+    assert left == sorted(left, reverse=True)
     better = 1.0 if problem is PROBLEM else -1.0
     plans = [better * p.plan for p in told if not math.isnan(p.plan)]
     bounds = [better * p.bound for p in told]

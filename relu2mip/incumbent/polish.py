@@ -12,7 +12,7 @@ import numpy as np
 
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.relaxed_model import relaxed_model
-from relu2mip.deadline import at_most
+from relu2mip.deadline import at_most, expired
 from relu2mip.errors import SolverFailure
 from relu2mip.formulations.triangle import Triangle
 from relu2mip.incumbent.plan import Plan
@@ -41,10 +41,14 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
             k, active = value.input, values[value.input][0] > 0
             lower[k] = np.where(active, np.maximum(lower[k], 0.0), np.minimum(lower[k], 0.0))
             upper[k] = np.where(active, np.maximum(upper[k], 0.0), np.minimum(upper[k], 0.0))
+    if expired():
+        return plan
     rewrite = drop_stable(form, Bounds(form, tuple(lower), tuple(upper)))
     if any(isinstance(value, Max) for value in rewrite.form.values):
         return plan
     fixed = Bounds(form, tuple(lower), tuple(upper)).select(rewrite)
+    if expired():
+        return plan
     relaxed = relaxed_model(unrolled, fixed.form, fixed.lower, fixed.upper, lambda _: Triangle())
     if relaxed.model.integer.any():
         return plan

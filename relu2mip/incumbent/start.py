@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.deadline import at_most
+from relu2mip.deadline import at_most, expired
 from relu2mip.errors import SolverFailure
 from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import MipModel
@@ -39,6 +39,8 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
     presolve all but solves it. Where rounding leaves no room, the inputs alone are fixed. None, with a warning, where
     the model does not allow the plan within its bounds, the solver fails, or the budget ends.
     """
+    if expired():
+        return None
     values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
     known = model.values or {}
     columns = [known.get(v.place.prefix, known.get(f"{v.place.prefix}.y")) for v in form.values]

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextvars import copy_context
 
+from relu2mip.ctrl_c import heard_again
 from relu2mip.deadline import interrupted, now
 from relu2mip.mip.solution import Stop
 
@@ -27,8 +28,8 @@ OVERRUN = 0.03
 HOLD = 0.3
 """Seconds that a solver has to stop in."""
 
-FAREWELL = 2.0
-"""Most seconds that the process waits at its end for threads that were left to themselves."""
+FAREWELL = 1.0
+"""Seconds that the process waits at its end for threads that were left to themselves."""
 
 _left: list[threading.Thread] = []
 
@@ -54,7 +55,7 @@ def supervised(work: Callable[[], object], stop: Callable[[], object] | None, se
     try:
         thread.start()
         while not done.wait(POLL) and not interrupted() and now() <= late:
-            pass
+            heard_again()
     except BaseException:
         _end(thread, done, stop)
         raise
