@@ -85,7 +85,7 @@ class Auto:
         from relu2mip.incumbent.sample import Sampling, cross_entropy
 
         volume = _volume(unrolled, bounds)
-        if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown > seconds_left():
+        if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown >= seconds_left():
             return bounds
         box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in bounds.form.inputs.items()}
         quick = Sampling(samples=128, elites=16, rounds=6, seed=self.seed)
