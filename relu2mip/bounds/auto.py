@@ -6,8 +6,9 @@
 2. Nothing more up to `FEW` unstable units, and up to `MANY` where step 4 is out of the question: search is as fast.
 3. A few samples and the root relaxation say how hard a search is to be expected (`relu2mip.bounds.difficulty`), and so
    how many seconds it takes (`expected`). All that follows ends within a `SHARE` of the time that is left.
-4. `split`, if cells of the free inputs can be enumerated (`VOLUME`), for half of these seconds; for twice as many
-   where it is sure to end (`CELLS`).
+4. `split`, if cells of the free inputs can be enumerated (`VOLUME`), for half of these seconds; for twice as many where
+   it is sure to end (`CELLS`). If it settles less than `LEAST` of the units it is undone: a start and bounds that
+   exclude other plans cost some solvers more than they bring.
 5. A search for a plan and rounds of `cutoff`, for a fifth of them, if more than `MANY` units are unstable still and
    half of a round can be done.
 
@@ -35,6 +36,7 @@ DEEP = 120
 WINDOW = 24
 FEW, MANY = 50, 100
 SHARE = 0.2
+LEAST = 0.15
 
 PROGRAM = 0.16
 """Seconds that a linear program of `cutoff` takes, to those of `crown` over the whole horizon."""
@@ -83,7 +85,7 @@ class Auto:
         from relu2mip.incumbent.sample import Sampling, cross_entropy
 
         volume = _volume(unrolled, bounds)
-        if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown > seconds_left():
+        if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown >= seconds_left():
             return bounds
         box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in bounds.form.inputs.items()}
         quick = Sampling(samples=128, elites=16, rounds=6, seed=self.seed)
@@ -92,10 +94,14 @@ class Auto:
         hardness = gap(unrolled, bounds, known, self.seed)
         bounds = replace(bounds, detail={**bounds.detail, "gap": hardness})
         share = 2.0 if volume <= CELLS else 0.5
-        left = min(share * expected(bounds.unstable, hardness), seconds_left())
-        if volume <= VOLUME and left > 3 * crown:
+        search = expected(bounds.unstable, hardness)
+        left = min(share * search, seconds_left())
+        if volume <= VOLUME and search > 2 * crown and left > 0:
             with_plan = replace(bounds, plan=known) if known.feasible else bounds
-            bounds = _then(unrolled, with_plan, Split(cells=CELLS, budget=left, seed=self.seed))
+            tighter = _then(unrolled, with_plan, Split(cells=CELLS, budget=left, seed=self.seed))
+            known = tighter.plan or known
+            paid = tighter.unstable <= (1 - LEAST) * bounds.unstable
+            bounds = tighter if paid else replace(bounds, detail=tighter.detail)
         left = min(expected(bounds.unstable, hardness) / 5, seconds_left())
         if bounds.unstable > MANY and left > bounds.unstable * PROGRAM * crown:
             with limited(left):

@@ -8,6 +8,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.bounds import Auto, Crown, Cutoff, compute_bounds
+from relu2mip.bounds.difficulty import gap
 from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
@@ -181,6 +182,19 @@ def test_auto_goes_as_far_as_the_size_asks() -> None:
         assert "programs" not in compute_bounds(many.unrolled, [Auto()]).provenance[-1].detail
     deep = r2m.Trajectory(integrator(), 130, [0.1, 0.0], r2m.Box(-1, 1), "change", states=r2m.Box(-2, 2))
     assert compute_bounds(deep.unrolled, [Auto()]).plan is None
+
+
+def test_the_gap_does_not_depend_on_the_unit_of_the_cost() -> None:
+    gaps = []
+    for unit in (1.0, 1000.0):
+        problem = replace(CONTINUOUS["l1"], cost=r2m.costs.L1(target=[0.5, 0.0], state=unit, control=0.1 * unit))
+        bounds = compute_bounds(problem.unrolled, [Crown()])
+        plan = cross_entropy(problem.unrolled.objective(), search_box(problem))
+        gaps.append(gap(problem.unrolled, bounds, plan))
+        with limited(0.0, clock=lambda: 0.0):
+            assert gap(problem.unrolled, bounds, plan) == np.inf
+    assert 0 <= gaps[0] < np.inf
+    assert gaps[1] == pytest.approx(gaps[0], rel=1e-4, abs=1e-6)
 
 
 def test_bad_options() -> None:
