@@ -93,7 +93,7 @@ def measure(problem: Problem, limit: float, **options: object) -> tuple[float, s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure whether solve keeps to its time limit.")
-    parser.add_argument("--nets", type=Path, default=Path("/work/shared/nets"))
+    parser.add_argument("--nets", type=Path, default=ROOT.parent / "shared" / "nets")
     parser.add_argument("--limits", type=float, nargs="+", default=[2.0, 5.0, 10.0])
     parser.add_argument("--backends", nargs="+", default=["highs"])
     parser.add_argument("--bounds", nargs="+", default=["auto"])
