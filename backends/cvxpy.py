@@ -7,13 +7,15 @@ CVXPY's own status is not used: it calls a limit without a point `user_limit` wi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.backends import gurobi, highs
 from relu2mip.backends.protocol import (
@@ -26,12 +28,13 @@ from relu2mip.backends.protocol import (
     start_vector,
 )
 from relu2mip.deadline import at_most
-from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions
+from relu2mip.standard_output import to_stderr
 
 NO_START = "MIP start not used: CVXPY hands none over"
 
@@ -74,14 +77,19 @@ class CvxpyBackend:
         problem, _ = _native(model)
         data, chain, _ = problem.get_problem_data(self.solver)
         seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
-        values = solver.options(replace(options, time_limit=seconds))
         found: list[Mapping[str, Any]] = []
 
         def search() -> None:
-            found.append(chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values))
+            with solver.running(replace(options, time_limit=seconds)) as given:
+                values = solver.options(given)
+                raw = chain.solve_via_data(problem, data, warm_start=False, verbose=options.log, solver_opts=values)
+            found.append(raw)
 
         try:
-            ended = supervised(search, None, seconds)
+            with to_stderr() if options.log else nullcontext():
+                ended = supervised(search, None, seconds)
+        except BackendUnavailable:
+            raise
         except Exception as error:
             raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
         if not ended:
@@ -135,12 +143,23 @@ class CvxpyBackend:
 
 @dataclass(frozen=True)
 class MixedIntegerSolver:
-    """What CVXPY needs to be told for a solver, and how its raw result reads."""
+    """What CVXPY needs to be told for a solver, and how its raw result reads.
+
+    running: around a solve; gives the options that it may have there.
+    """
 
     package: tuple[str, str | None]
     quadratic: bool
     options: Callable[[SolveOptions], dict[str, Any]]
     read: Callable[[MipModel, Mapping[str, Any]], Solution]
+    running: Callable[[SolveOptions], AbstractContextManager[SolveOptions]] = nullcontext
+
+
+@contextmanager
+def _running_highs(options: SolveOptions) -> Iterator[SolveOptions]:
+    highs_process.silent()  # the solver that CVXPY makes prints HiGHS's name if it is the first of the process
+    with highs_process.pool(options.threads) as threads:
+        yield replace(options, threads=threads)
 
 
 def _read_highs(model: MipModel, raw: Mapping[str, Any]) -> Solution:
@@ -205,7 +224,7 @@ def _read_scip(model: MipModel, raw: Mapping[str, Any]) -> Solution:
 
 
 SOLVERS = {
-    "HIGHS": MixedIntegerSolver(("highspy", None), False, highs.cvxpy_options, _read_highs),
+    "HIGHS": MixedIntegerSolver(("highspy", None), False, highs.option_values, _read_highs, _running_highs),
     "GUROBI": MixedIntegerSolver(("gurobipy", "gurobi"), True, gurobi.cvxpy_options, _read_gurobi),
     "SCIP": MixedIntegerSolver(("pyscipopt", None), False, _scip_options, _read_scip),
 }

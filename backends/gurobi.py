@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -80,12 +81,13 @@ class GurobiBackend:
             environment = held.enter_context(silent_environment())
             native = held.enter_context(self._native(model, environment)[0])
             seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+            native.setParam("LogToConsole", 0)
             for name, value in option_values(replace(options, time_limit=seconds)).items():
                 native.setParam(name, value)
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            callback = _callback(model, native)
+            callback = _callback(model, native, options)
             if not supervised(lambda: native.optimize(callback), native.terminate, seconds):
                 held.pop_all()  # A model that is still being solved cannot be freed.
                 message = "Gurobi did not stop when told to, and was left to itself"
@@ -312,15 +314,17 @@ def _start(start: Array) -> Array:
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
 
 
-def _callback(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
-    """What Gurobi calls during a search: separators, and progress where somebody listens; None for neither."""
+def _callback(model: MipModel, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
+    """What Gurobi calls during a search: for cuts, for progress, and for its log, which goes to standard error."""
     separate, told = _separating(model, native), reporter()
-    if told is None:
+    if told is None and not options.log:
         return separate
     from gurobipy import GRB
 
     def callback(native: Any, where: int) -> None:
-        if where == GRB.Callback.MIP:
+        if where == GRB.Callback.MESSAGE and options.log:
+            sys.stderr.write(native.cbGet(GRB.Callback.MSG_STRING))
+        elif where == GRB.Callback.MIP and told is not None:
             best, bound = (native.cbGet(what) for what in (GRB.Callback.MIP_OBJBST, GRB.Callback.MIP_OBJBND))
             told.report(plan=best if best < GRB.INFINITY else np.inf, bound=bound if bound > -GRB.INFINITY else -np.inf)
         elif separate is not None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.backends.protocol import (
     Availability,
@@ -107,17 +108,17 @@ class HighsBackend:
         if expired():
             return _unbegun(model, start, spent)
         left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
+        if options.log:
+            highs_process.log_to_stderr(highs)
         for name, value in option_values(left).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
-        if options.threads:
-            _share_threads()
         message = _set_start(highs, start)
         if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
             for name in SUB_MIPS:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
         if self.incumbents == "on":
             _improve_incumbents(highs, model, left.time_limit)
-        solution = _run(highs, model, left.time_limit)
+        solution = _run(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
         conflict = _conflict(highs, model, limit) if solution.stop is Stop.INFEASIBLE else ()
         if found is not None:
@@ -160,8 +161,7 @@ class HighsBackend:
         require_available(self)
         from highspy import MatrixFormat, ObjSense
 
-        highs = _highs()
-        highs.setOptionValue("output_flag", False)
+        highs = highs_process.silent()
         status = highs.passModel(
             model.columns,
             model.rows,
@@ -204,13 +204,6 @@ def option_values(options: SolveOptions) -> dict[str, Any]:
     return values | ({"mip_max_nodes": options.node_limit} if options.node_limit else {})
 
 
-def cvxpy_options(options: SolveOptions) -> dict[str, Any]:
-    """The same for CVXPY, which makes the solver itself."""
-    if options.threads:
-        _share_threads()
-    return option_values(options)
-
-
 def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, offset: float = 0.0) -> Solution:
     """HiGHS's facts as a solution; the objective is recomputed, and `offset` is added to the bound."""
     stop = STOPS.get(status, Stop.FAILED)
@@ -231,23 +224,20 @@ def read(model: MipModel, status: str, info: Any, point: Any, seconds: float, of
         bound=bound,
         nodes=max(0, info.mip_node_count),
         seconds=seconds,
-        solver=f"HiGHS {_highs().version()}",
+        solver=_name(),
         message=f"HiGHS status {status}" if stop is Stop.FAILED else "",
     )
 
 
-def _highs() -> Any:
-    """A new `highspy.Highs`; highspy has no types."""
-    from highspy import Highs
-
-    return Highs()  # type: ignore[no-untyped-call]
+def _name() -> str:
+    return f"HiGHS {highs_process.silent().version()}"
 
 
 def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
     """What there is where nothing is left to search in: the start, where it is a point of the model."""
     x = None if start is None or np.isnan(start).any() or not feasible(model, start) else start
     objective = np.nan if x is None else model.objective(x)
-    solver = f"HiGHS {_highs().version()}"
+    solver = _name()
     return Solution(cut_short(), x, objective, -np.inf, 0, seconds, solver, "the time was over before the search began")
 
 
@@ -290,22 +280,17 @@ class _Watch:
         objective = np.nan if x is None else self.model.objective(x)
         bound = self.bound if x is None else min(self.bound, objective)
         message = "HiGHS did not stop when told to, and was left to itself"
-        return Solution(cut_short(), x, objective, bound, 0, seconds, f"HiGHS {_highs().version()}", message)
+        return Solution(cut_short(), x, objective, bound, 0, seconds, _name(), message)
 
 
-def _run(highs: Any, model: MipModel, seconds: float) -> Solution:
-    """Run HiGHS, which was told this limit, under supervision. It is not to be used after it was left to itself."""
+def _run(highs: Any, model: MipModel, options: SolveOptions) -> Solution:
+    """Run HiGHS, which was told these options, under supervision. It is not to be used after it was left to itself."""
     watch, begun = _Watch(highs, model), time.perf_counter()
-    if not supervised(highs.run, watch.stop, seconds):
+    if not supervised(lambda: highs_process.run(highs, options.threads), watch.stop, options.time_limit):
         return watch.solution(time.perf_counter() - begun)
     spent = time.perf_counter() - begun
     solution = read(model, highs.getModelStatus().name, highs.getInfo(), highs.getSolution(), spent)
     return replace(solution, stop=cut_short()) if solution.stop is Stop.INTERRUPTED else solution
-
-
-def _share_threads() -> None:
-    """Let the next solve choose its number of threads: the pool of a process refuses to run with another number."""
-    _highs().resetGlobalScheduler(True)
 
 
 def _set_start(highs: Any, start: Array | None) -> str:

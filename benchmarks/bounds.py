@@ -2,10 +2,16 @@
 
     python benchmarks/bounds.py                     # example models, and the networks of ../shared/nets where present
     python benchmarks/bounds.py --methods ibp crown auto --backends highs gurobi --time-limit 60
+    python benchmarks/bounds.py --pays --time-limit 20 --only push-t   # what `auto` costs against `crown`
 
 Every instance runs all methods in turn before the next instance, on one thread. The last table has, for each backend,
 the geometric mean over the example models of total time (bounds + solve) relative to interval bounds alone; a solve
 that hits the limit counts with the limit.
+
+`--pays` runs the problems of benchmarks/planning.py with `crown` and `auto` in turn, each repeat with another seed of
+the solver, and prints the ratio of their total seconds (compiling included) as min / median / max, and the bounds where
+the limit came first. Seconds are those of the processor, so that a busy machine counts for little; limits are on the
+same clock (the solver's own limit is on the wall).
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ import numpy as np
 
 import relu2mip as r2m
 from relu2mip.bounds import Bounds
+from relu2mip.deadline import limited
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Relu
 
@@ -71,7 +78,14 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", default=["highs", "gurobi"])
     parser.add_argument("--time-limit", type=float, default=60.0)
     parser.add_argument("--instances", nargs="+", choices=["examples", "boxes"], default=["examples", "boxes"])
+    parser.add_argument("--pays", action="store_true", help="crown against auto on the planning problems")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of the names of the instances")
     args = parser.parse_args()
+    if args.pays:
+        for backend in args.backends:
+            pays(backend, args.only, args.repeats, args.time_limit)
+        return
     totals: dict[tuple[str, str], dict[str, float]] = {}
     sources = {"examples": examples, "boxes": boxes}
     print(f"{'instance':46} {'method':14} unstable/units  mean width  bounds s  solve s (objective)")
@@ -100,6 +114,38 @@ def main() -> None:
         if ratios.size:
             mean, ends = math.exp(np.log(ratios).mean()), f"{ratios.min():.2f} / {ratios.max():.2f}"
             print(f"  {backend:8} {method:14} {mean:6.2f} times faster  ({ends}), {ratios.size} instances")
+
+
+def pays(backend: str, only: str, repeats: int, limit: float) -> None:
+    """Print what `auto` costs against `crown`, instance by instance."""
+    import planning
+
+    print(f"{backend}: {'instance':36} {'unstable':>12} {'crown s':>8} {'auto s':>8}  auto / crown: min / median / max")
+    for name, problem in planning.instances():
+        if only not in name:
+            continue
+        ratios, seconds, notes, unstable = [], [], [], []
+        for seed in range(repeats):
+            totals = []
+            for method in ("crown", "auto"):
+                begun = time.process_time()
+                with limited(1e9, clock=time.process_time):
+                    compiled = r2m.compile(problem, bounds=method)
+                try:
+                    answer = compiled.solve(backend, time_limit=limit, threads=1, seed=seed)
+                    notes.append("" if answer.status == "optimal" else f"{method} bound {answer.bound:.5g}")
+                except Relu2MipError as error:
+                    notes.append(f"{method} {type(error).__name__}")
+                totals.append(time.process_time() - begun)
+                unstable.append(compiled.all_bounds.unstable)
+            ratios.append(totals[1] / totals[0])
+            seconds.append(totals)
+        first, second = np.median(seconds, axis=0)
+        spread = f"{min(ratios):.2f} / {np.median(ratios):.2f} / {max(ratios):.2f}"
+        counts = f"{unstable[0]} -> {unstable[1]}"
+        print(
+            f"{name:44} {counts:>12} {first:8.2f} {second:8.2f}  {spread}  {'; '.join(filter(None, notes))}", flush=True
+        )
 
 
 def solve(compiled: r2m.Compiled, backend: str, limit: float) -> tuple[float, str]:

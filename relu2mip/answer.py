@@ -150,7 +150,7 @@ class Answer:
             lowered=solution.lowered,
             check=check,
             statistics=compiled.statistics,
-            message=solution.message,
+            message="; ".join(filter(None, (solution.message, *compiled.statistics.warnings))),
             **replay.plan,
         )
 

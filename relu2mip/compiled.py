@@ -163,7 +163,7 @@ def compile(
 
     Inside `relu2mip.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
-    to build the program in.
+    to build the program in. Warns of a stage most of whose programs the solver failed at; answers say so too.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.samples import tiny
@@ -210,6 +210,8 @@ def compile(
     if cuts is not None:
         seconds["cuts"] = cuts.seconds
     statistics = Statistics.of(all_bounds, costs, built, seconds, cuts)
+    for warning in statistics.warnings:
+        warnings.warn(warning, stacklevel=2)
     how = str(chosen), chosen.exact
     return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
 

@@ -30,7 +30,7 @@ class SolveOptions:
 
     time_limit: seconds of wall time, for all that `relu2mip.solve` does; for the search of a compiled problem.  gap:
     relative gap at which the search stops.  threads: 0 leaves the choice to the solver.  seed: random seed.  log:
-    whether the solver prints its log.  node_limit: 0 is none.
+    whether the solver shows its log, on standard error.  node_limit: 0 is none.
     rescale: whether the solver gets columns, rows and objective in units of their proven ranges; without, its
     tolerances are absolute, and answers depend on the units of the problem.
     presolve: whether the solver presolves.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
@@ -90,7 +91,7 @@ def _root(model: MipModel, time_limit: float) -> tuple[float, float]:
     rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None, separators=())
     native = backends["highs"]().emit(replace(rows, integer=continuous, start=None)).model
     native.setOptionValue("time_limit", time_limit)
-    native.run()
+    highs_process.run(native)
     if native.getModelStatus().name != "kOptimal":
         return np.nan, np.nan
     root = linear.objective(np.array(native.getSolution().col_value))

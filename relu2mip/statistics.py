@@ -49,6 +49,7 @@ class Statistics:
 
     cuts: what cut rounds at the root did, for formulations that have some; the totals count the cuts that were kept.
     notes: what is not written as the formulation says, with the place and the reason.
+    warnings: of the stages most of whose programs the solver failed at.
     """
 
     columns: int
@@ -61,6 +62,7 @@ class Statistics:
     seconds: Mapping[str, float]
     cuts: RootCuts | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -94,6 +96,7 @@ class Statistics:
             dict(seconds),
             cuts,
             tuple(cost.note for cost in costs if cost.note),
+            _failures(bounds, cuts),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,8 +107,24 @@ class Statistics:
     def from_dict(cls, data: Mapping[str, Any]) -> Statistics:
         """The inverse of `to_dict`."""
         layers = tuple(LayerStatistics(**layer) for layer in data["layers"])
-        notes = tuple(data.get("notes", ()))
-        return cls(**{**data, "layers": layers, "cuts": RootCuts.from_dict(data.get("cuts")), "notes": notes})
+        texts = {name: tuple(data.get(name, ())) for name in ("notes", "warnings")}
+        return cls(**{**data, "layers": layers, "cuts": RootCuts.from_dict(data.get("cuts")), **texts})
+
+
+def _failures(bounds: Bounds, cuts: RootCuts | None) -> tuple[str, ...]:
+    """Which stages lost most of their programs to failures of the solver; running out of time is none."""
+    counts = [
+        (p.method, p.detail["failures"] - p.detail["stopped"], p.detail["programs"])
+        for p in bounds.provenance
+        if p.detail.keys() >= {"failures", "stopped", "programs"}
+    ]
+    if cuts is not None:
+        counts.append(("cut rounds", cuts.failures, cuts.programs))
+    return tuple(
+        f"{stage}: HiGHS failed at {failed:g} of {programs:g} programs, so this stage gained little"
+        for stage, failed, programs in counts
+        if failed > programs / 2
+    )
 
 
 def _key(place: Place) -> tuple[int | None, str]:

@@ -355,6 +355,29 @@ class TestSolve:
         assert len(result.stderr.splitlines()) > 5
 
 
+JSON_ALONE = [
+    ("check", "problem.toml"),
+    ("info", "problem.toml", "--quality", "--formulation", "ideal"),
+    ("bounds", "problem.toml", "--method", "crown+lp+mip", "--method", "crown+cutoff"),
+    ("compile", "problem.toml", "--output", "plan.lp", "--formulation", "regions"),
+    *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
+    ("list",),
+    ("demo", "--example", str(ROOT / "examples" / "cartpole")),
+]
+
+
+class TestStandardOutput:
+    @pytest.mark.parametrize("command", JSON_ALONE, ids=lambda command: "-".join(command[::4]))
+    def test_json_stands_alone(self, folder: Path, command: tuple[str, ...]):
+        result = program(*command, "--json", cwd=folder)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)
+        assert result.stdout[0] in "{["
+
+    def test_every_command_that_meets_a_solver_is_tried(self):
+        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - {"sparsify", "export"}
+
+
 class TestNoPlan:
     def test_infeasible_names_the_sets(self, run: Run, folder: Path):
         far = '[[constraints]]\nname = "far"\nstate = [[1.0, 0.0]]\nlower = 1.9\n'

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.conftest import ROOT, installed_backends
 
@@ -105,24 +107,47 @@ def test_import_loads_no_optional_or_heavy_package():
     assert loaded.split() == []
 
 
-def requirements_of(extra: str | None) -> set[str]:
-    """Names that the core (None) or an extra requires, extras of extras resolved."""
+def specifiers_of(extra: str | None) -> dict[str, SpecifierSet]:
+    """What the core (None) or an extra requires of each package, extras of extras resolved."""
     texts = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
-    names: set[str] = set()
+    found: dict[str, SpecifierSet] = {}
     for requirement in map(Requirement, texts):
         if requirement.name == "relu2mip":
-            names = names.union(*map(requirements_of, requirement.extras))
+            for part in requirement.extras:
+                found |= specifiers_of(part)
         else:
-            names.add(canonicalize_name(requirement.name))
-    return names
+            found[canonicalize_name(requirement.name)] = requirement.specifier
+    return found
+
+
+def requirements_of(extra: str | None) -> set[str]:
+    """Names that the core (None) or an extra requires, extras of extras resolved."""
+    return set(specifiers_of(extra))
+
+
+def read_pins(file: str) -> dict[str, str]:
+    """The version that a file gives each package; a line that is no plain pin is an error."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
 @pytest.fixture(scope="module")
 def pins() -> dict[str, str]:
-    """The version that constraints.txt gives each package; a line that is no plain pin is an error."""
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []
-    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    """The version that constraints.txt gives each package."""
+    return read_pins("constraints.txt")
+
+
+def test_the_oldest_releases_that_tests_run_on_are_those_that_are_admitted():
+    required = {**specifiers_of(None), **specifiers_of("test")}
+    minima = {
+        name: Version(part.version)
+        for name, specifier in required.items()
+        for part in specifier
+        if part.operator == ">="
+    }
+    assert set(minima) == set(required), "give every package a minimum"
+    assert {name: Version(pin) for name, pin in read_pins("constraints-oldest.txt").items()} == minima
 
 
 def test_constraints_pin_all_that_core_and_development_require(pins: dict[str, str]):
@@ -154,7 +179,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
 class TestMakefile:
     def test_help_names_every_target(self):
         listed = {line.split()[0] for line in make("help").stdout.splitlines()}
-        assert {"demo", "test", "lint", "docs", "bench", "clean", "help"} <= listed
+        assert {"demo", "test", "test-latest", "test-oldest", "lint", "docs", "bench", "clean", "help"} <= listed
 
     def test_python_too_old_is_a_clear_error(self, tmp_path: Path):
         result = make("test", "PYTHON=false", f"VENV={tmp_path / 'venv'}")

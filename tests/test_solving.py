@@ -19,6 +19,7 @@ from relu2mip.errors import (
 from relu2mip.mip import Solution, Stop
 from relu2mip.samples import integrator, tiny
 from relu2mip.solving import sets_in
+from relu2mip.trajectory import size
 
 
 def problem(**changes: object) -> r2m.Trajectory:
@@ -130,6 +131,10 @@ def test_an_unproven_bound_is_null_in_json(tmp_path, monkeypatch) -> None:
 BAD = {
     "horizon 0": ({"horizon": 0}, "horizon is 0"),
     "horizon 2.5": ({"horizon": 2.5}, r"horizon is 2\.5"),
+    "horizon beyond memory": (
+        {"horizon": 99_999_999_999},
+        r"horizon is 99,999,999,999: .* at least 199 TB .* fewer than [\d,]+ steps",
+    ),
     "state size": ({"initial_state": [1.0, 0.0, 0.0]}, r"initial_state has shape \(3,\).*predicts 2 states"),
     "state NaN": ({"initial_state": [1.0, np.nan]}, "finite numbers"),
     "empty box": ({"states": r2m.Box([-1, 1], [1, -1])}, r"states: the box \[1, -1\] of unit 1 at step 1 is empty"),
@@ -139,6 +144,7 @@ BAD = {
     "control lists": ({"controls": r2m.Finite([[1], [2]])}, "each of the 1 controls"),
     "predicts": ({"predicts": "delta"}, '"state" or "change"'),
     "window without history": ({"window": 2}, "check window"),
+    "window beyond the network": ({"window": 10**11}, "window is 100000000000; integrator has 3 inputs"),
     "weights": ({"cost": r2m.costs.L1(state=[1.0, 2.0, 3.0])}, "state has shape"),
     "negative weight": ({"cost": r2m.costs.L1(state=-1.0)}, "negative weight.*not be convex"),
     "no weights": ({"cost": r2m.costs.L1()}, "has no weights"),
@@ -161,6 +167,14 @@ def test_bad_problems_are_refused_where_they_are_made(name: str) -> None:
     changes, message = BAD[name]
     with pytest.raises(InvalidProblem, match=message):
         problem(**changes)
+
+
+def test_a_horizon_that_does_not_fit_is_refused_before_it_is_unrolled(monkeypatch) -> None:
+    needed = 8 * size.step_bytes(problem().dynamics.step())
+    monkeypatch.setattr(size, "memory", lambda: needed)
+    assert problem(horizon=8).unrolled.form.outputs
+    with pytest.raises(InvalidProblem, match=r"horizon is 9: .*fewer than 8 steps"):
+        _ = problem(horizon=9).unrolled
 
 
 @pytest.mark.parametrize(

@@ -33,18 +33,26 @@ class Emitter:
 
     def __init__(self) -> None:
         self.pending: list[Pending] = []
+        self.sizes: list[int] = []
 
     def input(self, name: str, shape: tuple[int, ...]) -> Variable:
         """Add an input of the graph."""
-        self.pending.append(Pending(None, (), shape, name))
-        return Variable(len(self.pending) - 1, shape)
+        return self._append(Pending(None, (), shape, name))
 
     def emit(self, op: Op, inputs: Sequence[Variable], shape: tuple[int, ...], origin: str = "") -> Variable:
         """Add a node; its constants must be finite (limits of a `Clip` may be infinite)."""
+        return self.add(op, tuple(x.node for x in inputs), shape, origin)
+
+    def add(self, op: Op, nodes: tuple[int, ...], shape: tuple[int, ...], origin: str = "") -> Variable:
+        """The same, its inputs given as nodes."""
         if not _finite(op):
             raise NonFiniteError
-        self.pending.append(Pending(op, tuple(x.node for x in inputs), shape, origin=origin))
-        return Variable(len(self.pending) - 1, shape)
+        return self._append(Pending(op, nodes, shape, origin=origin))
+
+    def _append(self, node: Pending) -> Variable:
+        self.pending.append(node)
+        self.sizes.append(math.prod(node.shape))
+        return Variable(len(self.pending) - 1, node.shape)
 
     def op(self, x: Variable) -> Op | None:
         """The operation that computes a variable; None for an input."""

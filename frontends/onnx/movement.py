@@ -37,7 +37,6 @@ class _Sources:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._variables: list[Variable] = []
         self._start: dict[int, int] = {}
         self._size = 0
         self._constants: list[Array] = []
@@ -48,21 +47,26 @@ class _Sources:
             return self._number_constants(np.asarray(operand, dtype=np.float64))
         op = self._call.emitter.op(operand)
         if not isinstance(op, Rearrange):
-            return self._number(operand).reshape(operand.shape)
-        pending = self._call.emitter.pending
-        inputs = [Variable(k, pending[k].shape) for k in pending[operand.node].inputs]
-        numbers = np.concatenate([self._number(x) for x in inputs])[op.index]
+            return self._number([operand.node]).reshape(operand.shape)
+        numbers = self._number(self._call.emitter.pending[operand.node].inputs)[op.index]
         if op.fill is not None:
             numbers = np.where(op.index >= 0, numbers, self._number_constants(op.fill))
         return numbers.reshape(operand.shape)
 
-    def _number(self, variable: Variable) -> Index:
-        if variable.node not in self._start:
-            self._start[variable.node] = self._size
-            self._variables.append(variable)
-            self._size += variable.size
-        start = self._start[variable.node]
-        return np.arange(start, start + variable.size)
+    def _number(self, nodes: Sequence[int]) -> Index:
+        """The numbers of the entries of nodes, laid end to end."""
+        sizes = self._sizes(nodes)
+        new = list(dict.fromkeys(node for node in nodes if node not in self._start))
+        ends = self._size + np.cumsum(self._sizes(new))
+        self._start.update(zip(new, [self._size, *ends[:-1].tolist()], strict=False))
+        self._size = int(ends[-1]) if new else self._size
+        start = np.array([self._start[node] for node in nodes], dtype=np.intp)
+        before = np.cumsum(sizes) - sizes
+        return np.repeat(start - before, sizes) + np.arange(sizes.sum())
+
+    def _sizes(self, nodes: Sequence[int]) -> Index:
+        known = self._call.emitter.sizes
+        return np.array([known[node] for node in nodes], dtype=np.intp)
 
     def _number_constants(self, array: Array) -> Index:
         self._constants.append(array.ravel())
@@ -74,18 +78,18 @@ class _Sources:
         fixed = numbers < 0
         pool = np.concatenate([np.zeros(1), *self._constants])
         fill = pool[np.where(fixed, -numbers, 0)]
-        if fixed.all() and (numbers.size or not self._variables):
+        if fixed.all() and (numbers.size or not self._start):
             return fill.reshape(shape)
+        nodes, start = np.array(list(self._start)), np.array(list(self._start.values()))
+        sizes = self._sizes(nodes.tolist())
+        owner = np.searchsorted(start, numbers[~fixed], side="right") - 1
+        used = np.zeros(nodes.size, dtype=bool)
+        used[owner] = True
+        moved = np.cumsum(np.where(used, sizes, 0)) - np.where(used, sizes, 0) - start
         index = np.full(numbers.size, -1)
-        read: list[Variable] = []
-        offset = 0
-        for variable in self._variables:
-            start = self._start[variable.node]
-            here = (numbers >= start) & (numbers < start + variable.size)
-            if here.any():
-                index[here] = numbers[here] - start + offset
-                read.append(variable)
-                offset += variable.size
-        if len(read) == 1 and index.size == offset and np.array_equal(index, np.arange(offset)):
-            return Variable(read[0].node, shape)
-        return self._call.emit(Rearrange(index, fill if fixed.any() else None), read, shape)
+        index[~fixed] = numbers[~fixed] + moved[owner]
+        read = nodes[used].tolist()
+        if len(read) == 1 and np.array_equal(index, np.arange(sizes[used][0])):
+            return Variable(read[0], shape)
+        op = Rearrange(index, fill if fixed.any() else None)
+        return self._call.emitter.add(op, tuple(read), tuple(int(d) for d in shape), self._call.origin)

@@ -9,7 +9,8 @@ optimising them jointly, and a unit whose sign is settled leaves the batch and e
 With earlier bounds fixed, the best alpha gives the optimum of the linear program over the triangle relaxations (Salman
 et al. 2019), without a linear program. The steps run in torch; their result is only a choice of slopes. Each bound is
 then computed anew from its slopes by the pass that CROWN uses, in numpy with outward slack, so no arithmetic of torch
-enters a bound. CROWN over the whole form runs first and is intersected: never looser.
+enters a bound. Where time is up (`relu2mip.deadline`), the best slopes so far count. CROWN over the whole form runs
+first and is intersected: never looser.
 
 Source: Xu et al., "Fast and Complete: Enabling Complete Neural Network Verification with Rapid and Massively Parallel
 Incomplete Verifiers" (ICLR 2021), section 3.2.
@@ -26,6 +27,7 @@ import numpy as np
 from relu2mip.arrays import Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_signs_matter, undecided
+from relu2mip.deadline import expired
 from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.threads import one_thread
@@ -83,6 +85,8 @@ class AlphaCrown:
             for i in range(len(bounds.form.values)):
                 relaxed.tighten(i)
                 for units in _batches(relaxed, undecided(bounds.form, i, lower[i], upper[i]), i):
+                    if expired():
+                        break
                     _optimise(relaxed, ascent, i, units)
                 relaxed.relax(i)
         return replace(bounds, lower=tuple(lower), upper=tuple(upper))

@@ -1,12 +1,18 @@
-"""The default policy: as much tightening as pays for the size of the problem.
+"""The default policy: what pays for itself in the search that follows, and no more.
 
-1. `crown` over the whole horizon; with more than `DEEP` layers over the horizon, `crown(window=WINDOW)`, and nothing
-   more, since its time grows with the square of the depth and what is far back is forgotten by then.
-2. `split`, if cells of the free inputs can be enumerated (`VOLUME`) and more units are unstable than it leaves.
-3. Above `FEW` unstable units, a plan by sampling and polishing, from which the search starts, `cutoff` rounds inside
-   the budget, and `structure` for the units that are left. Below, branch and bound is faster than further bounds.
+1. `crown`, for at most half of the time that is left (`relu2mip.deadline`). With more than `DEEP` layers over the
+   horizon, `crown(window=WINDOW)`, and nothing more, since its time grows with the square of the depth and what is far
+   back is forgotten by then.
+2. Nothing more up to `FEW` unstable units, and up to `MANY` where step 4 is out of the question: search is as fast.
+3. A few samples and the root relaxation say how hard a search is to be expected (`relu2mip.bounds.difficulty`), and so
+   how many seconds it takes (`expected`). All that follows ends within a `SHARE` of the time that is left.
+4. `split`, if cells of the free inputs can be enumerated (`VOLUME`), for half of these seconds; for twice as many
+   where it is sure to end (`CELLS`).
+5. A search for a plan and rounds of `cutoff`, for a fifth of them, if more than `MANY` units are unstable still and
+   half of a round can be done.
 
-The thresholds are measured on the example models (docs/performance.md).
+What gains nothing then makes the whole little longer. Thresholds are measured on the problems of benchmarks/planning.py
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -17,16 +23,21 @@ from typing import ClassVar
 from relu2mip.bounds.bounds import BoundMethod, Bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
+from relu2mip.bounds.difficulty import gap
 from relu2mip.bounds.lp import described
 from relu2mip.bounds.split import Split
-from relu2mip.bounds.structure import Structure
+from relu2mip.deadline import limited, now, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
 DEEP = 120
 WINDOW = 24
-FEW = 60
+FEW, MANY = 50, 100
+SHARE = 0.2
+
+PROGRAM = 0.16
+"""Seconds that a linear program of `cutoff` takes, to those of `crown` over the whole horizon."""
 
 CELLS = 4096
 """Most cells of a round of `split`."""
@@ -37,7 +48,7 @@ VOLUME = 2**20
 
 @dataclass(frozen=True)
 class Auto:
-    """Choose by size. budget: seconds for cutoff rounds.  rounds: most of them.  seed: of the sampling.
+    """Choose by size and time. budget: seconds for all of it.  rounds: of cutoff, at most.  seed: of the sampling.
 
     Source: measured; the progression from cheap to dear methods is that of Tjeng, Xiao, Tedrake (ICLR 2019).
     """
@@ -54,21 +65,55 @@ class Auto:
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """See the module's text."""
-        depth = sum(isinstance(value, Relu | Max) for value in bounds.form.values)
-        bounds = _then(unrolled, bounds, Crown(WINDOW if depth > DEEP else 0))
-        bounds = replace(bounds, detail={"unstable": bounds.unstable})
-        if depth > DEEP:
+        share = SHARE * seconds_left()
+        with limited(self.budget):
+            deep = sum(isinstance(value, Relu | Max) for value in bounds.form.values) > DEEP
+            begun = now()
+            with limited(seconds_left() / 2):
+                bounds = _then(unrolled, bounds, Crown(WINDOW if deep else 0))
+            bounds = replace(bounds, detail={**bounds.detail, "unstable": bounds.unstable})
+            if deep:
+                return bounds
+            with limited(share):
+                return self._further(unrolled, bounds, now() - begun)
+
+    def _further(self, unrolled: Unrolled, bounds: Bounds, crown: float) -> Bounds:
+        """What comes after CROWN, which took so many seconds."""
+        from relu2mip.incumbent.find import find_plan
+        from relu2mip.incumbent.sample import Sampling, cross_entropy
+
+        volume = _volume(unrolled, bounds)
+        if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown > seconds_left():
             return bounds
-        split = Split(cells=CELLS, budget=self.budget, seed=self.seed)
-        if bounds.unstable > split.few and _volume(unrolled, bounds) <= VOLUME:
-            bounds = _then(unrolled, bounds, split)
-        if bounds.unstable > FEW:
-            bounds = _then(unrolled, bounds, Cutoff(rounds=self.rounds, budget=self.budget, seed=self.seed))
-            bounds = _then(unrolled, bounds, Structure(seed=self.seed))
+        box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in bounds.form.inputs.items()}
+        quick = Sampling(samples=128, elites=16, rounds=6, seed=self.seed)
+        known = cross_entropy(unrolled.objective(), box, quick)
+        known = bounds.plan if bounds.plan is not None and bounds.plan.better_than(known) else known
+        hardness = gap(unrolled, bounds, known, self.seed)
+        bounds = replace(bounds, detail={**bounds.detail, "gap": hardness})
+        share = 2.0 if volume <= CELLS else 0.5
+        left = min(share * expected(bounds.unstable, hardness), seconds_left())
+        if volume <= VOLUME and left > 3 * crown:
+            with_plan = replace(bounds, plan=known) if known.feasible else bounds
+            bounds = _then(unrolled, with_plan, Split(cells=CELLS, budget=left, seed=self.seed))
+        left = min(expected(bounds.unstable, hardness) / 5, seconds_left())
+        if bounds.unstable > MANY and left > bounds.unstable * PROGRAM * crown:
+            with limited(left):
+                plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known, seconds_left())
+                with_plan = replace(bounds, plan=plan) if plan.feasible else bounds
+                bounds = _then(unrolled, with_plan, Cutoff(rounds=self.rounds, budget=left, seed=self.seed))
         return bounds
 
     def __str__(self) -> str:
         return described(self.name, self, Auto())
+
+
+def expected(unstable: int, hardness: float) -> float:
+    """Seconds that a search over so many unstable units takes at least, by a fast solver on one core.
+
+    They double with every 20 units. Where the root is near a plan, fewer of the units count.
+    """
+    return float(0.3 * 2.0 ** min((unstable * min(1.0, hardness) ** 0.5 - 55) / 20, 100.0))
 
 
 def _then(unrolled: Unrolled, bounds: Bounds, method: BoundMethod) -> Bounds:

@@ -29,12 +29,19 @@ class Cells:
     def __len__(self) -> int:
         return len(self.low)
 
+    @property
+    def wide(self) -> bool:
+        """Whether any of them has an input with a width, that it could be cut across."""
+        return bool((self.high > self.low).any())
+
     def select(self, chosen: Mask | slice) -> Cells:
         """Some of them."""
         return Cells(self.low[chosen], self.high[chosen], self.levels)
 
     def halved(self, scores: Array) -> Cells:
         """Each cell as two, cut across the middle of the input with the best score; one without width stays whole."""
+        if not self.wide:
+            return self
         scores = np.where(self.high > self.low, scores, -1.0)
         inputs, wide = scores.argmax(axis=1), scores.max(axis=1, initial=-1.0) >= 0
         copies = np.where(wide, 2, 1)

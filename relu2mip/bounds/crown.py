@@ -10,7 +10,9 @@ member with the largest lower bound from below, and from above by the better of 
 
     max_i x_i  <=  L + sum_i (u_i - L) (x_i - l_i) / (u_i - l_i)   over members with u_i > L,     L = max_i l_i .
 
-What is left is linear in the inputs and is bounded over their box. Any alpha is sound and no rule is best everywhere,
+What is left is linear in the inputs and is bounded over their box. So is what is left of values not reached when time
+is up (`relu2mip.deadline`), over what is known of those: each value has an equal share of the time left, so that where
+there is little of it, passes over the whole horizon are shorter. Any alpha is sound and no rule is best everywhere,
 so each pass carries several at once (`SLOPES`) and keeps the best bound of each unit: the one of smaller area (1 where
 u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which
 interval propagation forgets. Both signs of all units of a value go through one pass; units that intervals prove stable
@@ -33,12 +35,16 @@ import scipy.sparse as sp
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.bounds import Bounds, intersect
 from relu2mip.bounds.ibp import propagate_value
+from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
 SLOPES = 4
 """How many choices of lower slopes a pass carries."""
+
+BATCH = 1 << 22
+"""About as many coefficients of one value are in a pass; more units of a value take more passes."""
 
 ROUNDING = 1e-12
 """Outward slack of a bound, relative to the sum of absolute values it was computed from."""
@@ -60,10 +66,14 @@ class Crown:
         """Interval propagation and backward substitution, value by value in topological order."""
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
-        for i in range(len(bounds.form.values)):
-            relaxed.tighten(i)
+        left = sum(isinstance(value, Affine) for value in bounds.form.values)
+        for i, value in enumerate(bounds.form.values):
+            with limited(seconds_left() / max(1, left)):
+                relaxed.tighten(i)
             relaxed.relax(i)
-        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)
+            left -= isinstance(value, Affine)
+        detail = {"unvisited": 2 * relaxed.unvisited} if relaxed.unvisited else {}
+        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance, detail)
 
     def __str__(self) -> str:
         return f"crown(window={self.window})" if self.window else self.name
@@ -72,7 +82,8 @@ class Crown:
 class Relaxation:
     """Linear relaxations of the nonlinear values met so far, and backward passes through them.
 
-    `lower` and `upper` are the lists that the caller tightens while it goes.
+    `lower` and `upper` are the lists that the caller tightens while it goes. unvisited: units worth a pass that got
+    none before time was up.
     """
 
     def __init__(self, form: NormalForm, lower: list[Array], upper: list[Array], window: int = 0) -> None:
@@ -82,14 +93,21 @@ class Relaxation:
         self.depth = np.cumsum(nonlinear)
         self.first_reader = [min(readers, default=len(form.values)) for readers in form.readers]
         self.magnitudes: dict[int, Matrix] = {}
+        self.unvisited = 0
+        widest = max(value.size for value in form.values)
+        self._most = max(1, BATCH // (2 * SLOPES * widest))
 
     def tighten(self, i: int) -> None:
         """Intersect what is known of value i with its interval and, where worth it, with a backward pass."""
         box = propagate_value(self.form, i, self.lower, self.upper, self.magnitudes)
         self.lower[i], self.upper[i] = intersect(self.form, i, (self.lower[i], self.upper[i]), box)
         units = undecided(self.form, i, self.lower[i], self.upper[i])
-        if units.size:
-            self.narrow(i, units, *self.bound(i, units))
+        for at in range(0, units.size, self._most):
+            if expired():
+                self.unvisited += units.size - at
+                break
+            part = units[at : at + self._most]
+            self.narrow(i, part, *self.bound(i, part))
 
     def narrow(self, i: int, units: Index, lower: Array, upper: Array) -> None:
         """Intersect what is known of some units of value i with new bounds; raises `CrossedBounds`."""
@@ -115,7 +133,8 @@ class Relaxation:
         """Lower bounds of sum_k C_k @ value_k, one a row, for coefficients C_k (rows, size_k) of values up to start.
 
         `slopes` gives the lower slopes of each nonlinear value, (rows, inputs). Without it, the rows come in `SLOPES`
-        equal blocks, each of which uses one choice of them.
+        equal blocks, each of which uses one choice of them. Where time is up, the terms met last are bounded over
+        boxes.
         """
         form = self.form
         rows = next(iter(terms.values())).shape[0]
@@ -128,7 +147,7 @@ class Relaxation:
             value = form.values[j]
             if isinstance(value, Input):
                 continue
-            if self.depth[j] < stop:
+            if self.depth[j] < stop or expired():
                 break
             if isinstance(value, Affine):
                 if value.kept and j < start:

@@ -17,13 +17,14 @@ NLPs and MINLPs with applications in process design" (1995), with linear program
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from relu2mip.bounds.bounds import Bounds
+from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.lp import Lp, described, tighten_lp
+from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.sample import Sampling
 from relu2mip.normal_form.unrolled import Unrolled
@@ -59,19 +60,24 @@ class Cutoff:
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """See the module's text."""
+        boxes = Ibp().tighten(unrolled, bounds)
+        with limited(self.budget):
+            return self._rounds(unrolled, replace(bounds, lower=boxes.lower, upper=boxes.upper))
+
+    def _rounds(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         # Looking for plans reads bounds, so this package cannot import it first.
         from relu2mip.incumbent.find import find_plan
 
-        begun = time.perf_counter()
         sampling = Sampling(seed=self.seed)
-        plan = find_plan(unrolled, bounds, sampling, bounds.plan)
-        counts: Counter[str] = Counter(plan=int(plan.feasible), rounds=0)
-        if not plan.feasible:
+        plan = bounds.plan
+        if not expired() and (plan is None or not plan.feasible):
+            plan = find_plan(unrolled, bounds, sampling, plan, seconds_left())
+        counts: Counter[str] = Counter(plan=int(plan is not None and plan.feasible), rounds=0)
+        if plan is None or not plan.feasible:
             log.info("cutoff: no feasible plan was found; the bounds stay as they were")
             return replace(bounds, detail=dict(counts))
         for _ in range(self.rounds):
-            left = self.budget - (time.perf_counter() - begun)
-            if left <= 0:
+            if (left := seconds_left()) <= 0:
                 break
             limit = plan.cost + SLACK * max(1.0, abs(plan.cost))
             options = Lp(scope="full", budget=left, rounds=1, tolerance=self.tolerance)
@@ -84,9 +90,9 @@ class Cutoff:
             counts["rounds"] += 1
             counts.update({key: value for key, value in tighter.detail.items() if key != "rounds"})
             before, bounds = bounds.unstable, tighter
-            if bounds.unstable > (1 - self.least) * before:
+            if bounds.unstable > (1 - self.least) * before or expired():
                 break
-            plan = find_plan(unrolled, bounds, sampling, plan)
+            plan = find_plan(unrolled, bounds, sampling, plan, seconds_left())
         return replace(bounds, detail=dict(counts), plan=plan)
 
     def __str__(self) -> str:

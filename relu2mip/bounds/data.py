@@ -2,13 +2,15 @@
 
 The choice of Liu et al., "Model-Based Control with Sparse Neural Dynamics" (NeurIPS 2023): a plan should stay where
 the model has seen data, and there the pre-activations stay inside what the data showed. Nothing proves that they do:
-the bounds may cut off the optimum, so they are marked unsound and every answer that rests on them says so.
+the bounds may cut off the optimum, so they are marked unsound and every answer that rests on them says so. Half of the
+data would say less than all of them: where time is up before the last sample, the bounds stay as they were.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,9 +18,15 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.bounds.bounds import Bounds, intersect
+from relu2mip.deadline import expired
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
-from relu2mip.normal_form import Affine, Max, Relu
+from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+
+log = logging.getLogger(__name__)
+
+BATCH = 4096
+"""Samples evaluated at once."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +52,10 @@ class Data:
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """Intersect the bounds of every unit inside a step with those seen in the data; states and controls stay."""
-        values = unrolled.step.evaluate_all(unrolled.step_inputs(self._load()))
-        boxes: dict[int, tuple[Array, Array]] = {}
-        for j, batch in enumerate(values):
-            if isinstance(unrolled.step.values[j], Affine | Relu | Max):
-                low, high = batch.min(axis=0), batch.max(axis=0)
-                room = self.margin * (high - low)
-                boxes[j] = low - room, high + room
+        boxes = self._seen(unrolled.step, unrolled.step_inputs(self._load()))
+        if boxes is None:
+            log.warning("data: time is up before all samples were seen; the bounds stay as they were")
+            return replace(bounds, detail={"complete": 0})
         lower, upper = list(bounds.lower), list(bounds.upper)
         for i, j in unrolled.step_value.items():
             if j in boxes and i not in unrolled.domain:
@@ -59,6 +64,21 @@ class Data:
                 except CrossedBounds as error:
                     raise InvalidProblem(f"the data never reach where the sets are: {error}") from error
         return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)
+
+    def _seen(self, step: NormalForm, inputs: Mapping[str, Array]) -> dict[int, tuple[Array, Array]] | None:
+        """The widened range of each value of a step that is no input; None where time is up before the last sample."""
+        count = max(np.shape(x)[0] for x in inputs.values())
+        ranges: dict[int, tuple[Array, Array]] = {}
+        for at in range(0, count, BATCH):
+            if expired():
+                return None
+            values = step.evaluate_all({name: np.asarray(x)[at : at + BATCH] for name, x in inputs.items()})
+            for j, batch in enumerate(values):
+                if isinstance(step.values[j], Affine | Relu | Max):
+                    low, high = ranges.get(j, (np.inf, -np.inf))
+                    ranges[j] = np.minimum(low, batch.min(axis=0)), np.maximum(high, batch.max(axis=0))
+        rooms = {j: self.margin * (high - low) for j, (low, high) in ranges.items()}
+        return {j: (low - rooms[j], high + rooms[j]) for j, (low, high) in ranges.items()}
 
     def _load(self) -> Mapping[str, Array]:
         if self.samples is not None:

@@ -34,6 +34,7 @@ from relu2mip.bounds.relaxed_model import Prefix, relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep, Targets
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
+from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption, SolverFailure
 from relu2mip.formulations import Triangle
 from relu2mip.mip import MipModel
@@ -92,7 +93,7 @@ def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | 
     tally = Tally(options.budget, options.count)
     rules = Rules(options.tolerance, options.goal)
     full = options.scope == "full"
-    with _workers(options.processes) as executor:
+    with limited(options.budget), _workers(options.processes) as executor:
         layers = _Layers(unrolled, cutoff, full, rules, tally, executor, options.processes)
         tight = rounds(unrolled, bounds, layers.visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
@@ -119,8 +120,8 @@ class _Layers:
 
     def visit(
         self, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, units: Index
-    ) -> tuple[Array, Array]:
-        """Bounds of some units of value i."""
+    ) -> tuple[Array, Array] | None:
+        """Bounds of some units of value i; None where writing the program took what was left of the time."""
         first = form is not self.form
         if first or self.full:
             self.relaxed = relaxed_model(self.unrolled, form, lower, upper, lambda _: TRIANGLE, self.cutoff)
@@ -129,6 +130,9 @@ class _Layers:
         elif self.basis.rows.size != self.relaxed.model.rows:
             self.basis = self.relaxed.start
         model, columns, rows = self.relaxed.part(None) if self.full else self.prefix.part(i, lower, upper)
+        if self.tally.spent:
+            self.tally.counts["unvisited"] += 2 * units.size
+            return None
         start = Basis(self.basis.columns[columns], self.basis.rows[rows])
         chosen = targets(form, i, units, np.searchsorted(columns, self.relaxed.columns[i]), lower, upper)
         try:
@@ -194,6 +198,7 @@ def sweep(lp: PersistentLp, model: MipModel, chosen: Targets, rules: Rules, tall
             visits.record(k, side, bound)
         if not np.isfinite(bound):
             tally.counts["failures"] += 1
+            tally.counts["stopped"] += vertex.outcome is Outcome.STOPPED
             log.info("lp: a solve ended %s without a bound; the earlier one stays", vertex.outcome.value)
     return visits.lower, visits.upper
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
@@ -29,6 +30,7 @@ from relu2mip.bounds.relaxed_model import relaxed_model
 from relu2mip.bounds.sweep import SIGNS, Rules, Sweep
 from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
+from relu2mip.deadline import limited
 from relu2mip.errors import InvalidOption, SolverFailure
 from relu2mip.formulations import BigM, Formulation, Triangle
 from relu2mip.mip import Expression, MipModel, ModelBuilder
@@ -111,6 +113,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
                 visits.attain(point)
             if not np.isfinite(bound):
                 tally.counts["failures"] += 1
+                tally.counts["stopped"] += program.stopped
                 log.info("mip: a program of %s gave no bound; the earlier one stays", form.values[i].place.prefix)
             elif bound - room[k] > (SIGNS[side] * reached[:, k]).min(initial=np.inf):
                 tally.counts["failures"] += 1
@@ -119,28 +122,31 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
                 visits.record(k, side, bound - room[k])
         return visits.lower, visits.upper
 
-    tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
+    with limited(options.budget):
+        tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
     return replace(tight, limit=cutoff)
 
 
 class IntegerProgram:
-    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place."""
+    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place.
+
+    stopped: by time, when last solved.
+    """
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsVarType
+        from highspy import HighsVarType
 
         self.units = Units.of(model)
         lp = highs_lp(rescaled(model, self.units))
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
+        self.highs = highs_process.silent()
         self.highs.setOptionValue("mip_feasibility_tolerance", TOLERANCE)
         self.highs.setOptionValue("primal_feasibility_tolerance", TOLERANCE)
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
-        self.columns = model.columns
+        self.columns, self.stopped = model.columns, False
 
     def minimise(self, column: int, sign: float, seconds: float) -> tuple[float, Array | None]:
         """HiGHS's dual bound of sign * x[column] within `seconds` (-inf where it has none), and a feasible point."""
@@ -150,8 +156,9 @@ class IntegerProgram:
         highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
         highs.clearSolver()
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs.run()
+        highs_process.run(highs)
         status, info = highs.getModelStatus().name, highs.getInfo()
+        self.stopped = status == "kTimeLimit"
         if status not in {"kOptimal", "kTimeLimit"}:
             return -np.inf, None
         found = info.primal_solution_status == FEASIBLE

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
+from relu2mip.deadline import now
 from relu2mip.errors import SolverFailure
 from relu2mip.mip import MipModel
 
@@ -21,10 +23,8 @@ PRIMAL, DUAL = 4, 1
 """HiGHS's numbers of its simplex methods."""
 
 OPTIONS: dict[str, bool | int | str] = {
-    "output_flag": False,
     "presolve": "off",
     "solver": "simplex",
-    "threads": 1,
     "simplex_scale_strategy": 0,
 }
 """Presolve and scaling cost more than they save on programs that start next to their optimum."""
@@ -83,9 +83,7 @@ class PersistentLp:
     """See the module's text. `model`'s integrality is ignored."""
 
     def __init__(self) -> None:
-        from highspy import Highs
-
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
+        self.highs = highs_process.silent()
         for option, value in OPTIONS.items():
             self.highs.setOptionValue(option, value)
         self.cost: Index = np.zeros(0, dtype=np.int32)
@@ -106,10 +104,11 @@ class PersistentLp:
             if best != len(self.vertices) - 1:
                 self.highs.setBasis(self.vertices[best][1])
         self._objective(column, sign)
+        begun = now()
         vertex = self._solve(PRIMAL, seconds)
         if vertex.outcome is Outcome.FAILED or (vertex.outcome is Outcome.INFEASIBLE and vertex.ray is None):
             self.highs.clearSolver()
-            vertex = self._solve(DUAL, seconds)
+            vertex = self._solve(DUAL, seconds - (now() - begun))
         if vertex.point is not None:
             self.vertices = [*self.vertices[1 - KEPT :], (vertex.point, self.highs.getBasis())]
         return vertex
@@ -139,7 +138,7 @@ class PersistentLp:
         highs.setOptionValue("simplex_strategy", strategy)
         # HiGHS measures its limit on a clock that runs on from solve to solve.
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs.run()
+        highs_process.run(highs)
         status, info, found = highs.getModelStatus().name, highs.getInfo(), highs.getSolution()
         iterations = max(0, info.simplex_iteration_count)
         duals = np.array(found.row_dual) if found.dual_valid else None

@@ -2,7 +2,8 @@
 
 A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to
 the range of each slope. Each row keeps its best iterate; when it stops improving it returns there and halves its steps,
-and when its steps are small it leaves the batch.
+and when its steps are small it leaves the batch. All end where the time that is left covers no further step and the
+pass that makes a bound of the slopes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor  # noqa: TID253
 
 from relu2mip.arrays import Array, Index, Matrix
 from relu2mip.bounds.crown import Relaxation
+from relu2mip.deadline import now, seconds_left
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Affine, Input, Max, Relu
 
@@ -73,6 +75,7 @@ class SlopeAscent:
         mean, square = torch.zeros_like(slopes), torch.zeros_like(slopes)
         stale, rate = rows.new_zeros(count), rows.new_full((count,), self.options.learning_rate)
         for step in range(1, self.options.iterations + 2):
+            begun = now()
             slopes.requires_grad_(True)
             bound = self._minimum(start, rows, self._weights(slopes, layout))
             (gradient,) = torch.autograd.grad(bound.sum(), slopes)
@@ -81,7 +84,7 @@ class SlopeAscent:
             better = bound > before
             best[live] = torch.maximum(bound, before)
             found[live] = torch.where(better[:, None], slopes, found[live])
-            if step > self.options.iterations:
+            if step > self.options.iterations or seconds_left() <= 2 * (now() - begun):
                 break
             gained = bound > before + GAIN * before.abs()
             stale = torch.where(gained, 0.0, stale + 1)

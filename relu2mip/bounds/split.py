@@ -8,9 +8,9 @@ enough leaves hardly any unit undecided. So
             (`relu2mip.bounds.minorant`), and cut the others down to where it need not be;
             halve each cell across the input that spreads undecided units most,
 
-until few units are undecided over all cells together, the cells outgrow their limit, or time is up. Every plan of cost
-at most U lies in a cell that is left, so the hull of a unit's intervals over them bounds it; with U as the cutoff that
-holds for those plans alone (`Provenance.cutoff`). Better plans met in the cells lower U.
+until few units are undecided over all cells together, no cell has a width, the cells outgrow their limit, or time is
+up. Every plan of cost at most U lies in a cell that is left, so the hull of a unit's intervals over them bounds it;
+with U as the cutoff that holds for those plans alone (`Provenance.cutoff`). Better plans met in the cells lower U.
 
 The number of cells grows exponentially with the free inputs: good for up to about six of them (or as many discrete ones
 as have some thousand combinations), where it often leaves next to no search to the solver; hopeless for many.
@@ -23,7 +23,6 @@ Source: Wang, Pei, Whitehouse, Yang, Jana, "Formal Security Analysis of Neural N
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -39,6 +38,7 @@ from relu2mip.bounds.lp import described
 from relu2mip.bounds.minorant import Linear, Minorant
 from relu2mip.bounds.walk import returned
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
+from relu2mip.deadline import expired, limited, now, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.plan import FEASIBLE, Plan
 from relu2mip.normal_form.unrolled import Unrolled
@@ -78,14 +78,23 @@ class Split:
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         """See the module's text. Raises `CrossedBounds` where no cell keeps all sets."""
+        with limited(self.budget):
+            return self._tighten(unrolled, bounds)
+
+    def _tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         from relu2mip.incumbent.find import find_plan
         from relu2mip.incumbent.sample import Sampling
 
-        begun = time.perf_counter()
-        known, bounds = bounds.plan, Crown().tighten(unrolled, bounds)
-        plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known) if self.cutoff else None
+        begun, known = now(), bounds.plan
+        bounds = Crown().tighten(unrolled, bounds)
+        if expired():
+            return replace(bounds, detail={"cells": 0, "open": 0, "plan": 0})
+        carrying, plan = now() - begun, known if self.cutoff else None
+        if self.cutoff and (known is None or not known.feasible):
+            plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known, seconds_left())
         search = _Search(unrolled, bounds, plan if plan is not None and plan.feasible else None)
-        hull = search.run(self, begun + self.budget)
+        with limited(seconds_left() - carrying):
+            hull = search.run(self)
         detail = {"cells": search.visited, "open": search.open, "plan": int(search.plan is not None)}
         if hull is None:
             return replace(bounds, detail=detail, plan=search.plan)
@@ -118,7 +127,7 @@ class _Search:
             return np.inf
         return self.plan.cost + SLACK * max(1.0, abs(self.plan.cost))
 
-    def run(self, options: Split, deadline: float) -> Hull | None:
+    def run(self, options: Split) -> Hull | None:
         """The hull over the cells that are left after the last whole round; None without one.
 
         Raises `CrossedBounds` where none is left and no plan says that one should be.
@@ -128,29 +137,30 @@ class _Search:
         cells = Cells.of(*self.propagation.box, levels)
         hull, history = None, [(np.inf, -np.inf)]
         while len(cells) <= options.cells and not _stalled(history):
-            found = self._round(cells, deadline)
+            found = self._round(cells)
             if found is None:
                 break
             if not self.open:
                 self._contradict()
                 return None
+            last = not cells.wide
             hull, cells = found, self.halves
             undecided = hull.undecided(self.propagation.form)
             log.info("split: %d cells, %d units undecided, objective from %g", self.open, undecided, hull.least)
             history.append((undecided, hull.least))
-            if undecided <= options.few:
+            if undecided <= options.few or last:
                 break
         return hull
 
-    def _round(self, cells: Cells, deadline: float) -> Hull | None:
+    def _round(self, cells: Cells) -> Hull | None:
         """Judge every cell; the hull of those that stay open, whose `halves` come next. None if time is up."""
         hull, halves, known = Hull(self.propagation.form), [cells.select(slice(0))], self.plan
         at, opened = 0, 0
         while at < len(cells):
-            if time.perf_counter() > deadline:
-                return None
             batch = cells.select(slice(at, at + self.batch))
             boxes = self.propagation.run(batch.low, batch.high)
+            if boxes is None:
+                return None
             below = self.minorant.below(boxes)
             self._try(batch, below)
             kept = ~self._excluded(boxes) & (below.least <= self.limit)
@@ -192,7 +202,7 @@ class _Search:
         if self.plan is None or known is None or self.plan is known:
             return
         if known.cost - self.plan.cost > BETTER * max(1.0, abs(known.cost)):
-            self.plan = improve(self.unrolled, self.bounds, self.plan)
+            self.plan = improve(self.unrolled, self.bounds, self.plan, seconds_left())
 
     def _contradict(self) -> None:
         if self.plan is None:

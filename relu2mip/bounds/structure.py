@@ -25,14 +25,20 @@ import numpy as np
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import SLOPES, Relaxation
+from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import described
+from relu2mip.deadline import expired
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Values of lambda tried, times the ratio of the widths of the two pre-activations."""
+
+
+BATCH = 256
+"""Samples evaluated at once."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +59,9 @@ class Structure:
             raise InvalidOption("structure: samples and pairs must be at least 1, seed at least 0")
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
-        """The same bounds, with implications."""
-        form = bounds.form
+        """The same bounds, with the implications found by the time that time is up."""
+        form, boxes = bounds.form, Ibp().tighten(unrolled, bounds)
+        bounds = replace(bounds, lower=boxes.lower, upper=boxes.upper)
         values = self._sample(bounds)
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(form, lower, upper)
@@ -62,6 +69,8 @@ class Structure:
         tried = 0
         before: int | None = None
         for i, value in enumerate(form.values):
+            if expired():
+                break
             if isinstance(value, Relu) and isinstance(form.values[value.input], Affine):
                 for other in (i, before):
                     if other is not None and values[i].shape[0]:
@@ -88,12 +97,19 @@ class Structure:
             corner = np.where(rng.random(x.shape) < 0.5, bounds.lower[i], bounds.upper[i])
             x[::2] = corner[::2]
             inputs[name] = x
-        values = form.evaluate_all(inputs)
-        inside = np.ones(self.samples, dtype=bool)
-        for x, low, high in zip(values, bounds.lower, bounds.upper, strict=True):
-            slack = 1e-6 * np.maximum(1.0, high - low)
-            inside &= ((x >= low - slack) & (x <= high + slack)).all(axis=1)
-        return [np.broadcast_to(x, (self.samples, x.shape[1]))[inside] for x in values]
+        parts = [[np.zeros((0, low.size))] for low in bounds.lower]
+        for at in range(0, self.samples, BATCH):
+            if expired():
+                break
+            values = form.evaluate_all({name: x[at : at + BATCH] for name, x in inputs.items()})
+            count = min(BATCH, self.samples - at)
+            inside = np.ones(count, dtype=bool)
+            for x, low, high in zip(values, bounds.lower, bounds.upper, strict=True):
+                slack = 1e-6 * np.maximum(1.0, high - low)
+                inside &= ((x >= low - slack) & (x <= high + slack)).all(axis=1)
+            for part, x in zip(parts, values, strict=True):
+                part.append(np.broadcast_to(x, (count, x.shape[1]))[inside])
+        return [np.concatenate(part) for part in parts]
 
     def _pairs(
         self, relaxed: Relaxation, bounds: Bounds, values: list[Array], first: int, second: int
@@ -141,7 +157,7 @@ class Structure:
         size1, size2 = bounds.lower[k1].size, bounds.lower[k2].size
         for share in SHARES:
             left = np.flatnonzero(~holds)
-            if not left.size:
+            if not left.size or expired():
                 break
             rows = np.arange(left.size)
             c1, c2 = np.zeros((left.size, size1)), np.zeros((left.size, size2))

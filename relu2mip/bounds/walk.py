@@ -18,6 +18,7 @@ from relu2mip.bounds.bounds import Bounds, intersect
 from relu2mip.bounds.crown import Crown, Relaxation, undecided
 from relu2mip.bounds.sweep import Targets
 from relu2mip.bounds.tally import Tally
+from relu2mip.deadline import now
 from relu2mip.normal_form import Affine, Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import specialise
@@ -55,8 +56,15 @@ def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: 
 def rounds(
     unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, most: int, tolerance: float, tally: Tally
 ) -> Bounds:
-    """At most `most` walks, until the budget is spent or one moves no side by more than `tolerance` of its width."""
+    """At most `most` walks, until the budget is spent or one moves no side by more than `tolerance` of its width.
+
+    Programs end early enough for two passes of CROWN, the one of the walk and the one that carries its results on.
+    """
+    begun = now()
     given, bounds = bounds, Crown().tighten(unrolled, bounds)
+    tally.reserve = 2 * (now() - begun)
+    if tally.spent:
+        most, tally.counts["unvisited"] = 0, 2 * bounds.unstable
     for _ in range(most):
         before, bounds = bounds, walk(unrolled, bounds, visit, inputs, tally)
         if tally.spent or not _moved(before, bounds, tolerance):

@@ -25,6 +25,7 @@ import numpy as np
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.bounds import CROSSING, Bounds
 from relu2mip.bounds.crown import ROUNDING
+from relu2mip.deadline import expired
 from relu2mip.normal_form import Affine, Input, Max, Relu
 
 RESTART = 0.75
@@ -94,10 +95,12 @@ class Propagation:
             batch[name][:, units] = free[:, where]
         return batch
 
-    def run(self, low: Array, high: Array) -> Zonotopes:
-        """Propagate the cells [low, high], (B, d) each."""
+    def run(self, low: Array, high: Array) -> Zonotopes | None:
+        """Propagate the cells [low, high], (B, d) each; None where time is up before the last value."""
         state = _Pass(*low.shape)
         for i, value in enumerate(self.form.values):
+            if expired():
+                return None
             known = np.tile(self.lower[i], (len(low), 1)), np.tile(self.upper[i], (len(low), 1))
             match value:
                 case Input():
@@ -234,5 +237,5 @@ def _times(matrix: Matrix, batch: Array) -> Array:
     if isinstance(matrix, np.ndarray):
         return np.asarray(np.matmul(matrix, batch))
     count, size, width = batch.shape
-    product = matrix @ batch.transpose(1, 0, 2).reshape(size, -1)
-    return np.ascontiguousarray(product.reshape(-1, count, width).transpose(1, 0, 2))
+    product = matrix @ batch.transpose(1, 0, 2).reshape(size, count * width)
+    return np.ascontiguousarray(product.reshape(matrix.shape[0], count, width).transpose(1, 0, 2))

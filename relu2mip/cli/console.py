@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -57,20 +56,6 @@ def progress(text: str) -> Iterator[None]:
     console = _console(stderr=True)
     with console.status(text) if console.is_terminal else contextlib.nullcontext():
         yield
-
-
-@contextlib.contextmanager
-def prints_to_stderr() -> Iterator[None]:
-    """Send everything printed inside the block to standard error, what a solver's library prints itself included."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        os.dup2(2, 1)
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], left: Sequence[str] = ()) -> Table:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
-from relu2mip.cli.console import message, prints_to_stderr, show, show_json
+from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
+from relu2mip.standard_output import to_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -118,7 +119,7 @@ def solved(
 
     options = options or {}
     log = options.get("log", problem.options.get("log", False))
-    with watching("solving", quiet=bool(log)), prints_to_stderr():
+    with watching("solving", quiet=bool(log)), to_stderr():
         return solve_problem(problem, backend, bounds, formulation, **options)
 
 

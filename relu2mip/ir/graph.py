@@ -126,8 +126,10 @@ class Graph:
     def evaluate_flat(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Every tensor of the graph, as (B, size) arrays, for inputs of that form."""
         values = dict(inputs)
+        batch = max((len(x) for x in inputs.values()), default=1)
         for node in self.nodes:
-            values[node.name] = node.op.evaluate(*(values[name] for name in node.inputs))
+            value = node.op.evaluate(*(values[name] for name in node.inputs))
+            values[node.name] = value if node.inputs else np.broadcast_to(value, (batch, value.shape[1]))
         return values
 
     def _arguments(

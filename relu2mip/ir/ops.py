@@ -91,11 +91,13 @@ class Rearrange(Op):
         return result
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
-        sizes = [form.size(i) for i in inputs]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
+        sizes = np.array([form.size(i) for i in inputs])
+        ends = np.cumsum(sizes)
+        order = np.argsort(self.index, kind="stable")
+        cuts = np.searchsorted(self.index[order], [0, *ends])
         matrices = tuple(
-            selection(np.where((self.index >= a) & (self.index < b), self.index - a, -1), b - a)
-            for a, b in pairwise(starts)
+            _chosen(order[a:b], self.index[order[a:b]] - (end - size), (self.index.size, size))
+            for (a, b), end, size in zip(pairwise(cuts), ends.tolist(), sizes.tolist(), strict=True)
         )
         bias = np.zeros(self.index.size) if self.fill is None else np.where(self.index >= 0, 0.0, self.fill)
         return form.affine(inputs, matrices, bias)
@@ -288,6 +290,14 @@ class GroupMin(Op):
 
     def lower(self, form: FormBuilder, *inputs: int) -> int:
         return _lower_groups(form, inputs[0], self.members, self.starts, -1.0)
+
+
+def _chosen(rows: Index, columns: Index, shape: tuple[int, int]) -> Any:
+    """The matrix with ones at these places, at most one a row."""
+    chosen = np.argsort(rows, kind="stable")
+    starts = np.zeros(shape[0] + 1, dtype=np.intp)
+    starts[rows + 1] = 1
+    return sp.csr_array((np.ones(rows.size), columns[chosen], np.cumsum(starts)), shape=shape)
 
 
 def _same_batch(inputs: Sequence[Array]) -> list[Array]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array
 from relu2mip.deadline import at_most
 from relu2mip.errors import SolverFailure
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 3
 """Rounds that may move the bound too little together; cuts often do so one after the other before they take hold."""
 
+ENDS = {"kInfeasible", "kUnbounded", "kUnboundedOrInfeasible", "kTimeLimit"}
+"""How HiGHS may end a linear program without an optimum; anything else is a failure."""
+
 BINDING = 1e-6
 """Largest slack of a cut that binds."""
 
@@ -39,6 +43,8 @@ class RootCuts:
     """What the rounds did: cuts found and kept, and the bound of the relaxation before and after them.
 
     The bounds are those of the minimised objective; infinite where the relaxation is infeasible or unbounded.
+    failures: of the linear programs, one before the rounds and one in each, those that HiGHS did not solve for another
+    reason than time.
     """
 
     rounds: int
@@ -47,6 +53,7 @@ class RootCuts:
     before: float
     after: float
     seconds: float
+    failures: int = 0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> RootCuts | None:
@@ -55,6 +62,11 @@ class RootCuts:
             return None
         finite: dict[str, Any] = {key: -np.inf if value is None else value for key, value in data.items()}
         return cls(**finite)
+
+    @property
+    def programs(self) -> int:
+        """Linear programs run."""
+        return 1 + self.rounds
 
     def __str__(self) -> str:
         moved = f"root bound {self.before:.6g} to {self.after:.6g} (minimising)"
@@ -85,7 +97,8 @@ def with_root_cuts(model: MipModel) -> tuple[MipModel, RootCuts | None]:
     if x is not None:
         relaxation.drop_slack(x)
     seconds = time.perf_counter() - begun
-    report = RootCuts(len(history) - 1, found, len(relaxation.cuts), before, max(history), seconds)
+    counts = len(history) - 1, found, len(relaxation.cuts)
+    report = RootCuts(*counts, before, max(history), seconds, relaxation.failures)
     log.info("%s", report)
     return relaxation.strengthened(model), report
 
@@ -120,12 +133,11 @@ class _Relaxation:
     """A linear program inside HiGHS, and the cuts that were added to it, each with its round."""
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import Highs, HighsLp, MatrixFormat
+        from highspy import HighsLp, MatrixFormat
 
         self.model, self.cuts, self.rounds = model, joined([], model.columns), np.zeros(0, dtype=np.intp)
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
-        self.highs.setOptionValue("output_flag", False)
-        self.highs.setOptionValue("threads", 1)
+        self.failures = 0
+        self.highs = highs_process.silent()
         lp = HighsLp()
         lp.num_col_, lp.num_row_, lp.offset_ = model.columns, model.rows, model.offset
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
@@ -140,10 +152,11 @@ class _Relaxation:
         """A vertex and its objective: inf where there is no point, -inf where nothing is proven."""
         # HiGHS measures its limit on a clock that runs on from solve to solve.
         self.highs.setOptionValue("time_limit", self.highs.getRunTime() + max(seconds, 1e-3))
-        self.highs.run()
+        highs_process.run(self.highs)
         status = self.highs.getModelStatus().name
         if status == "kOptimal":
             return np.array(self.highs.getSolution().col_value), self.highs.getInfo().objective_function_value
+        self.failures += status not in ENDS
         log.info("cut rounds end: the linear relaxation is %s", status)
         return None, np.inf if status == "kInfeasible" else -np.inf
 

@@ -23,8 +23,7 @@ class Heuristic(Protocol):
     """Finds points of a model, and better ones than a search has; either may take about `seconds`.
 
     The model is the one that holds this heuristic, maybe with columns and rows that a rewriting added behind its own. A
-    search may be running in this process, so solves that a heuristic makes with HiGHS leave `threads` at 0: another
-    number would end the pool of threads that the search lives on.
+    search may be running in this thread; solves that a heuristic makes with HiGHS join its pool (`highs_process`).
     """
 
     def find(self, model: MipModel, seconds: float) -> Array | None:

@@ -45,6 +45,9 @@ ABSOLUTE_GAP = 1e-9
 EXACT = 1e-9
 INTEGRAL = 1e-5
 LINEAR_ROUNDS = 20
+SMALLEST = 1e-12
+"""A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients too large."""
+
 ROW_TOLERANCE = 2e-6
 """Twice what solvers leave unsatisfied of a row: cuts that are wrong by less may be there already."""
 
@@ -216,7 +219,7 @@ class _Squares:
                 f"{model.upper[column]:g}]; tangent cuts need finite bounds: bound it, or use a backend that takes a "
                 f"{Capability.QUADRATIC} ({able([Capability.QUADRATIC])})"
             )
-        scale = np.where(largest > 0, largest**2, 1.0)
+        scale = np.where(largest > SMALLEST, largest**2, 1.0)
         return cls(columns, model.integer[columns], scale, model.columns)
 
     def relaxation(self, model: MipModel) -> MipModel:

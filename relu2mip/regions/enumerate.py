@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -75,9 +76,7 @@ def enumerate_regions(step: Step, limit: int = 64) -> list[Region]:
     """
     if _sampled(step) > limit:
         raise _too_many(step, limit)
-    search = _Search(step, limit)
-    search.value(len(step.inputs), search.start)
-    return sorted(search.found, key=lambda region: region.pattern)
+    return sorted(_Search(step, limit).run(), key=lambda region: region.pattern)
 
 
 def _too_many(step: Step, limit: int) -> TooManyRegions:
@@ -116,7 +115,10 @@ class _Points:
 
 
 class _Search:
-    """The depth-first search, over t in [-1, 1]^n with v = middle + half t for the inputs that are not fixed."""
+    """The depth-first search, over t in [-1, 1]^n with v = middle + half t for the inputs that are not fixed.
+
+    What is left to do is a stack of `tasks`, the last one first: steps of any depth fit.
+    """
 
     def __init__(self, step: Step, limit: int) -> None:
         self.step, self.limit = step, limit
@@ -129,13 +131,21 @@ class _Search:
         self.pattern: list[int] = []
         self.sides: list[tuple[Array, Array]] = []
         self.found: list[Region] = []
+        self.tasks: list[Callable[[], None]] = []
         at = 0
         for value in step.form.values[: len(step.inputs)]:
             rows = np.arange(at, at + value.size)
             at += value.size
             self.maps.append((np.diag(self.half)[rows][:, self.free], self.middle[rows]))
 
-    def value(self, i: int, points: _Points) -> None:
+    def run(self) -> list[Region]:
+        """All regions."""
+        self._value(len(self.step.inputs), self.start)
+        while self.tasks:
+            self.tasks.pop()()
+        return self.found
+
+    def _value(self, i: int, points: _Points) -> None:
         """Go on with value i of the step, every one before it being affine."""
         if i == len(self.step.form.values):
             self._bounded(list(self.step.results), points, self._leaf)
@@ -148,7 +158,7 @@ class _Search:
                     weights += matrix @ self.maps[k][0]
                     constant += matrix @ self.maps[k][1]
                 self._set(i, weights, constant)
-                self.value(i + 1, points)
+                self.tasks.append(lambda: self._value(i + 1, points))
             case Relu():
                 self._bounded([value.input], points, lambda p: self._relu(i, value, 0, p))
             case Max():
@@ -165,30 +175,36 @@ class _Search:
         if unit == value.size:
             active = np.array(self.pattern[len(self.pattern) - value.size :], dtype=float)
             self._set(i, active[:, None] * weights, active * constant)
-            self.value(i + 1, points)
+            self.tasks.append(lambda: self._value(i + 1, points))
             return
         width = self._width(value.input)[[unit]]
-        for phase in (0, 1):
-            sign = -1.0 if phase else 1.0
+
+        def phase(active: int) -> None:
+            sign = -1.0 if active else 1.0
             side = sign * weights[[unit]], sign * constant[[unit]]
-            tie = np.array([phase == 1])
-            self._branch(phase, *side, width, tie, points, lambda p: self._relu(i, value, unit + 1, p))
+            tie = np.array([active == 1])
+            self._branch(active, *side, width, tie, points, lambda p: self._relu(i, value, unit + 1, p))
+
+        self.tasks += [partial(phase, 1), partial(phase, 0)]
 
     def _max(self, i: int, value: Max, group: int, points: _Points) -> None:
         weights, constant = self.maps[value.input]
         if group == value.size:
             chosen = value.members[value.starts[:-1] + self.pattern[len(self.pattern) - value.size :]]
             self._set(i, weights[chosen], constant[chosen])
-            self.value(i + 1, points)
+            self.tasks.append(lambda: self._value(i + 1, points))
             return
         members = value.members[value.starts[group] : value.starts[group + 1]]
         width = self._width(value.input)
-        for number, best in enumerate(members):
-            others = np.delete(members, number)
+
+        def member(number: int) -> None:
+            best, others = members[number], np.delete(members, number)
             sides = weights[others] - weights[best], constant[others] - constant[best]
             tie = np.delete(np.arange(members.size), number) > number
             widths = width[others] + width[best]
             self._branch(number, *sides, widths, tie, points, lambda p: self._max(i, value, group + 1, p))
+
+        self.tasks += [partial(member, number) for number in reversed(range(members.size))]
 
     def _width(self, i: int) -> Array:
         return self.step.upper[i] - self.step.lower[i]
@@ -218,6 +234,7 @@ class _Search:
         self.within.push(weights, -constant)
         self.sides.append((weights, constant))
         self.pattern.append(choice)
+        self.tasks.append(lambda: self._leave(constant.size))
         inside: Array | None = points.inside
         if (weights @ points.inside + constant > -THIN).any():
             inside = self.inside.maximise(np.r_[np.zeros(self.free.size), 1.0])
@@ -227,11 +244,15 @@ class _Search:
             if (weights @ points.within + constant > 0).any():
                 within = self.within.maximise(np.zeros(self.free.size))
             if within is not None:
-                go_on(_Points(inside, within))
+                found = _Points(inside, within)
+                self.tasks.append(lambda: go_on(found))
+
+    def _leave(self, rows: int) -> None:
+        """Undo a branch."""
         self.pattern.pop()
         self.sides.pop()
-        self.within.pop(constant.size)
-        self.inside.pop(constant.size)
+        self.within.pop(rows)
+        self.inside.pop(rows)
 
     def _bounded(self, values: list[int], points: _Points, go_on: Callable[[_Points], None]) -> None:
         """Go on within the bounds of these values, if anything is there."""
@@ -252,10 +273,15 @@ class _Search:
         within: Array | None = points.within
         if ((activity > high) | (activity < low)).any():
             within = self.within.maximise(np.zeros(self.free.size))
+        self.tasks.append(lambda: self._unbound(int(kept.sum())))
         if within is not None:
-            go_on(_Points(points.inside, within))
+            found = _Points(points.inside, within)
+            self.tasks.append(lambda: go_on(found))
+
+    def _unbound(self, rows: int) -> None:
+        """Undo what `_bounded` added."""
         self.sides.pop()
-        self.within.pop(int(kept.sum()))
+        self.within.pop(rows)
 
     def _leaf(self, points: _Points) -> None:
         if len(self.found) == self.limit:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from relu2mip import highs_process
 from relu2mip.arrays import Array
 from relu2mip.errors import SolverFailure
 
@@ -17,15 +16,11 @@ class Polyhedron:
     """{t in [-1, 1]^n: lower <= W t <= upper}, rows pushed and popped; with `slack`, W t + s <= upper for a slack s."""
 
     def __init__(self, size: int, slack: bool = False) -> None:
-        from highspy import Highs
-
         self.size, self.rows = size, 0
-        self.highs: Any = Highs()  # type: ignore[no-untyped-call]
+        self.highs = highs_process.silent()
         for option, value in (
-            ("output_flag", False),
             ("presolve", "off"),
             ("solver", "simplex"),
-            ("threads", 1),
             ("primal_feasibility_tolerance", TOLERANCE),
             ("dual_feasibility_tolerance", TOLERANCE),
         ):
@@ -55,11 +50,11 @@ class Polyhedron:
             return np.zeros(0)
         highs = self.highs
         highs.changeColsCost(self.index.size, self.index, -np.asarray(cost, dtype=np.float64))
-        highs.run()
+        highs_process.run(highs)
         status = highs.getModelStatus().name
         if status not in {"kOptimal", "kInfeasible"}:
             highs.clearSolver()
-            highs.run()
+            highs_process.run(highs)
             status = highs.getModelStatus().name
         if status == "kInfeasible":
             return None

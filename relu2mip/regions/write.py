@@ -34,17 +34,24 @@ ones beside it that are wrong: it calls problems with plans infeasible, or misse
 def write_regions(
     model: ModelBuilder, place: Place, regions: Sequence[Region], v: Index, y: Index, hull: bool
 ) -> tuple[Index, Disjunction | None]:
-    """Add the step: its binaries, none if there is one region only, and what is known of its hull if it has one."""
+    """Add the step: its binaries, and what is known of its hull if it has one.
+
+    One region, or several that share one map, need no binaries: the map holds on their union, whose other limits are
+    those of the inputs and outputs.
+    """
     regions = [replace(r, matrix=LARGEST * r.matrix, limit=LARGEST * r.limit) for r in regions]
     gain, offset = np.stack([r.gain for r in regions]), np.stack([r.offset for r in regions])
-    _write_common(model, place, _same(gain).all(axis=1) & _same(offset), gain[0], offset[0], v, y)
-    if len(regions) == 1:
-        _write_one(model, place, regions[0], v)
+    common = _same(gain).all(axis=1) & _same(offset)
+    _write_common(model, place, common, gain[0], offset[0], v, y)
+    if common.all():
+        if len(regions) == 1:
+            _write_sides(model, place, regions[0], v)
+        _write_ranges(model, place, regions, v)
         return np.zeros(0, dtype=np.intp), None
     numbers = np.arange(len(regions))
     z = model.add_columns(NameBlock(f"{place.prefix}.region", numbers, ".z"), 0.0, 1.0, integer=True)
     model.add_rows(NameBlock(f"{place.prefix}.regions", numbers[:1], ".one"), [(np.ones((1, z.size)), z)], 1.0, 1.0)
-    differ = np.flatnonzero(~(_same(gain).all(axis=1) & _same(offset)))
+    differ = np.flatnonzero(~common)
     changed = y[differ], z, gain[:, differ], offset[:, differ]
     if not hull:
         _write_big_m(model, place, regions, v, *changed)
@@ -69,16 +76,20 @@ def _write_common(
     )
 
 
-def _write_one(model: ModelBuilder, place: Place, region: Region, v: Index) -> None:
+def _write_sides(model: ModelBuilder, place: Place, region: Region, v: Index) -> None:
     """The sides of the only region."""
     sides = NameBlock(f"{place.prefix}.region", np.zeros(region.limit.size, dtype=np.intp), ".side",
                       parts=np.arange(region.limit.size))  # fmt: skip
     model.add_rows(sides, [(region.matrix, v)], upper=region.limit)
+
+
+def _write_ranges(model: ModelBuilder, place: Place, regions: Sequence[Region], v: Index) -> None:
+    """The ranges of the inputs over all regions, where they say something."""
+    lower = np.min([region.lower for region in regions], axis=0)
+    upper = np.max([region.upper for region in regions], axis=0)
     low, high = (side[v] for side in model.limits())
-    k = np.flatnonzero((region.lower > low) | (region.upper < high))
-    model.add_rows(
-        NameBlock(f"{place.prefix}.input", k, ".range"), [(1.0, v[k])], lower=region.lower[k], upper=region.upper[k]
-    )
+    k = np.flatnonzero((lower > low) | (upper < high))
+    model.add_rows(NameBlock(f"{place.prefix}.input", k, ".range"), [(1.0, v[k])], lower=lower[k], upper=upper[k])
 
 
 def _write_hull(

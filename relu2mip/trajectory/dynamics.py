@@ -184,9 +184,14 @@ class Dynamics:
 
 
 def _layout(net: Graph, window: int, inputs: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
-    states = tuple(f"state[{-k}]" for k in reversed(range(window)))
-    controls = tuple(f"control[{-k}]" for k in reversed(range(window)))
     names = [port.name for port in net.inputs]
+    whole = inputs is None or any(block in {"states", "controls"} for blocks in inputs.values() for block in blocks)
+    if whole and window > net.input_size:
+        raise InvalidProblem(
+            f"window is {window}; {net.name} has {net.input_size} inputs, too few for one entry a step"
+        )
+    lags = range(window - 1, -1, -1) if whole else ()
+    states, controls = (tuple(f"{kind}[{-k}]" for k in lags) for kind in ("state", "control"))
     if inputs is None:
         if len(names) == 1:
             return {names[0]: states + controls}

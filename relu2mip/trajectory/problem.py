@@ -23,6 +23,7 @@ from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.trajectory.costs import Cost
 from relu2mip.trajectory.dynamics import Dynamics, Normalisation
 from relu2mip.trajectory.sets import Box, Finite, Linear
+from relu2mip.trajectory.size import check_horizon
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Trajectory:
     """A planning problem. All arrays are in physical units; shapes with n states, m controls, horizon H, window k.
 
     net: the dynamics network.
-    horizon: number of steps H, at least 1.
+    horizon: number of steps H, at least 1, and no more than fit into memory.
     initial_state: x[0], (n,), or with a window the last k states, (k, n), oldest first; or a `Box` of x[0].
     predicts: "state" if the network gives x[t + 1], "change" if it gives x[t + 1] - x[t].
     controls: `Box`, or `Finite` lists of values. Required, and finite.
@@ -80,6 +81,7 @@ class Trajectory:
     def __post_init__(self) -> None:
         if isinstance(self.horizon, bool) or not isinstance(self.horizon, int | np.integer) or self.horizon < 1:
             raise InvalidProblem(f"horizon is {self.horizon!r}; give a whole number of steps, at least 1")
+        check_horizon(int(self.horizon))
         if self.predicts not in {"state", "change"}:
             raise InvalidProblem(f'predicts is {self.predicts!r}; give "state" or "change"')
         for names, size, what in (

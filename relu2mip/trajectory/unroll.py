@@ -16,6 +16,7 @@ from relu2mip.normal_form.splice import splice
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import simplify
 from relu2mip.trajectory.names import cost_name, name_of
+from relu2mip.trajectory.size import check_horizon, step_bytes
 from relu2mip.trajectory.write import write_problem
 
 if TYPE_CHECKING:
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
 
 
 def unroll(problem: Trajectory) -> Unrolled:
-    """The normal form over the horizon: inputs are the known window and controls, outputs all states and controls."""
+    """The normal form over the horizon: inputs are the known window and controls, outputs all states and controls.
+
+    Raises `InvalidProblem` for a horizon that does not fit into memory.
+    """
     horizon, window, n, m = problem.horizon, problem.window, problem.n, problem.m
+    step = problem.dynamics.step()
+    check_horizon(horizon, step_bytes(step))
     digits = max(2, len(str(horizon)))
     form = FormBuilder()
     domain: dict[int, tuple[Array, Array]] = {}
@@ -44,7 +50,6 @@ def unroll(problem: Trajectory) -> Unrolled:
     for t in range(horizon):
         controls[t] = add_input("control", t, m, low[t], high[t])
 
-    step = problem.dynamics.step()
     copies: dict[int, int] = {}
     low, high = problem.state_limits
     for t in range(horizon):

@@ -1,5 +1,6 @@
 """Plans found before the search, cutoff rounds, and the default policy."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.bounds import Auto, Crown, Cutoff, compute_bounds
+from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.descend import descend
@@ -168,9 +170,15 @@ def test_auto_goes_as_far_as_the_size_asks() -> None:
     large = r2m.Trajectory(
         net, 3, [0.1, 0.0], r2m.Box(-1, 1), "change", states=r2m.Box(-2, 2), cost=r2m.costs.L1(state=1.0)
     )
-    bounds = compute_bounds(large.unrolled, [Auto(budget=2.0)])
+    with limited(1e9, clock=lambda: 0.0):
+        bounds = compute_bounds(large.unrolled, [Auto()])
     assert bounds.plan is not None
-    assert bounds.unstable <= compute_bounds(large.unrolled, [Crown()]).unstable
+    assert bounds.unstable < compute_bounds(large.unrolled, [Crown()]).unstable
+    many = replace(large, net=mlp([3, 16, 16, 2], seed=3, scale=0.8), horizon=9, states=r2m.Box(-20, 20))
+    with limited(1e9, clock=lambda: 0.0):
+        assert "programs" in compute_bounds(many.unrolled, [Auto(rounds=1)]).provenance[-1].detail
+    with limited(10.0, clock=itertools.count().__next__):
+        assert "programs" not in compute_bounds(many.unrolled, [Auto()]).provenance[-1].detail
     deep = r2m.Trajectory(integrator(), 130, [0.1, 0.0], r2m.Box(-1, 1), "change", states=r2m.Box(-2, 2))
     assert compute_bounds(deep.unrolled, [Auto()]).plan is None
 

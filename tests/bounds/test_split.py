@@ -12,6 +12,7 @@ from relu2mip.bounds import Auto, Crown, Ibp, Split, compute_bounds
 from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.minorant import Minorant
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
+from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.normal_form import FormBuilder, NormalForm
 from relu2mip.trajectory.names import name_of
@@ -266,11 +267,15 @@ def test_limits_leave_what_the_last_whole_round_proved() -> None:
 
 
 def test_auto_splits_few_inputs_only() -> None:
-    assert compute_bounds(NONLINEAR.unrolled, [Auto()]).provenance[-1].detail["cells"] > 0
+    three, five = replace(NONLINEAR, horizon=3), replace(NONLINEAR, horizon=5)
     long = replace(NONLINEAR, horizon=8, states=r2m.Box(-9, 9))
-    assert "cells" not in compute_bounds(long.unrolled, [Auto(budget=0.5)]).provenance[-1].detail
     discrete = replace(long, controls=r2m.Finite([[-1.0, 1.0]]))
-    assert compute_bounds(discrete.unrolled, [Auto()]).provenance[-1].detail["cells"] > 0
+    with limited(1e9, clock=lambda: 0.0):
+        found = [compute_bounds(p.unrolled, [Auto()]) for p in (three, five, long, discrete)]
+    assert ["cells" in bounds.provenance[-1].detail for bounds in found] == [False, True, False, True]
+    assert found[0].unstable < 50 < found[2].unstable
+    assert found[1].unstable < compute_bounds(five.unrolled, [Crown()]).unstable
+    assert found[3].unstable < found[2].unstable
 
 
 def test_bad_options() -> None:

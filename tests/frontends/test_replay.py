@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import ModelProto, TensorProto
+from onnx.defs import onnx_opset_version
 
 from relu2mip.errors import CapabilityMissing, InvalidProblem
 from relu2mip.frontends.onnx import Replay, load_onnx
@@ -95,10 +97,13 @@ def test_the_double_model_has_no_narrow_float():
 
 
 def test_operator_sets_that_onnxruntime_lacks_are_said():
-    graph = load_onnx(build([("Relu", ["x"], ["y"])], {"x": (2,)}, ["y"], opset=28))
+    newest = onnx_opset_version()
+    graph = load_onnx(build([("Relu", ["x"], ["y"])], {"x": (2,)}, ["y"], opset=newest))
     np.testing.assert_array_equal(graph.evaluate([-1.0, 2.0])["y"], [0.0, 2.0])
+    later = ModelProto.FromString(graph.source.model)
+    later.opset_import[0].version = newest + 100
     with pytest.raises(CapabilityMissing, match="cannot run the model as it is"):
-        Replay(graph.source)
+        Replay(replace(graph.source, model=later.SerializeToString()))
 
 
 @pytest.mark.parametrize(

@@ -90,3 +90,11 @@ def test_an_infinite_bound_is_refused_by_name():
 def test_a_cost_that_is_not_convex_is_refused_by_name(name):
     with pytest.raises(InvalidProblem, match=r"not convex: column x\[1\] is squared with weight -2"):
         run(program([1, 1], squares=[1, -2]), backends[name](), SolveOptions())
+
+
+def test_a_squared_column_that_is_zero_but_for_rounding():
+    limits = np.array([1.0, 1e-15, 1.0])
+    model = program([1, 0, 0], [[1, 1, 1]], [0.5], [INF], -limits, limits, squares=[0, 1, 1])
+    solution = run(model, highs(), SolveOptions(gap=1e-6))
+    assert solution.stop is Stop.OPTIMAL
+    assert solution.objective == pytest.approx(0.25, rel=1e-5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import relu2mip as r2m
 from relu2mip.bounds import Bounds, Crown, compute_bounds
-from relu2mip.ir import Graph
+from relu2mip.ir import Graph, LeakyRelu, Linear, Node, Port
 from relu2mip.normal_form import FormBuilder, Max, NormalForm, Relu
 from relu2mip.passes import specialise
 from relu2mip.regions import Region, Step, TooManyRegions, enumerate_regions, split
@@ -168,3 +168,17 @@ def test_a_horizon_is_cut_between_its_states() -> None:
         ["t01.state"], ["t02.state"], ["t03.state"],
     ]  # fmt: skip
     assert [len(step.inputs) for step in steps] == [2, 2, 2]
+
+
+def test_a_step_deeper_than_the_interpreters_stack() -> None:
+    nodes, last = [], "x"
+    for k in range(400):
+        nodes.append(Node(f"h{k}", LeakyRelu(np.array([0.99])), (last,), (1,)))
+        nodes.append(Node(f"y{k}", Linear(np.array([[1.01]]), np.zeros(1)), (f"h{k}",), (1,)))
+        last = f"y{k}"
+    net = Graph("deep", (Port("x", (1,)),), (Port(last, (1,)),), tuple(nodes))
+    compiled = r2m.compile(r2m.BoxProblem(net, -1, 1, [1.0]), bounds="ibp")
+    (step,) = split(compiled.bounds)
+    assert compiled.statistics.units - compiled.statistics.stable == 400
+    patterns = [sum(region.pattern) for region in enumerate_regions(step)]
+    assert patterns == [0, 400]
