@@ -120,7 +120,7 @@ class HighsBackend:
             _improve_incumbents(highs, model, left.time_limit)
         solution = _run(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
-        conflict = _conflict(highs, model, limit) if solution.stop is Stop.INFEASIBLE else ()
+        conflict = self._conflict(model, limit) if solution.stop is Stop.INFEASIBLE else ()
         if found is not None:
             solution = _exact(solution, model, found)
         return replace(solution, message=solution.message or message, conflict=conflict)
@@ -155,6 +155,29 @@ class HighsBackend:
         )
         _check(status, "adding rows")
         return {name: columns[where] for name, where in (model.values or {}).items() if name not in given}
+
+    def _conflict(self, model: MipModel, limit: float) -> tuple[str, ...]:
+        """Rows and bounds of an irreducible infeasible subset of the LP relaxation; empty where that is feasible.
+
+        Also empty where it is not found in what is left of the limit. HiGHS would search a feasible one to its limit.
+        """
+        relaxation = self._native(replace(model, integer=np.zeros_like(model.integer)))
+        seconds = at_most(min(IIS_SECONDS, limit))
+        relaxation.setOptionValue("time_limit", seconds)
+        relaxation.setOptionValue("iis_strategy", IIS_FROM_IRREDUCIBLE_LP)
+        relaxation.setOptionValue("iis_time_limit", seconds)
+        found: list[Any] = []
+
+        def search() -> None:
+            highs_process.run(relaxation)
+            if relaxation.getModelStatus().name == "kInfeasible":
+                found.append(relaxation.getIis()[1])
+
+        if seconds <= 0 or not supervised(search, None, seconds) or not found or not found[0].valid_:
+            return ()
+        (iis,) = found
+        columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
+        return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
 
     def _native(self, model: MipModel, named: bool = False) -> Any:
         """A silent `highspy.Highs` that holds the model."""
@@ -327,26 +350,6 @@ def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
 
     highs.cbMipImprovingSolution.subscribe(meet)
     highs.cbMipUserSolution.subscribe(offer)
-
-
-def _conflict(highs: Any, model: MipModel, limit: float) -> tuple[str, ...]:
-    """Rows and bounds of an irreducible infeasible subset of the LP relaxation; empty where that is feasible.
-
-    Also empty where it is not found in what is left of the limit.
-    """
-    seconds = at_most(min(IIS_SECONDS, limit))
-    if seconds <= 0:
-        return ()
-    highs.setOptionValue("iis_strategy", IIS_FROM_IRREDUCIBLE_LP)
-    highs.setOptionValue("iis_time_limit", seconds)
-    found: list[Any] = []
-    if not supervised(lambda: found.append(highs.getIis()), None, seconds):
-        return ()
-    ((_, iis),) = found
-    if not iis.valid_:
-        return ()
-    columns = [k for k, bound in zip(iis.col_index_, iis.col_bound_, strict=True) if int(bound) in IIS_BOUNDED]
-    return (*(model.row_names[k] for k in iis.row_index_), *(model.column_names[k] for k in columns))
 
 
 def _indices(handle: Any, columns: int) -> Index:

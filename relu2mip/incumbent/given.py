@@ -26,6 +26,9 @@ Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
 TOLERANCE = 1e-6
 """Scaled violation of a set up to which a given plan satisfies it: what solvers promise of their own plans."""
 
+ROUNDING = 1e-12
+"""The same of inputs without a range, relative to their size."""
+
 
 def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
     """The plan that a start stands for, run through the network.
@@ -36,7 +39,8 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
     objective = problem.unrolled.objective()
     snapped = {name: x[0] for name, x in objective.snap({name: x[None] for name, x in inputs.items()}).items()}
     for name, x in inputs.items():
-        away = ~(np.abs(x - snapped[name]) <= TOLERANCE * np.maximum(1.0, np.abs(snapped[name])))
+        low, high = objective.box[name]
+        away = ~(np.abs(x - snapped[name]) <= TOLERANCE * (high - low) / 2 + ROUNDING * np.abs(snapped[name]))
         if away.any():
             k = int(np.argmax(away))
             raise InvalidProblem(f"start: {name}[{k}] is {x[k]:g}, outside its set; {snapped[name][k]:g} is")
@@ -52,7 +56,7 @@ def values_of(problem: Trajectory | BoxProblem, plan: Plan) -> tuple[dict[str, A
     batch = {name: x[None] for name, x in plan.inputs.items()}
     values = {name: value[0] for name, value in problem.unrolled.form.evaluate(batch).items()}
     if isinstance(objective, TrajectoryObjective):
-        return values, violations(objective.sets, objective.point(batch)[0])
+        return values, violations(objective.sets, objective.point(batch)[0], objective.units)
     return values, Violations(())
 
 
@@ -96,7 +100,9 @@ def _box(problem: BoxProblem, start: Start) -> dict[str, Array]:
 
 def _check_sets(objective: TrajectoryObjective, inputs: Mapping[str, Array]) -> None:
     """The states that follow, control rates and linear constraints."""
-    found = violations(objective.sets, objective.point({name: x[None] for name, x in inputs.items()})[0])
+    found = violations(
+        objective.sets, objective.point({name: x[None] for name, x in inputs.items()})[0], objective.units
+    )
     if not found.feasible(TOLERANCE):
         where = "; ".join(f"{v.name} leaves its set by {v.absolute:.3g}" for v in found.worst if v.scaled > TOLERANCE)
         raise InvalidProblem(f"start: {where}")

@@ -44,7 +44,7 @@ class PlanHeuristic:
         plan = self.plan_at(model, x)
         offer(self.unrolled, plan)
         plan = improve(self.unrolled, self.bounds, plan, seconds)
-        if not plan.feasible or not better(plan.cost, model.objective(x)):
+        if not plan.feasible or not better(plan.cost, model.objective(x), self.unrolled.objective().unit):
             return None
         return start_from(plan, model, self.form)
 

@@ -33,7 +33,9 @@ SAMPLES = 64
 
 
 class Objective(Protocol):
-    """What a problem offers to a search."""
+    """What a problem offers to a search. box: the box of each input, by name."""
+
+    box: Mapping[str, tuple[Array, Array]]
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and violation (B,), relative to the range of what is violated."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LEAST = 1e-6
-"""By how much a point must be better, relative to max(1, |objective|): less than this solvers do not tell apart."""
+"""By how much a point must be better, relative to the objective or its unit: less solvers do not tell apart."""
 
 
 class Heuristic(Protocol):
@@ -68,6 +68,6 @@ def _checked(model: MipModel, make: Callable[[Heuristic], Array | None]) -> Arra
     return x
 
 
-def better(objective: float, than: float) -> bool:
-    """Whether an objective is lower by more than `LEAST`."""
-    return objective < than - LEAST * max(1.0, abs(than))
+def better(objective: float, than: float, unit: float = 1.0) -> bool:
+    """Whether an objective is lower by more than `LEAST`. unit: what it is measured in; 1 in a rescaled model."""
+    return objective < than - LEAST * max(unit, abs(than))
