@@ -11,7 +11,7 @@ infeasible      claimed where a plan exists                                     
 unit bounds     a unit of a plan outside its bounds                               implication  contradicted by a plan
 error           not a Relu2MipError                                               unproven     no plan and no proof
 
-Counted, and not wrong: slow (stopped by the time limit), refused (not taken), unsettled (a plan, honestly not "optimal").
+Counted, and not wrong: slow (stopped by the time limit), refused (not taken), unsettled (a plan, not called optimal).
 """
 
 from __future__ import annotations
