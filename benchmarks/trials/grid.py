@@ -27,7 +27,7 @@ BOUNDS = [
     "alpha-crown(iterations=20)",
     "crown+lp",
     "crown+lp(scope=full)",
-    "crown+mip",
+    "crown+mip(budget=3)",
     "auto",
     "split",
     "crown+cutoff",

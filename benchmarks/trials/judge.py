@@ -10,7 +10,8 @@ cost            an objective that is not the cost of the plan                   
 infeasible      claimed where a plan exists                                       failure      no plan, where one exists
 unit bounds     a unit of a plan outside its bounds                               implication  contradicted by a plan
 error           not a Relu2MipError                                               unproven     no plan and no proof
-slow            stopped by the time limit (counted, not wrong)                    refused      not taken (not wrong)
+
+Counted, and not wrong: slow (stopped by the time limit), refused (not taken), unsettled (a plan, not called optimal).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from relu2mip.errors import BackendUnavailable, CapabilityMissing, InfeasiblePro
 from relu2mip.normal_form import Relu
 from relu2mip.trajectory.names import name_of
 
-HARMLESS = {"slow", "refused"}
+HARMLESS = {"slow", "refused", "unsettled"}
 """What is counted and is not wrong."""
 
 COST_TOLERANCE = 1e-4
@@ -158,6 +159,8 @@ def answer_faults(
     asked = case.gap * abs(answer.objective) if answer.has_plan else 0.0
     if answer.status == "time limit":
         fault("slow", f"gap {answer.gap:.3g}")
+    elif answer.status != "optimal" and answer.exact:
+        fault("unsettled", f"{answer.status}, bound {answer.bound:.9g}: {answer.message}")
     if answer.sound and exists and answer.bound > best + tolerance:
         fault("bound", f"bound {answer.bound:.9g}, but a plan costs {best:.9g} (range {plans.spread:.3g})")
     if not answer.has_plan:

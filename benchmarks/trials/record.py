@@ -57,6 +57,6 @@ class Record:
         )
         for key in sorted(self.by):
             count = self.by[key]
-            if count["wrong"] or count["refused"] or count["slow"]:
+            if any(count[kind] for kind in ("wrong", *HARMLESS)):
                 rest = "".join(f", {count[kind]} {kind}" for kind in sorted(HARMLESS) if count[kind])
                 yield f"  {key:40} {count['wrong']} wrong of {count['trials']}{rest}"
