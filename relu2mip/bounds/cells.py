@@ -10,7 +10,10 @@ import numpy as np
 from relu2mip.arrays import Array, Mask
 
 LEVEL = 1e-9
-"""How far a discrete value may lie outside a cell and still belong to it, relative to max(1, |value|)."""
+"""How far a discrete value may lie outside a cell and still belong to it, relative to how far the values range."""
+
+ROUNDING = 1e-12
+"""The same relative to the value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class Cells:
         low, high = self.low, self.high
         for j, levels in enumerate(self.levels):
             if levels is not None:
-                room = LEVEL * np.maximum(1.0, np.abs(levels))
+                room = LEVEL * np.ptp(levels) + ROUNDING * np.abs(levels)
                 first = np.searchsorted(levels + room, low[:, j])
                 last = np.searchsorted(levels - room, high[:, j], side="right") - 1
                 some = first <= last

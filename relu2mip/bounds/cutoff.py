@@ -32,7 +32,15 @@ from relu2mip.normal_form.unrolled import Unrolled
 log = logging.getLogger(__name__)
 
 SLACK = 1e-6
-"""U is raised by this, relative to max(1, |U|), so that solver tolerances never cut off the plan itself."""
+"""U is raised by this, relative to how much costs differ, so that solver tolerances never cut off the plan itself."""
+
+ROUNDING = 1e-12
+"""U is raised by this, relative to itself."""
+
+
+def above(unrolled: Unrolled, cost: float) -> float:
+    """A limit on the objective that a plan of this cost keeps in spite of tolerances and rounding."""
+    return cost + SLACK * unrolled.objective().unit + ROUNDING * abs(cost)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ class Cutoff:
         for _ in range(self.rounds):
             if (left := seconds_left()) <= 0:
                 break
-            limit = plan.cost + SLACK * max(1.0, abs(plan.cost))
+            limit = above(unrolled, plan.cost)
             options = Lp(scope="full", budget=left, rounds=1, tolerance=self.tolerance)
             try:
                 tighter = tighten_lp(unrolled, bounds, options, cutoff=limit)

@@ -18,6 +18,8 @@ from relu2mip.arrays import Array, Index
 from relu2mip.deadline import now
 from relu2mip.errors import SolverFailure
 from relu2mip.mip import MipModel
+from relu2mip.mip.rescale import rescaled
+from relu2mip.mip.units import Units
 
 PRIMAL, DUAL = 4, 1
 """HiGHS's numbers of its simplex methods."""
@@ -80,7 +82,10 @@ def highs_lp(model: MipModel) -> Any:
 
 
 class PersistentLp:
-    """See the module's text. `model`'s integrality is ignored."""
+    """See the module's text. `model`'s integrality is ignored.
+
+    HiGHS holds the model in its units (`relu2mip.mip.units`); points, duals and rays are those of the model.
+    """
 
     def __init__(self) -> None:
         self.highs = highs_process.silent()
@@ -91,7 +96,8 @@ class PersistentLp:
 
     def load(self, model: MipModel, basis: Basis) -> None:
         """Take a model and the basis to start from; raises `SolverFailure` where HiGHS refuses the arrays."""
-        lp = highs_lp(model)
+        self.units = Units.of(model)
+        lp = highs_lp(rescaled(model, self.units))
         if self.highs.passModel(lp).name == "kError":
             raise SolverFailure("HiGHS refused the arrays of a linear relaxation")
         self.cost, self.vertices = np.zeros(0, dtype=np.int32), []
@@ -140,13 +146,15 @@ class PersistentLp:
         highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
         highs_process.run(highs)
         status, info, found = highs.getModelStatus().name, highs.getInfo(), highs.getSolution()
-        iterations = max(0, info.simplex_iteration_count)
-        duals = np.array(found.row_dual) if found.dual_valid else None
+        iterations, units = max(0, info.simplex_iteration_count), self.units
+        size = units.size[self.cost[0]]
+        duals = size * units.row * np.array(found.row_dual) if found.dual_valid else None
         if status == "kOptimal":
-            return Vertex(Outcome.OPTIMAL, np.array(found.col_value), duals, None, iterations)
+            return Vertex(Outcome.OPTIMAL, units.outside(np.array(found.col_value)), duals, None, iterations)
         if status == "kInfeasible":
             _, has_ray, ray = highs.getDualRay()
-            return Vertex(Outcome.INFEASIBLE, None, None, np.array(ray) if has_ray else None, iterations)
+            ray = units.row * np.array(ray) if has_ray else None
+            return Vertex(Outcome.INFEASIBLE, None, None, ray, iterations)
         if status in {"kTimeLimit", "kIterationLimit"}:
             return Vertex(Outcome.STOPPED, None, duals, None, iterations)
         return Vertex(Outcome.FAILED, iterations=iterations)

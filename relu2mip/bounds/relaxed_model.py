@@ -25,8 +25,8 @@ from relu2mip.normal_form.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 
-CUTOFF_SLACK = 1e-9
-"""A cutoff is raised by this, relative to max(1, |cutoff|), so that the plan it came from stays feasible."""
+CUTOFF_SLACK = 1e-12
+"""A cutoff is raised by this, relative to itself, so that rounding leaves the plan it came from feasible."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +146,6 @@ def _columns(encoder: Encoder, i: int) -> Index:
 
 def _cut(model: MipModel, cutoff: float) -> MipModel:
     model = tangent_relaxation(model)
-    limit = cutoff + CUTOFF_SLACK * max(1.0, abs(cutoff)) - model.offset
+    limit = cutoff + CUTOFF_SLACK * abs(cutoff) - model.offset
     names = NameBlock("cutoff", np.zeros(1, dtype=np.intp))
     return with_rows(model, names, sp.csr_array(model.cost[None, :]), upper=np.array([limit]))

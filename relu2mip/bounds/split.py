@@ -32,7 +32,7 @@ from relu2mip.arrays import Mask
 from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.crown import Crown
-from relu2mip.bounds.cutoff import SLACK
+from relu2mip.bounds.cutoff import above
 from relu2mip.bounds.hull import Hull
 from relu2mip.bounds.lp import described
 from relu2mip.bounds.minorant import Linear, Minorant
@@ -50,7 +50,7 @@ BATCH = 1 << 19
 """About as many numbers are in the generators of one value over a batch of cells."""
 
 BETTER = 1e-4
-"""A plan from a cell that is better by this, relative to max(1, |cost|), is polished."""
+"""A plan from a cell that is better by this, relative to the cost and to how much costs differ, is polished."""
 
 PATIENCE, MOVED = 12, 1e-3
 """The search ends after so many rounds that decided no unit and moved the least objective by less, relatively."""
@@ -125,7 +125,7 @@ class _Search:
         """The objective above which nothing is of interest."""
         if self.plan is None:
             return np.inf
-        return self.plan.cost + SLACK * max(1.0, abs(self.plan.cost))
+        return above(self.unrolled, self.plan.cost)
 
     def run(self, options: Split) -> Hull | None:
         """The hull over the cells that are left after the last whole round; None without one.
@@ -201,7 +201,7 @@ class _Search:
 
         if self.plan is None or known is None or self.plan is known:
             return
-        if known.cost - self.plan.cost > BETTER * max(1.0, abs(known.cost)):
+        if known.cost - self.plan.cost > BETTER * max(self.objective.unit, abs(known.cost)):
             self.plan = improve(self.unrolled, self.bounds, self.plan, seconds_left())
 
     def _contradict(self) -> None:

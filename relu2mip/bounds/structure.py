@@ -105,7 +105,7 @@ class Structure:
             count = min(BATCH, self.samples - at)
             inside = np.ones(count, dtype=bool)
             for x, low, high in zip(values, bounds.lower, bounds.upper, strict=True):
-                slack = 1e-6 * np.maximum(1.0, high - low)
+                slack = 1e-6 * (high - low) + 1e-12 * np.maximum(np.abs(low), np.abs(high))
                 inside &= ((x >= low - slack) & (x <= high + slack)).all(axis=1)
             for part, x in zip(parts, values, strict=True):
                 part.append(np.broadcast_to(x, (count, x.shape[1]))[inside])

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 RESOLUTION = 1e-6
 """Differences of the objective below this share of its range are lost in a solver's tolerances."""
 
+ROUNDING = 1e-12
+"""Differences of the objective below this share of its terms are lost in their sum."""
+
 SOLUTION = 1e-5
 """Largest scaled violation of a point that counts as a solution."""
 
@@ -63,7 +66,7 @@ class Judge:
     def __init__(self, model: MipModel, gap: float, known: Callable[[], float] = nothing_known) -> None:
         self.model, self.gap, self.units = model, gap, Units.of(model)
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
-        self.slack = RESOLUTION * scale
+        self.slack = RESOLUTION * scale + ROUNDING * self.units.terms
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
         self._started = np.inf if self.start is None else self.cost(self.start)
         self._known = known

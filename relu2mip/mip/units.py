@@ -49,7 +49,8 @@ class Units:
     """centre, size: of each column.  fixed: which have no width.  row, indicator: what each row is multiplied by.
 
     cost: what the objective is multiplied by.  range: the largest difference that the objective can make within the
-    bounds of the columns, in the model's own units; infinite where those of a column in it are.
+    bounds of the columns, in the model's own units; infinite where those of a column in it are.  terms: the sizes of
+    the terms that make it up, added.
     """
 
     centre: Array
@@ -59,6 +60,7 @@ class Units:
     indicator: Array
     cost: float
     range: float
+    terms: float
 
     @classmethod
     def of(cls, model: MipModel) -> Units:
@@ -78,7 +80,8 @@ class Units:
         indicator = np.ones(0) if inner is None else _factor(inner.matrix, centre, size, fixed)
         linear, square = objective_over(model, centre, size)
         largest = max(np.abs(linear).max(initial=0.0), square.max(initial=0.0))
-        return cls(centre, size, fixed, row, indicator, 1.0 / float(_power_of_two(largest or 1.0)), _range(model))
+        cost = 1.0 / float(_power_of_two(largest or 1.0))
+        return cls(centre, size, fixed, row, indicator, cost, _range(model), _terms(model, centre, size))
 
     def gap(self, objective: float, bound: float) -> float:
         """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it."""
@@ -162,7 +165,7 @@ def _components(maxima: Maxima, columns: int) -> tuple[Index, Mask]:
     of = group_of(maxima.operands.starts)
     ends = maxima.operands.members, maxima.result[of]
     graph = sp.coo_array((np.ones(of.size), ends), shape=(columns, columns))
-    _, component = connected_components(graph, directed=False)
+    component = np.asarray(connected_components(graph, directed=False)[1], dtype=np.intp)
     tied = np.zeros(columns, dtype=bool)
     tied[ends[0]] = tied[maxima.result] = True
     return component, tied
@@ -187,6 +190,13 @@ def _range(model: MipModel) -> float:
         squares = np.maximum(low**2, high**2) - np.where((low < 0) & (high > 0), 0.0, np.minimum(low**2, high**2))
         total += float(model.quadratic @ squares)
     return total
+
+
+def _terms(model: MipModel, centre: Array, size: Array) -> float:
+    """The sum of the absolute terms of the objective, about."""
+    reach = np.abs(centre) + size
+    square = 0.0 if model.quadratic is None else float(model.quadratic @ reach**2)
+    return abs(model.offset) + float(np.abs(model.cost) @ reach) + square
 
 
 def over(matrix: Matrix, size: Array, factor: Array | None = None) -> sp.csr_array:
