@@ -241,7 +241,7 @@ def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
     outputs, found = net.evaluate_flat(flat), np.concatenate([values[port.name] for port in ports])
 
     def errors(run: Run | None) -> Array:
-        return np.abs(problem.joined(outputs if run is None else run(flat)) - found)
+        return np.asarray(np.abs(problem.joined(outputs if run is None else run(flat)) - found))
 
     plan = {
         "inputs": {port.name: flat[port.name][0].reshape(port.shape) for port in net.inputs},

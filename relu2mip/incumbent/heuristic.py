@@ -15,6 +15,7 @@ from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import MipModel
 from relu2mip.mip.heuristic import better
+from relu2mip.mip.judge import SOLUTION
 from relu2mip.normal_form import NormalForm
 from relu2mip.normal_form.unrolled import Unrolled
 
@@ -36,8 +37,14 @@ class PlanHeuristic:
         return start_from(plan, model, self.form) if plan.feasible else None
 
     def cost(self, model: MipModel, x: Array) -> float:
-        """That of the plan that the inputs of a point make; -inf where unproven bounds make another network of it."""
-        return self.plan_at(model, x).cost if self.bounds.sound else -np.inf
+        """That of the plan that the inputs of a point make, infinite where it leaves the sets.
+
+        -inf where unproven bounds make another network of the model.
+        """
+        if not self.bounds.sound:
+            return -np.inf
+        plan = self.plan_at(model, x)
+        return plan.cost if plan.violation <= SOLUTION else np.inf
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns at the plan that the inputs of a point make, after descending and polishing."""

@@ -33,9 +33,12 @@ SAMPLES = 64
 
 
 class Objective(Protocol):
-    """What a problem offers to a search. box: the box of each input, by name."""
+    """What a problem offers to a search."""
 
-    box: Mapping[str, tuple[Array, Array]]
+    @property
+    def box(self) -> Mapping[str, tuple[Array, Array]]:
+        """The box of each input, by name."""
+        ...
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and violation (B,), relative to the range of what is violated."""

@@ -31,7 +31,10 @@ class Heuristic(Protocol):
         ...
 
     def cost(self, model: MipModel, x: Array) -> float:
-        """What the network itself says that the plan of a point costs; -inf where that means nothing for the model."""
+        """What the network itself says that the plan of a point costs, infinite where it leaves the sets.
+
+        -inf where that means nothing for the model.
+        """
         ...
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:

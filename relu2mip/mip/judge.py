@@ -3,7 +3,7 @@
 A word is doubted where it contradicts what is known, or itself:
 
 - it calls infeasible or unbounded what has a known plan, or infeasible without naming rows and bounds that conflict;
-- its point is no solution of the model;
+- its point is no solution of the model, or called optimal although its controls leave the sets;
 - its bound is above the cost of a known plan, or of its own point;
 - it is called optimal, and the cost that the network gives to its point is further from the bound than was asked.
 
@@ -81,7 +81,10 @@ class Judge:
         return violations(self.model, x, self.units).feasible(SOLUTION)
 
     def cost(self, x: Array) -> float:
-        """What a point costs: what the network says of its inputs, where somebody knows the network."""
+        """What a point costs: what the network says of its inputs, where somebody knows the network.
+
+        Infinite where the network leaves the sets.
+        """
         objective, heuristic = self.model.objective(x), self.model.heuristic
         return objective if heuristic is None else max(objective, heuristic.cost(self.model, x))
 
@@ -99,6 +102,8 @@ class Judge:
                 found.append(f"its point is no solution ({wrong.worst[0]})")
             else:
                 cost = self.cost(word.x)
+            if word.stop is Stop.OPTIMAL and cost == np.inf and not found:
+                found.append("its controls leave the sets")
         if word.bound > min(cost, self.known) + self.slack:
             found.append(f"bound {word.bound:g} above a plan of cost {min(cost, self.known):g}")
         if word.stop is Stop.OPTIMAL and not found:
@@ -116,7 +121,9 @@ class Judge:
                 break
             try:
                 word = question.ask()
-            except (BackendUnavailable, CapabilityMissing, SolverFailure) as error:
+            except SolverFailure as error:
+                word = Solution(Stop.FAILED, message=str(error))
+            except (BackendUnavailable, CapabilityMissing) as error:
                 if not words:
                     raise
                 log.info("no second opinion %s: %s", question.name, error)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from relu2mip.backends.highs import HighsBackend
+from relu2mip.errors import SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip import run as run_module
 from relu2mip.mip.judge import Judge
@@ -135,6 +136,26 @@ def test_the_network_says_what_a_point_costs() -> None:
     doubts = judge.doubts(Solution(Stop.OPTIMAL, np.array([1.0, 0.0, 1.0]), -8.0, -8.0))
     assert doubts == ["called optimal at a gap of 6.67%"]
     assert judge.doubts(Solution(Stop.NODE_LIMIT, np.array([1.0, 0.0, 1.0]), -8.0, -8.0)) == []
+
+
+def test_controls_that_leave_the_sets_are_not_optimal() -> None:
+    class Network:
+        def cost(self, model: MipModel, x: np.ndarray) -> float:
+            return np.inf
+
+    judge = Judge(knapsack().with_heuristic(Network()), 1e-4)
+    assert judge.doubts(Solution(Stop.OPTIMAL, np.array([1.0, 0.0, 1.0]), -8.0, -8.0)) == [
+        "its controls leave the sets"
+    ]
+
+
+def test_a_solver_that_breaks_is_asked_again() -> None:
+    def breaks(word: Solution) -> Solution:
+        raise SolverFailure("the solver broke")
+
+    solution = run(knapsack(), Scripted(changes=(breaks,)), SolveOptions(rescale=False))
+    assert (solution.stop, solution.objective) == (Stop.OPTIMAL, -8.0)
+    assert "asked 2 times, settled without presolve: the solver broke" in solution.message
 
 
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
