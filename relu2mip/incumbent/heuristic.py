@@ -12,6 +12,7 @@ from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.plan import Plan
+from relu2mip.incumbent.rival import rival
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import MipModel
 from relu2mip.mip.heuristic import better
@@ -45,6 +46,13 @@ class PlanHeuristic:
             return -np.inf
         plan = self.plan_at(model, x)
         return plan.cost if plan.violation <= SOLUTION else np.inf
+
+    def rival(self, model: MipModel, x: Array | None) -> float:
+        """That of the best of some random plans, and of the neighbours of the plan of a point."""
+        if not self.bounds.sound:
+            return np.inf
+        plan = rival(self.unrolled, None if x is None else self.plan_at(model, x))
+        return np.inf if plan is None else plan.cost
 
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns at the plan that the inputs of a point make, after descending and polishing."""

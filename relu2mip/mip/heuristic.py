@@ -37,6 +37,13 @@ class Heuristic(Protocol):
         """
         ...
 
+    def rival(self, model: MipModel, x: Array | None) -> float:
+        """The cost of a plan that a quick look finds near a point, or anywhere where there is none; infinite for none.
+
+        It is found without any program, so that it can speak against what a solver proves.
+        """
+        ...
+
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         """All columns of a point that is better than a feasible one, or None."""
         ...

@@ -7,6 +7,9 @@ A word is doubted where it contradicts what is known, or itself:
 - its bound is above the cost of a known plan, or of its own point;
 - it is called optimal, and the cost that the network gives to its point is further from the bound than was asked.
 
+Plans are known from the start, from whoever looked for some, and from a quick look around the solver's own point, which
+takes no solver (`relu2mip.incumbent.rival`).
+
 A doubt is settled by asking again: without presolve, to a smaller tolerance, with another seed, then another solver.
 The first word without a doubt counts; two words that nothing is feasible count, where no plan is known. What is not
 settled is not called optimal: the best point found comes back with the weakest bound that nothing contradicts.
@@ -69,12 +72,17 @@ class Judge:
         self.slack = RESOLUTION * scale + ROUNDING * self.units.terms
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
         self._started = np.inf if self.start is None else self.cost(self.start)
-        self._known = known
+        self._known, self._rival = known, np.inf
 
     @property
     def known(self) -> float:
         """The cost of the cheapest plan that is known by now."""
-        return min(self._started, self._known())
+        return min(self._started, self._known(), self._rival)
+
+    def look(self, word: Solution) -> None:
+        """Look for a plan that speaks against a word, where somebody knows the network."""
+        if self.model.heuristic is not None and word.stop in (Stop.OPTIMAL, *NOTHING):
+            self._rival = min(self._rival, self.model.heuristic.rival(self.model, word.x))
 
     def is_solution(self, x: Array) -> bool:
         """Whether a point satisfies the model."""
@@ -129,6 +137,7 @@ class Judge:
                 log.info("no second opinion %s: %s", question.name, error)
                 continue
             words.append(word)
+            self.look(word)
             doubts = self.doubts(word)
             if not doubts or self._agree(words):
                 return self._together(words, word, f"settled {question.name}" if reasons else "", reasons)

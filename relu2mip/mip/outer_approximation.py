@@ -188,6 +188,9 @@ class _WithSquares:
     def cost(self, model: MipModel, x: Array) -> float:
         return self.heuristic.cost(self.model, x[: self.model.columns])
 
+    def rival(self, model: MipModel, x: Array | None) -> float:
+        return self.heuristic.rival(self.model, None if x is None else x[: self.model.columns])
+
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         better = self.heuristic.improve(self.model, x[: self.model.columns], seconds)
         return None if better is None else self.squares.extended(better)

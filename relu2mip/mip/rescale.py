@@ -110,6 +110,9 @@ class _ScaledHeuristic:
     def cost(self, model: MipModel, x: Array) -> float:
         return self.heuristic.cost(self.model, self.units.outside(x))
 
+    def rival(self, model: MipModel, x: Array | None) -> float:
+        return self.heuristic.rival(self.model, None if x is None else self.units.outside(x))
+
     def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
         better = self.heuristic.improve(self.model, self.units.outside(x), seconds)
         return None if better is None else self.units.inside(better)
