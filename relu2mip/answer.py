@@ -18,13 +18,16 @@ from relu2mip.incumbent.given import values_of
 from relu2mip.incumbent.objective import BoxObjective, TrajectoryObjective
 from relu2mip.incumbent.plan import Plan
 from relu2mip.ir import Graph
-from relu2mip.mip import Solution
+from relu2mip.mip import Solution, Stop
 from relu2mip.mip.check import violations
 from relu2mip.mip.judge import SOLUTION
 from relu2mip.mip.units import Units
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.problem import Trajectory
+
+RELAXED = "relaxed"
+"""The status of an answer whose solver found the optimum of a relaxation."""
 
 REPLAY_TOLERANCE = 1e-3
 """Largest replay error, relative to the range of each component, that goes without a note."""
@@ -66,9 +69,10 @@ class Answer:
     status: why the solver stopped; "unsettled" where its word contradicted what is known, and asking again did not
     help (`message` says more).  has_plan: whether the plan keeps every set, as the network replays it.
     sound: whether the bounds used are proven; if not, so is neither `bound` nor optimality.
-    exact: whether the formulation encodes the network; if not, it is a relaxation: `bound` holds, and the plan is one
-    if the check says so, but need not be good.  cutoff: the bounds used hold for plans with at least this good an
-    objective, None: for all; the best plan is among them either way.
+    exact: whether the formulation encodes the network; if not, it is a relaxation, whose optimum is the status
+    "relaxed": `bound` holds, and the plan is what the network makes of its controls, good or not.
+    cutoff: the bounds used hold for plans with at least this good an objective, None: for all; the best plan is among
+    them either way.
     lowered: what was rewritten for the backend.
     """
 
@@ -133,7 +137,7 @@ class Answer:
         objective, bound = replay.cost, min(solution.bound, replay.cost)
         cutoff = compiled.all_bounds.cutoff
         return cls(
-            status=str(solution.stop),
+            status=str(solution.stop) if compiled.exact or solution.stop is not Stop.OPTIMAL else RELAXED,
             has_plan=check.passed,
             objective=sign * objective,
             bound=sign * bound,

@@ -2,10 +2,15 @@
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+# A background job starts with Ctrl-C ignored, and so would the processes that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The suite runs in parallel processes, so linear algebra inside each keeps to one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -414,22 +414,23 @@ class TestNoPlan:
 
     def test_a_relaxation_is_called_one(self, run: Run, cartpole: None):
         relaxed = ("solve", "cartpole.toml", "--bounds", "crown", "--formulation", "triangle")
-        result = run(*relaxed, code=3)
-        assert "no, triangle is a relaxation: the point is no plan" in result.stdout
-        assert "no plan: triangle is a relaxation" in result.stderr
-        found = json.loads(run(*relaxed, "--json", code=3).stdout)
-        assert (found["exact"], found["has_plan"]) == (False, False)
-        assert found["bound"] < r2m.solve(r2m.Trajectory.from_toml("cartpole.toml")).objective
+        result = run(*relaxed)
+        assert "no, triangle is a relaxation: the plan is what the network makes of its controls" in result.stdout
+        found, best = json.loads(run(*relaxed, "--json").stdout), r2m.solve(r2m.Trajectory.from_toml("cartpole.toml"))
+        assert (found["exact"], found["has_plan"], found["status"]) == (False, True, "relaxed")
+        assert found["bound"] < best.objective < found["objective"]
 
-    def test_a_relaxation_whose_point_is_a_plan(self, run: Run):
-        result = run("solve", "problem.toml", "--bounds", "ibp", "--formulation", "triangle")
-        assert "no, triangle is a relaxation: the point happens to be a plan" in result.stdout
+    def test_a_relaxation_whose_controls_are_no_plan(self, run: Run, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("relu2mip.answer.SOLUTION", -1.0)
+        result = run("solve", "problem.toml", "--bounds", "ibp", "--formulation", "triangle", code=3)
+        assert "no, triangle is a relaxation: its controls are no plan" in result.stdout
+        assert "no plan: triangle is a relaxation, and its controls leave the sets" in result.stderr
 
     def test_point_that_fails_the_check(self, run: Run, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("relu2mip.answer.REPLAY_TOLERANCE", -1.0)
+        monkeypatch.setattr("relu2mip.answer.SOLUTION", -1.0)
         result = run("solve", "problem.toml", code=4)
         assert "FAILED" in result.stdout
-        assert "highs: the returned point failed the check" in result.stderr
+        assert "highs: the controls of the returned point leave the sets" in result.stderr
 
     def test_codes_of_errors_no_file_can_cause(self):
         assert exit_code(UnboundedProblem("")) == 3

@@ -101,8 +101,8 @@ def summary(answer: Answer) -> Table:
         "check": ("passed" if check.passed else "FAILED") + f", largest replay error {check.max_error:.1e}",
     }
     if not answer.exact:
-        point = "the point happens to be a plan" if answer.has_plan else "the point is no plan"
-        found["exact"] = f"no, {answer.formulation} is a relaxation: {point}"
+        plan = "the plan is what the network makes of its controls" if answer.has_plan else "its controls are no plan"
+        found["exact"] = f"no, {answer.formulation} is a relaxation: {plan}"
     if answer.cutoff is not None:
         found["bounds hold"] = f"for plans at least as good as {text(answer.cutoff)}, the best among them"
     if answer.lowered:

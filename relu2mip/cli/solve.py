@@ -146,16 +146,15 @@ def require_plan(answer: Answer) -> None:
     check = answer.check
     if not answer.has_plan and not answer.exact:
         raise NoIncumbent(
-            f"no plan: {answer.formulation} is a relaxation, and its point is not what the network does (replay error "
-            f"{check.max_error:.1e}); the bound {answer.bound:g} holds; for a plan take an exact formulation, such as "
-            "big-m",
+            f"no plan: {answer.formulation} is a relaxation, and its controls leave the sets (by {check.sets:.1e} of "
+            f"their range); the bound {answer.bound:g} holds; for a plan take an exact formulation, such as big-m",
             stop=answer.status,
             bound=answer.bound,
             seconds=answer.seconds,
         )
     if not answer.has_plan:
         raise SolverFailure(
-            f"{answer.backend}: the returned point failed the check: replay error {check.max_error:.1e}, "
-            f"violated rows {check.rows:.1e}, bounds {check.bounds:.1e}, integrality {check.integrality:.1e}; "
-            "try tighter bounds, a shorter horizon or another backend"
+            f"{answer.backend}: the controls of the returned point leave the sets, by {check.sets:.1e} of their range "
+            f"(replay error {check.max_error:.1e}, violated rows {check.rows:.1e}, bounds {check.bounds:.1e}, "
+            f"integrality {check.integrality:.1e}); try tighter bounds, a shorter horizon or another backend"
         )

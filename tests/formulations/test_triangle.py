@@ -48,9 +48,11 @@ def test_its_optimum_bounds_the_exact_one(name: str, sense: str) -> None:
     assert relaxed <= sign * box_optimum(problem) + 1e-7
 
 
-def test_a_point_that_is_no_plan_is_not_called_one() -> None:
+def test_its_answer_is_what_the_network_makes_of_the_inputs() -> None:
     net = SMALL_NETS["mlp 3-4-4-2"]
     problem = r2m.BoxProblem(net, -2, 2, [1.0, -1.0], "max")
     answer = r2m.solve(problem, formulation="triangle")
-    assert answer.objective > box_optimum(problem) + 1e-3
-    assert not answer.has_plan
+    assert answer.bound > box_optimum(problem) + 1e-3
+    assert answer.objective <= box_optimum(problem) + 1e-9
+    assert (answer.status, answer.exact, answer.has_plan) == ("relaxed", False, True)
+    assert answer.objective == pytest.approx(float(problem.evaluate(answer.inputs["x"])[0]))

@@ -158,6 +158,26 @@ def test_a_solver_that_breaks_is_asked_again() -> None:
     assert "asked 2 times, settled without presolve: the solver broke" in solution.message
 
 
+def test_a_quick_look_speaks_against_a_bound_that_nothing_else_contradicts() -> None:
+    class Network:
+        def cost(self, model: MipModel, x: np.ndarray) -> float:
+            return model.objective(x)
+
+        def find(self, model: MipModel, seconds: float) -> None:
+            return None
+
+        def rival(self, model: MipModel, x: np.ndarray | None) -> float:
+            return -8.0
+
+    def worse(word: Solution) -> Solution:
+        return replace(word, x=WORSE, objective=-7.0, bound=-7.0)
+
+    for lie in (worse, LIES["infeasible"][0]):
+        solution = run(knapsack().with_heuristic(Network()), Scripted(changes=(lie,)), SolveOptions(rescale=False))
+        assert (solution.stop, solution.objective) == (Stop.OPTIMAL, -8.0)
+        assert "a plan of cost -8" in solution.message
+
+
 @pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
 def test_doubts_do_not_depend_on_units(unit: float) -> None:
     model = knapsack()

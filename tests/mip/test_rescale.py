@@ -148,6 +148,9 @@ def test_a_heuristic_sees_the_points_of_its_own_model(incumbents: str) -> None:
             assert violations(model, x).feasible(1e-5)
             return model.objective(x)
 
+        def rival(self, model: MipModel, x: np.ndarray | None) -> float:
+            return np.inf
+
         def improve(self, model: MipModel, x: np.ndarray, seconds: float) -> None:
             assert violations(model, x).feasible()
 
