@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, ClassVar, Protocol
@@ -102,10 +103,13 @@ class Backend(Protocol):
         ...
 
 
+_version = cache(version)
+
+
 def require_package(package: str, extra: str | None) -> Availability:
     """Whether a solver's package is installed."""
     if find_spec(package) is not None:
-        return Availability(True, version(package))
+        return Availability(True, _version(package))
     install = f'pip install "relu2mip[{extra}]"' if extra else f"pip install {package}"
     return Availability(False, reason=f"{package} is not installed: {install}")
 

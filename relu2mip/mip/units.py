@@ -13,6 +13,7 @@ SOS1 sets and pairs, for which 0 means something, are not moved.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.sparse as sp
@@ -64,7 +65,7 @@ class Units:
 
     @classmethod
     def of(cls, model: MipModel) -> Units:
-        """The units of a model.
+        """The units of a model, worked out once.
 
         >>> import numpy as np
         >>> from relu2mip.mip import ModelBuilder, NameBlock
@@ -74,6 +75,8 @@ class Units:
         >>> units.centre, units.size
         (array([100000.,      0.]), array([1.00000000e+00, 4.76837158e-07]))
         """
+        if (known := _known.get(model)) is not None:
+            return known
         centre, size, fixed = _columns(model)
         row = _factor(model.matrix, centre, size, fixed)
         inner = model.indicators
@@ -81,7 +84,8 @@ class Units:
         linear, square = objective_over(model, centre, size)
         largest = max(np.abs(linear).max(initial=0.0), square.max(initial=0.0))
         cost = 1.0 / float(_power_of_two(largest or 1.0))
-        return cls(centre, size, fixed, row, indicator, cost, _range(model), _terms(model, centre, size))
+        _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model), _terms(model, centre, size))
+        return _known[model]
 
     def gap(self, objective: float, bound: float) -> float:
         """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it."""
@@ -103,6 +107,9 @@ class Units:
         return self.centre + self.size * y
 
 
+_known: WeakKeyDictionary[MipModel, Units] = WeakKeyDictionary()
+
+
 def _columns(model: MipModel) -> tuple[Array, Array, Mask]:
     """Centre and size of every column, and which are fixed."""
     low, high = model.lower, model.upper
@@ -113,7 +120,8 @@ def _columns(model: MipModel) -> tuple[Array, Array, Mask]:
         middle, half = _tied(model.maxima, low, high, middle, half)
     fixed = finite & (half <= 0)
     size = np.maximum(half, RESOLVED * np.abs(middle))
-    size = np.where(finite & (size > 0), size, _reach(model, np.where(finite, size, 0.0)))
+    if not (known := finite & (size > 0)).all():
+        size = np.where(known, size, _reach(model, np.where(finite, size, 0.0)))
     still = model.integer.copy()
     if model.maxima is not None:
         still = _any_in_component(model.maxima, still)
