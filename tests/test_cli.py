@@ -407,7 +407,7 @@ class TestNoPlan:
     def test_a_plan_found_beforehand_survives_the_limit(self, run: Run, cartpole: None):
         found = json.loads(run("solve", "cartpole.toml", "--time-limit", "1ms", "--json").stdout)
         assert (found["has_plan"], found["status"]) == (True, "time limit")
-        compiled = r2m.compile(r2m.Trajectory.from_toml("cartpole.toml"))
+        compiled = r2m.compile(r2m.Trajectory.from_toml("cartpole.toml"), bounds="crown+cutoff")
         answer = compiled.solve(time_limit=1e-3)
         assert answer.has_plan
         assert answer.objective <= answer.cutoff + 1e-6

@@ -117,7 +117,7 @@ class Judge:
         if word.stop is Stop.OPTIMAL and not found:
             reached = self.units.gap(cost, word.bound)
             if word.x is None or (reached > self.gap * (1 + RESOLUTION) and not cost - word.bound <= self.slack):
-                found.append(f"called optimal at a gap of {reached:.2%}")
+                found.append(f"called optimal at a gap of {reached:.2%}, cost {cost:g} and bound {word.bound:g}")
         return found
 
     def settle(self, questions: Iterable[Question]) -> Solution:

@@ -48,8 +48,11 @@ LINEAR_ROUNDS = 20
 SMALLEST = 1e-12
 """A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients too large."""
 
-ROW_TOLERANCE = 2e-6
-"""Twice what solvers leave unsatisfied of a row: cuts that are wrong by less may be there already."""
+TOLERANCE = 1e-7
+"""What solvers may leave unsatisfied of a row, where nothing else is asked for: it is what is left of a gap."""
+
+ROW_TOLERANCE = 2 * TOLERANCE
+"""Cuts that are wrong by less may be there already."""
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +92,8 @@ class _Search:
     """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
 
     def __init__(self, model: MipModel, backend: Backend, options: SolveOptions) -> None:
-        self.model, self.backend, self.options = model, backend, options
+        self.model, self.backend = model, backend
+        self.options = replace(options, tolerance=options.tolerance or TOLERANCE)
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
         self.relaxation = self.squares.relaxation(model)

@@ -14,7 +14,7 @@ from relu2mip.ir.graph import Graph, Node, Port
 from relu2mip.mip.capability import needs
 from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower, pairs_to_sos1
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.registry import backends, formulations
 from relu2mip.samples import integrator
@@ -120,7 +120,7 @@ def test_lowered_the_relaxation_is_that_of_big_m(formulation: str, seed: int, se
     bounds = r2m.compile(problem, bounds="crown").all_bounds
     model = r2m.compile(problem, bounds=bounds, formulation=formulation).model
     relaxed = [
-        run(replace(m, integer=np.zeros_like(m.integer)), backends["highs"](), SolveOptions()).objective
+        ask(replace(m, integer=np.zeros_like(m.integer)), backends["highs"](), SolveOptions()).objective
         for m in (
             lower(model, frozenset(), "nobody")[0],
             r2m.compile(problem, bounds=bounds, formulation=BigM()).model,

@@ -8,7 +8,7 @@ import pytest
 import relu2mip as r2m
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip import MipModel
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.registry import formulations
 from relu2mip.solving import resolve_backend
@@ -49,7 +49,7 @@ def test_pinned_inputs_give_the_network(name: str, formulation: str, backend: st
     for point in (rng.uniform(-2, 2, net.input_size), np.zeros(net.input_size), np.full(net.input_size, 2.0)):
         lower, upper = compiled.model.lower.copy(), compiled.model.upper.copy()
         lower[columns] = upper[columns] = point
-        solution = run(replace(compiled.model, lower=lower, upper=upper), resolve_backend(backend), SolveOptions())
+        solution = ask(replace(compiled.model, lower=lower, upper=upper), resolve_backend(backend), SolveOptions())
         values = {k: e.evaluate(solution.x) for k, e in compiled.expressions.items()}
         expected = net.evaluate_flat(problem.split(point))
         for port in net.outputs:

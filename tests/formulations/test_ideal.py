@@ -15,7 +15,7 @@ from relu2mip.backends import gurobi
 from relu2mip.errors import CapabilityMissing, InvalidOption, UnknownOption
 from relu2mip.formulations import Ideal
 from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.mip.separator import VIOLATED
 from relu2mip.normal_form import Place
 from relu2mip.options import SolveOptions
@@ -179,7 +179,7 @@ def test_no_facet_cuts_off_a_point_of_the_network_in_exact_arithmetic(seed: int)
 def relaxed(compiled: r2m.Compiled) -> float:
     """The optimum without integrality."""
     model = replace(compiled.model, integer=np.zeros(compiled.model.columns, dtype=bool), start=None)
-    return run(model, resolve_backend("highs"), SolveOptions()).objective
+    return ask(model, resolve_backend("highs"), SolveOptions()).objective
 
 
 NETS = {
@@ -215,7 +215,7 @@ def test_a_point_of_the_network_satisfies_the_strengthened_model() -> None:
     for v in np.random.default_rng(0).uniform(-1, 1, (50, 4)):
         lower, upper = model.lower.copy(), model.upper.copy()
         lower[values["x"]] = upper[values["x"]] = v
-        found = run(replace(model, lower=lower, upper=upper), resolve_backend("highs"), SolveOptions())
+        found = ask(replace(model, lower=lower, upper=upper), resolve_backend("highs"), SolveOptions())
         assert found.x is not None
         y = compiled.expressions["y"].evaluate(found.x)
         np.testing.assert_allclose(y, net.evaluate(v)["y"], rtol=1e-6, atol=1e-6)

@@ -15,7 +15,7 @@ from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.formulations import BigM
 from relu2mip.formulations.regions import Regions
 from relu2mip.ir import Graph, Linear, Node, Port, Relu
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.quality import quality
 from relu2mip.regions import enumerate_regions, split
@@ -110,7 +110,7 @@ def test_a_step_without_a_region_is_infeasible() -> None:
     net = Graph("apart", (Port("x", (3,)),), (Port("y", (2,)),), nodes)
     problem = r2m.Trajectory(net, 1, [0.0, 0.0], controls=r2m.Box(-1, 1), states=r2m.Box(0.5, 1))
     compiled = r2m.compile(problem, bounds="ibp", formulation="big-m")
-    assert run(compiled.model, resolve_backend("highs"), SolveOptions()).x is None
+    assert ask(compiled.model, resolve_backend("highs"), SolveOptions()).x is None
     with pytest.raises(CrossedBounds, match=r"t00\.layer1\.relu: no input within its bounds"):
         r2m.compile(problem, bounds="ibp", formulation=Regions())
 

@@ -13,7 +13,7 @@ from relu2mip.formulations.regions import Regions
 from relu2mip.formulations.stage_cost import SQUARES
 from relu2mip.ir import Graph, Linear, Node, Port, Relu
 from relu2mip.mip import MipModel
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.quality import quality
 from relu2mip.samples import integrator
@@ -42,7 +42,7 @@ def plan(cost: r2m.costs.Cost, **changes: object) -> r2m.Trajectory:
 
 
 def optimum(model: MipModel) -> float:
-    return run(model, resolve_backend("highs"), SolveOptions(gap=0.0)).objective
+    return ask(model, resolve_backend("highs"), SolveOptions(gap=0.0)).objective
 
 
 def relaxed(model: MipModel) -> float:

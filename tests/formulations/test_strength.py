@@ -13,7 +13,7 @@ from relu2mip.bounds import Ibp, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import BigM, ConvexHull, Formulation, Partition, Triangle, encode
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.options import SolveOptions
 from relu2mip.passes import specialise
@@ -88,7 +88,7 @@ def solve(model: ModelBuilder) -> float:
     """The optimum of a model's linear relaxation."""
     built = model.build()
     relaxed = replace(built, integer=np.zeros(built.columns, dtype=bool))
-    return run(relaxed, resolve_backend("highs"), SolveOptions()).objective
+    return ask(relaxed, resolve_backend("highs"), SolveOptions()).objective
 
 
 @pytest.mark.parametrize("seed", SEEDS)

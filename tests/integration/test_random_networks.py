@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import relu2mip as r2m
 from relu2mip.frontends.onnx.replay import Replay
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.solving import resolve_backend
 from tests.brute_force import box_optimum
@@ -31,7 +31,7 @@ def test_pinned_inputs_give_what_onnxruntime_gives(model: onnx.ModelProto, seed:
     expected = net.evaluate_flat(problem.split(point))
     single = Replay(net.source).run(problem.split(point))
     for name in installed_backends():
-        solution = run(replace(compiled.model, lower=lower, upper=upper), resolve_backend(name), SolveOptions())
+        solution = ask(replace(compiled.model, lower=lower, upper=upper), resolve_backend(name), SolveOptions())
         for port in net.outputs:
             found = compiled.expressions[port.name].evaluate(solution.x)
             scale = max(1.0, np.abs(expected[port.name]).max())

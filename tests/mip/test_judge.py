@@ -134,7 +134,7 @@ def test_the_network_says_what_a_point_costs() -> None:
 
     judge = Judge(knapsack().with_heuristic(Network()), 1e-4)
     doubts = judge.doubts(Solution(Stop.OPTIMAL, np.array([1.0, 0.0, 1.0]), -8.0, -8.0))
-    assert doubts == ["called optimal at a gap of 6.67%"]
+    assert doubts == ["called optimal at a gap of 6.67%, cost -7.5 and bound -8"]
     assert judge.doubts(Solution(Stop.NODE_LIMIT, np.array([1.0, 0.0, 1.0]), -8.0, -8.0)) == []
 
 
