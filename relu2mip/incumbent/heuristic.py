@@ -32,6 +32,11 @@ class PlanHeuristic:
     bounds: Bounds
     form: NormalForm
 
+    @property
+    def unit(self) -> float:
+        """That of the problem's objective."""
+        return self.unrolled.objective().unit
+
     def find(self, model: MipModel, seconds: float) -> Array | None:
         """All columns at the best plan that sampling, descending and polishing find."""
         plan = find_plan(self.unrolled, self.bounds, seconds=seconds)

@@ -26,6 +26,11 @@ class Heuristic(Protocol):
     search may be running in this thread; solves that a heuristic makes with HiGHS join its pool (`highs_process`).
     """
 
+    @property
+    def unit(self) -> float:
+        """How much the costs of plans differ: what is small beside it is lost in rounding."""
+        ...
+
     def find(self, model: MipModel, seconds: float) -> Array | None:
         """All columns of a point to start from, or None."""
         ...

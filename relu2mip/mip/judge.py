@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 RESOLUTION = 1e-6
 """Differences of the objective below this share of its range are lost in a solver's tolerances."""
 
+UNRESOLVED = 1e-8
+"""The same of how much the costs of plans differ: bounds may leave no more of the range than rounding of an offset."""
+
 ROUNDING = 1e-12
 """Differences of the objective below this share of its terms are lost in their sum."""
 
@@ -70,6 +73,8 @@ class Judge:
         self.model, self.gap, self.units = model, gap, Units.of(model)
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
         self.slack = RESOLUTION * scale + ROUNDING * self.units.terms
+        if model.heuristic is not None:
+            self.slack += UNRESOLVED * model.heuristic.unit
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
         self._started = np.inf if self.start is None else self.cost(self.start)
         self._known, self._rival = known, np.inf

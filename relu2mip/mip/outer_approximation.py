@@ -185,6 +185,10 @@ class _WithSquares:
     model: MipModel
     squares: _Squares
 
+    @property
+    def unit(self) -> float:
+        return self.heuristic.unit
+
     def find(self, model: MipModel, seconds: float) -> Array | None:
         x = self.heuristic.find(self.model, seconds)
         return None if x is None else self.squares.extended(x)

@@ -103,6 +103,10 @@ class _ScaledHeuristic:
     model: MipModel
     units: Units
 
+    @property
+    def unit(self) -> float:
+        return self.heuristic.unit * self.units.cost
+
     def find(self, model: MipModel, seconds: float) -> Array | None:
         x = self.heuristic.find(self.model, seconds)
         return None if x is None else self.units.inside(x)

@@ -129,6 +129,8 @@ def test_the_network_says_what_a_point_costs() -> None:
     """A point whose binaries leak looks cheaper than its controls are."""
 
     class Network:
+        unit = 1.0
+
         def cost(self, model: MipModel, x: np.ndarray) -> float:
             return model.objective(x) + 0.5
 
@@ -140,6 +142,8 @@ def test_the_network_says_what_a_point_costs() -> None:
 
 def test_controls_that_leave_the_sets_are_not_optimal() -> None:
     class Network:
+        unit = 1.0
+
         def cost(self, model: MipModel, x: np.ndarray) -> float:
             return np.inf
 
@@ -160,6 +164,8 @@ def test_a_solver_that_breaks_is_asked_again() -> None:
 
 def test_a_quick_look_speaks_against_a_bound_that_nothing_else_contradicts() -> None:
     class Network:
+        unit = 1.0
+
         def cost(self, model: MipModel, x: np.ndarray) -> float:
             return model.objective(x)
 

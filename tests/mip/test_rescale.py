@@ -140,6 +140,8 @@ def test_a_heuristic_sees_the_points_of_its_own_model(incumbents: str) -> None:
     seen: list[MipModel] = []
 
     class Spy:
+        unit = 1.0
+
         def find(self, model: MipModel, seconds: float) -> np.ndarray:
             seen.append(model)
             return compiled.start_from(np.zeros(4))
