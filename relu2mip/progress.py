@@ -30,7 +30,7 @@ class Progress:
 
     @property
     def gap(self) -> float:
-        """As in `Answer.gap`; NaN where there is no plan or no bound."""
+        """|plan - bound| relative to |plan|; NaN where there is no bound."""
         return abs(self.plan - self.bound) / max(1e-9, abs(self.plan)) if math.isfinite(self.bound) else math.nan
 
 
