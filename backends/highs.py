@@ -220,6 +220,7 @@ def option_values(options: SolveOptions) -> dict[str, Any]:
         "threads": options.threads,
         "random_seed": options.seed % 2**31,
         "presolve": "choose" if options.presolve else "off",
+        "presolve_rule_off": highs_process.UNSOUND_RULES,
     }
     if options.tolerance:
         values["mip_feasibility_tolerance"] = options.tolerance

@@ -20,6 +20,12 @@ from functools import cache
 from typing import Any
 
 
+UNSOUND_RULES = 1 << 9 | 1 << 12 | 1 << 13
+"""Rules of HiGHS's presolve (doubleton equations, the aggregator, parallel rows and columns) that cut off solutions of
+mixed-integer programs, as its option `presolve_rule_off` takes them. Of 2,225 programs of `mip` bounds it proves 36
+wrong bounds with them and none without (1.15.1), in a tenth more time."""
+
+
 class _Here(threading.local):
     """Runs of HiGHS that this thread is inside of: a callback of one may start another."""
 

@@ -18,6 +18,7 @@ import numpy as np
 from relu2mip.arrays import Array
 from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.premises import Premises
+from relu2mip.bounds.rounding import crossings
 from relu2mip.errors import CrossedBounds, InvalidProblem, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
@@ -33,9 +34,6 @@ Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 
 SETS = "sets"
 """The provenance of what the boxes of the problem say."""
-
-CROSSING = 1e-9
-"""Relative crossing of two bounds that counts as rounding, not as infeasibility."""
 
 
 @dataclass(frozen=True)
@@ -144,8 +142,8 @@ class Bounds:
         """Intersect the given bounds with these; raises `InvalidProblem` where these do not hold."""
         if reason := self.why_not(unrolled):
             raise InvalidProblem(f"these bounds cannot be reused: {reason}")
-        pairs = zip(bounds.lower, bounds.upper, self.lower, self.upper, strict=True)
-        sides = [intersect(bounds.form, i, (a, b), (c, d)) for i, (a, b, c, d) in enumerate(pairs)]
+        news = zip(self.lower, self.upper, strict=True)
+        sides = [intersect(bounds.form, i, bounds.lower, bounds.upper, new) for i, new in enumerate(news)]
         lower, upper = zip(*sides, strict=True)
         plan = self.plan if self.premises is not None and self.premises.exact else None
         return replace(bounds, lower=lower, upper=upper, limit=self.cutoff, plan=plan, implications=self.implications)
@@ -198,24 +196,25 @@ class BoundMethod(Protocol):
         ...
 
 
-def intersect(form: NormalForm, i: int, old: tuple[Array, Array], new: tuple[Array, Array]) -> tuple[Array, Array]:
-    """The intersection of two intervals of value i; raises `CrossedBounds` where it is empty beyond rounding."""
-    lower, upper = np.maximum(old[0], new[0]), np.minimum(old[1], new[1])
-    crossed = lower > upper
-    if crossed.any():
-        # A gap is judged on the size of the numbers that went into it, not of what is left of them.
-        scale = np.maximum(1.0, np.maximum(np.abs(lower), np.abs(upper)))
-        real = lower - upper > CROSSING * scale
+def intersect(
+    form: NormalForm, i: int, lower: Sequence[Array], upper: Sequence[Array], new: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """The intersection of the bounds of value i with new ones; raises `CrossedBounds` where it is empty.
+
+    lower, upper: of all values up to i, which say what rounding can do (`relu2mip.bounds.rounding`).
+    """
+    low, high = np.maximum(lower[i], new[0]), np.minimum(upper[i], new[1])
+    if (low > high).any():
+        real = low - high > crossings(form, lower, upper, i + 1)[i]
         if real.any():
             unit = int(np.flatnonzero(real)[0])
-            place = form.values[i].place
             raise CrossedBounds(
-                f"{place.name(unit)}: nothing in [{old[0][unit]:g}, {old[1][unit]:g}] can be reached, "
+                f"{form.values[i].place.name(unit)}: nothing in [{lower[i][unit]:g}, {upper[i][unit]:g}] can be reached, "
                 f"its value lies in [{new[0][unit]:g}, {new[1][unit]:g}]; widen the sets before this step, "
                 "or the initial state"
             )
-        lower, upper = np.minimum(lower, upper), np.maximum(lower, upper)
-    return lower, upper
+        low, high = np.minimum(low, high), np.maximum(low, high)
+    return low, high
 
 
 def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds:

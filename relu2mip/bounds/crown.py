@@ -100,7 +100,7 @@ class Relaxation:
     def tighten(self, i: int) -> None:
         """Intersect what is known of value i with its interval and, where worth it, with a backward pass."""
         box = propagate_value(self.form, i, self.lower, self.upper, self.magnitudes)
-        self.lower[i], self.upper[i] = intersect(self.form, i, (self.lower[i], self.upper[i]), box)
+        self.lower[i], self.upper[i] = intersect(self.form, i, self.lower, self.upper, box)
         units = undecided(self.form, i, self.lower[i], self.upper[i])
         for at in range(0, units.size, self._most):
             if expired():
@@ -113,7 +113,7 @@ class Relaxation:
         """Intersect what is known of some units of value i with new bounds; raises `CrossedBounds`."""
         low, high = self.lower[i].copy(), self.upper[i].copy()
         low[units], high[units] = lower, upper
-        self.lower[i], self.upper[i] = intersect(self.form, i, (self.lower[i], self.upper[i]), (low, high))
+        self.lower[i], self.upper[i] = intersect(self.form, i, self.lower, self.upper, (low, high))
 
     def relax(self, i: int) -> None:
         """Fix the relaxation of value i from the bounds of what it reads."""

@@ -60,7 +60,7 @@ class Data:
         for i, j in unrolled.step_value.items():
             if j in boxes and i not in unrolled.domain:
                 try:
-                    lower[i], upper[i] = intersect(bounds.form, i, (lower[i], upper[i]), boxes[j])
+                    lower[i], upper[i] = intersect(bounds.form, i, lower, upper, boxes[j])
                 except CrossedBounds as error:
                     raise InvalidProblem(f"the data never reach where the sets are: {error}") from error
         return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)

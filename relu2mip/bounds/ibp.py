@@ -46,7 +46,7 @@ def propagate(form: NormalForm, lower: list[Array], upper: list[Array]) -> tuple
     magnitudes: dict[int, Matrix] = {}
     for i in range(len(form.values)):
         box = propagate_value(form, i, lower, upper, magnitudes)
-        lower[i], upper[i] = intersect(form, i, (lower[i], upper[i]), box)
+        lower[i], upper[i] = intersect(form, i, lower, upper, box)
     return lower, upper
 
 

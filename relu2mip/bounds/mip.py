@@ -142,6 +142,7 @@ class IntegerProgram:
         kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
         lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
         self.highs = highs_process.silent()
+        self.highs.setOptionValue("presolve_rule_off", highs_process.UNSOUND_RULES)
         self.highs.setOptionValue("mip_feasibility_tolerance", TOLERANCE)
         self.highs.setOptionValue("primal_feasibility_tolerance", TOLERANCE)
         if self.highs.passModel(lp).name == "kError":
@@ -192,9 +193,14 @@ def _slip(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: i
 
 
 def _reached(unrolled: Unrolled, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int) -> Array:
-    """Value i at random points of the sets that keep within all bounds up to it, (points, size)."""
+    """Value i at points of the sets that keep within all bounds up to it, (points, size); half of the entries of each
+    are at an end of their range, as those of extreme points mostly are.
+    """
     rng = np.random.default_rng(0)
-    inputs = {name: rng.uniform(lower[k], upper[k], (SAMPLES, lower[k].size)) for name, k in form.inputs.items()}
+    inputs = {}
+    for name, k in form.inputs.items():
+        share = np.clip(rng.uniform(-0.5, 1.5, (SAMPLES, lower[k].size)), 0.0, 1.0)
+        inputs[name] = np.clip(lower[k] + share * (upper[k] - lower[k]), lower[k], upper[k])
     objective = unrolled.objective()
     inputs = objective.snap(inputs)
     values, kept = form.evaluate_all(inputs), objective.evaluate(inputs)[1] <= 0.0

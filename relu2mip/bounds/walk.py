@@ -89,7 +89,7 @@ def returned(bounds: Bounds, rewrite: Rewrite, lower: Sequence[Array], upper: Se
         chosen = slice(None) if units is None else units
         new = lows[i].copy(), highs[i].copy()
         new[0][chosen], new[1][chosen] = low, high
-        lows[i], highs[i] = intersect(bounds.form, i, (lows[i], highs[i]), new)
+        lows[i], highs[i] = intersect(bounds.form, i, lows, highs, new)
     return replace(bounds, lower=tuple(lows), upper=tuple(highs))
 
 

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array, Index, Matrix, apply
-from relu2mip.bounds.bounds import CROSSING, Bounds
+from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import ROUNDING
+from relu2mip.bounds.rounding import crossings
 from relu2mip.deadline import expired
 from relu2mip.normal_form import Affine, Input, Max, Relu
 
@@ -76,6 +77,7 @@ class Propagation:
             at += units.size
         self._last_reader = [max(readers, default=-1) for readers in self.form.readers]
         self._magnitudes: dict[int, Matrix] = {}
+        self._crossings = crossings(self.form, self.lower, self.upper)
 
     @property
     def box(self) -> tuple[Array, Array]:
@@ -97,7 +99,7 @@ class Propagation:
 
     def run(self, low: Array, high: Array) -> Zonotopes | None:
         """Propagate the cells [low, high], (B, d) each; None where time is up before the last value."""
-        state = _Pass(*low.shape)
+        state = _Pass(*low.shape, self._crossings)
         for i, value in enumerate(self.form.values):
             if expired():
                 return None
@@ -122,8 +124,8 @@ class Propagation:
 class _Pass:
     """One forward pass: what it knows of the values so far."""
 
-    def __init__(self, count: int, free: int) -> None:
-        self.count, self.free, self.symbols = count, free, free
+    def __init__(self, count: int, free: int, crossings: list[Array]) -> None:
+        self.count, self.free, self.symbols, self.crossings = count, free, free, crossings
         self.centre: list[Array] = []
         self.generators: list[Array] = []
         self.lower: list[Array] = []
@@ -214,7 +216,7 @@ class _Pass:
         return more
 
     def _add(self, centre: Array, generators: Array, lower: Array, upper: Array) -> None:
-        crossed = lower - upper > CROSSING * np.maximum(1.0, np.maximum(np.abs(lower), np.abs(upper)))
+        crossed = lower - upper > self.crossings[len(self.centre)]
         self.emptied = np.where((self.emptied < 0) & crossed.any(axis=1), len(self.centre), self.emptied)
         self.peak = max(self.peak, generators.size)
         self.centre.append(centre)

@@ -34,6 +34,12 @@ THIN = 1e-8
 FLAT = 1e-12
 """A pre-activation that changes by less than this share of the width of its bounds is constant."""
 
+IMPLIED = 1e-9
+"""A side that the ranges of a region violate by at most this share of the box's width is left out."""
+
+ROUNDING = 1e-14
+"""And besides by this share of its numbers."""
+
 GRID = 2.0**30
 """Ends of intervals are rounded outwards to this part of the box's width; a tenth of it is taken for rounding error."""
 
@@ -298,7 +304,7 @@ class _Search:
         floor, ceiling = self.step.limits
         matrix, limit = self._rows()
         implied = np.maximum(matrix, 0) @ upper + np.minimum(matrix, 0) @ lower
-        needed = implied > limit + 1e-9 * (1 + np.abs(limit))
+        needed = implied > limit + IMPLIED * np.abs(matrix) @ half + ROUNDING * np.abs(limit)
         full = np.zeros((offset.size, half.size))
         full[:, free] = gain / half[free]
         self.found.append(
@@ -322,15 +328,14 @@ class _Search:
         """The sides as matrix @ v <= limit over the inputs, the largest entry of each row being 1."""
         weights = np.concatenate([np.zeros((0, self.free.size)), *(w for w, _ in self.sides)])
         constant = np.concatenate([np.zeros(0), *(c for _, c in self.sides)])
+        _, first = np.unique(np.c_[weights, constant].round(12), axis=0, return_index=True)
+        weights, constant = weights[np.sort(first)], constant[np.sort(first)]
         matrix = np.zeros((constant.size, self.half.size))
         matrix[:, self.free] = weights / self.half[self.free]
         limit = matrix @ self.middle - constant
         scale = np.abs(matrix).max(axis=1, initial=0.0)
         scale = np.where(scale > 0, scale, 1.0)
-        rows = np.concatenate([matrix, limit[:, None]], axis=1) / scale[:, None]
-        _, first = np.unique(rows.round(12), axis=0, return_index=True)
-        rows = rows[np.sort(first)]
-        return rows[:, :-1], rows[:, -1]
+        return matrix / scale[:, None], limit / scale
 
     def _ranges(self, rows: Array) -> tuple[Array, Array]:
         """The smallest and largest value of each row over the region."""

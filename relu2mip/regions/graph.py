@@ -20,7 +20,10 @@ from relu2mip.regions.enumerate import Region
 from relu2mip.regions.steps import Step
 
 SLACK = 1e-7
-"""Ranges that miss each other by less, relatively, meet."""
+"""Ranges that miss each other by less than this share of the width of the inputs' box meet."""
+
+ROUNDING = 1e-12
+"""And besides by this share of their numbers."""
 
 
 def can_follow(first: Step, before: Sequence[Region], second: Step, after: Sequence[Region]) -> Mask:
@@ -28,14 +31,15 @@ def can_follow(first: Step, before: Sequence[Region], second: Step, after: Seque
     out, into = _shared(first, second)
     least, most = np.stack([r.least[out] for r in before]), np.stack([r.most[out] for r in before])
     pairs = np.ones((len(before), len(after)), dtype=bool)
+    width = np.subtract(*second.box[::-1])
     for s, region in enumerate(after):
         low, high = np.tile(region.lower, (len(before), 1)), np.tile(region.upper, (len(before), 1))
         low[:, into], high[:, into] = np.maximum(low[:, into], least), np.minimum(high[:, into], most)
-        apart = low - high > SLACK * (1 + np.abs(low) + np.abs(high))
+        apart = low - high > SLACK * width + ROUNDING * (np.abs(low) + np.abs(high))
         positive, negative = np.maximum(region.matrix, 0), np.minimum(region.matrix, 0)
         smallest = low @ positive.T + high @ negative.T
         size = np.abs(low) @ positive.T - np.abs(high) @ negative.T + np.abs(region.limit)
-        excluded = smallest - region.limit > SLACK * (1 + size)
+        excluded = smallest - region.limit > SLACK * np.abs(region.matrix) @ width + ROUNDING * size
         pairs[:, s] = ~(apart.any(axis=1) | excluded.any(axis=1))
     return pairs
 

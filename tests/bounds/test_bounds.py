@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import relu2mip as r2m
 from relu2mip.bounds import Bounds, Data, Ibp, compute_bounds
+from relu2mip.bounds.ibp import propagate
 from relu2mip.compiled import resolve_bounds
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, UnboundedUnit, UnknownOption
 from relu2mip.incumbent.objective import Batch
@@ -143,6 +144,23 @@ def test_unreachable_state_box_names_unit_and_step() -> None:
     lower[3, 0] = 2.9
     with pytest.raises(CrossedBounds, match=r"t04\.state\[0\].*2\.9"):
         r2m.compile(trajectory(initial_state=[-2.0, 0.0], states=r2m.Box(lower, far[:, 1:] * np.ones((6, 2)))))
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e-300, 1e8])
+def test_what_is_out_of_reach_is_so_in_any_units(unit: float) -> None:
+    builder = FormBuilder()
+    x = builder.input("x", 1)
+    form = builder.build({"y": builder.affine((x,), (2 * np.eye(1),), np.array([0.3 * unit]))})
+    reached = 2.3 * unit
+
+    def reach(least: float) -> None:
+        sides = [-np.ones(1) * unit, np.array([least])], [np.ones(1) * unit, np.array([9 * unit])]
+        propagate(form, *sides)
+
+    reach(reached - 1e-7 * unit)
+    reach(reached + 1e-14 * unit)
+    with pytest.raises(CrossedBounds, match="y"):
+        reach(reached + 1e-7 * unit)
 
 
 def test_infinite_inputs_are_named() -> None:

@@ -28,6 +28,23 @@ def test_answers_know_no_units(system: str) -> None:
     assert record.wrong == 0, "\n".join(record.lines())
 
 
+@pytest.mark.parametrize(("seed", "kind"), [(900011, "discrete"), (700902, "continuous")])
+def test_mip_bounds_hold_where_highs_cuts_off_points(seed: int, kind: str) -> None:
+    """Controls of two values, and nearly parallel units: some rules of HiGHS's presolve are wrong on both."""
+    verdict = answers.trial(seed, Case("big-m", "highs", "crown+mip"), kind)
+    assert verdict.wrong == ()
+
+
+@pytest.mark.parametrize(
+    ("seed", "case"), [(8004, Case("convex-hull", "highs", "crown+cutoff")), (8006, Case("regions", "highs", "crown"))]
+)
+def test_crossings_and_sides_of_regions_are_judged_in_units(seed: int, case: Case) -> None:
+    """Ranges of 1e-8: a set out of reach by a tenth of one, and regions whose sides are smaller than any tolerance."""
+    drawn = units.rewritten_problem(seed, "all 1e-8")
+    assert drawn is not None
+    assert judged(*drawn, case).faults == ()
+
+
 def test_a_wrong_answer_is_noticed() -> None:
     """The judge itself: what is right has no fault, and a plan, cost or bound that is changed has its own."""
     problem, case = small_plan().problem(), Case("big-m", "highs", "crown", gap=1e-6)
