@@ -209,8 +209,8 @@ def intersect(
         if real.any():
             unit = int(np.flatnonzero(real)[0])
             raise CrossedBounds(
-                f"{form.values[i].place.name(unit)}: nothing in [{lower[i][unit]:g}, {upper[i][unit]:g}] can be reached, "
-                f"its value lies in [{new[0][unit]:g}, {new[1][unit]:g}]; widen the sets before this step, "
+                f"{form.values[i].place.name(unit)}: nothing in [{lower[i][unit]:g}, {upper[i][unit]:g}] can be "
+                f"reached, its value lies in [{new[0][unit]:g}, {new[1][unit]:g}]; widen the sets before this step, "
                 "or the initial state"
             )
         low, high = np.minimum(low, high), np.maximum(low, high)

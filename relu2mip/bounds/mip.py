@@ -193,8 +193,9 @@ def _slip(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: i
 
 
 def _reached(unrolled: Unrolled, form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int) -> Array:
-    """Value i at points of the sets that keep within all bounds up to it, (points, size); half of the entries of each
-    are at an end of their range, as those of extreme points mostly are.
+    """Value i at points of the sets that keep within all bounds up to it, (points, size).
+
+    Half of a point's entries are at an end of their range, as those of extreme points mostly are.
     """
     rng = np.random.default_rng(0)
     inputs = {}

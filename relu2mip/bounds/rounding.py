@@ -27,7 +27,9 @@ CROSSING = 1e-9
 """And at most this share of the value's magnitude, or of 1 where that is smaller."""
 
 
-def crossings(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], count: int | None = None) -> list[Array]:
+def crossings(
+    form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], count: int | None = None
+) -> list[Array]:
     """The crossing that counts as rounding, for each unit of the first `count` values (None: all) of a form."""
     errors: list[Array] = []
     sizes = [np.maximum(np.abs(low), np.abs(high)) for low, high in zip(lower[:count], upper[:count], strict=True)]
