@@ -99,7 +99,7 @@ class Propagation:
 
     def run(self, low: Array, high: Array) -> Zonotopes | None:
         """Propagate the cells [low, high], (B, d) each; None where time is up before the last value."""
-        state = _Pass(*low.shape, self._crossings)
+        state = _Pass(len(low), low.shape[1], self._crossings)
         for i, value in enumerate(self.form.values):
             if expired():
                 return None
