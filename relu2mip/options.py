@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
+
 from relu2mip.errors import InvalidOption, UnknownOption
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class SolveOptions:
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.time_limit > 0:
             raise InvalidOption(f"time_limit is {self.time_limit}; give a positive number of seconds")
         if not 0 <= self.gap < 1:
@@ -57,6 +60,38 @@ class SolveOptions:
             raise InvalidOption("threads, seed and node_limit must be at least 0")
         if self.tolerance and not LEAST_TOLERANCE <= self.tolerance <= MOST_TOLERANCE:
             raise InvalidOption(f"tolerance is {self.tolerance}; give {LEAST_TOLERANCE} to {MOST_TOLERANCE}, or 0")
+
+
+def settle(made: Any) -> None:
+    """Bring the plain fields of an options dataclass that is being made to their types.
+
+    Raises `InvalidOption` naming the field for a value of another type.
+    """
+    hints = get_type_hints(type(made))
+    name = getattr(made, "name", "")
+    for f in fields(made):
+        what = f"{name}: {f.name}" if name else f.name
+        object.__setattr__(made, f.name, _coerce(getattr(made, f.name), hints[f.name], what))
+
+
+def solve_options(value: Any, where: str) -> dict[str, Any]:
+    """The defaults that a problem has for `solve` and `compile`, each one checked.
+
+    Raises `InvalidProblem` for no mapping, `UnknownOption` and `InvalidOption`.
+    """
+    from relu2mip.accept import mapping
+    from relu2mip.registry import backends, formulations
+
+    given = mapping({} if value is None else value, where)
+    known = {f.name for f in fields(SolveOptions)}
+    for key in given:
+        if key not in known | {"backend", "bounds", "formulation"}:
+            raise UnknownOption(f"key of {where}:", key, known | {"backend", "bounds", "formulation"})
+    build(SolveOptions, {key: given[key] for key in given if key in known}, f"{where}:")
+    for key, registry in (("backend", backends), ("formulation", formulations)):
+        if isinstance(given.get(key), str) and given[key] != "auto":
+            parse(given[key], registry, key)
+    return given
 
 
 def build(cls: type[T], given: Mapping[str, Any], what: str = "option") -> T:
@@ -107,9 +142,14 @@ _UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 def _coerce(value: Any, hint: Any, what: str) -> Any:
     """A value of the field's type from a string, int or float; other types are left to the dataclass's own checks."""
     wanted = {int: int, float: float, bool: bool, str: str}.get(hint)
-    if wanted is None or (type(value) is wanted):
+    if wanted is None or (type(value) is wanted and value == value):
         return value
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is bool and isinstance(value, np.bool_):
+        return bool(value)
+    if wanted is int and isinstance(value, np.integer):
+        return int(value)
+    real = isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool)
+    if wanted is float and real and value == value:
         return float(value)
     if isinstance(value, str):
         if wanted is bool and value.lower() in {"true", "false"}:

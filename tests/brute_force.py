@@ -77,7 +77,7 @@ def _pattern(problem: r2m.BoxProblem, form: NormalForm, pattern: tuple, sign: fl
 
 def best_sequence(problem: r2m.Trajectory) -> tuple[float, np.ndarray]:
     """The best plan of a problem with `Finite` controls: every sequence rolled out, infeasible ones dropped."""
-    lists = problem.controls.lists("controls", problem.m)
+    lists = problem.control_values
     one_step = np.array(list(itertools.product(*lists)))
     index = np.array(list(itertools.product(range(len(one_step)), repeat=problem.horizon)))
     controls = one_step[index]

@@ -70,6 +70,19 @@ def window() -> onnx.ModelProto:
     return build(nodes, {"past": ("N", 5), "force": ("N", 1)}, {"next": ("N", 2)}, constants)
 
 
+def exogenous() -> onnx.ModelProto:
+    """The next of 2 states from `x` (2 states, 1 control) and `wind`, which pushes; `spare` is read by nothing."""
+    nodes = [
+        ("Concat", ["x", "wind"], ["all"], {"axis": 1}),
+        ("MatMul", ["all", "w"], ["z"]),
+        ("Relu", ["z"], ["h"]),
+        ("MatMul", ["h", "v"], ["next"]),
+    ]
+    w = [[0.9, -0.9, 0.0, 0.0], [0.1, -0.1, 0.8, -0.8], [0.0, 0.0, 0.5, -0.5], [0.2, -0.2, 0.4, -0.4]]
+    constants = {"w": w, "v": [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]}
+    return build(nodes, {"x": ("N", 3), "wind": ("N", 1), "spare": ("N", 2)}, {"next": ("N", 2)}, constants)
+
+
 def cost() -> onnx.ModelProto:
     """max(position, 0) + max(-position, 0) / 2 of a state (position, velocity)."""
     nodes = [("MatMul", ["x", "w1"], ["z"]), ("Relu", ["z"], ["h"]), ("MatMul", ["h", "w2"], ["y"])]
@@ -89,7 +102,7 @@ def unsupported() -> onnx.ModelProto:
 
 def write_networks(folder: Path) -> None:
     """Every network above as `<its function>.onnx`."""
-    for network in (dynamics, window, cost, unsupported):
+    for network in (dynamics, window, exogenous, cost, unsupported):
         onnx.save(network(), folder / f"{network.__name__}.onnx")
 
 

@@ -97,7 +97,7 @@ def judged(problem: r2m.Trajectory, plans: Plans, case: Case, time_limit: float 
         return unit_faults(compiled.all_bounds, _inputs(problem, plans, known), plans.costs[known])
 
     def check_answer(answer: r2m.Answer) -> list[Fault]:
-        return answer_faults(problem, plans, answer, case, isinstance(problem.controls, r2m.Finite))
+        return answer_faults(problem, plans, answer, case, problem.discrete)
 
     return solved(problem, case, plans.best if known.any() else None, check_units, check_answer, start, time_limit)
 
@@ -261,7 +261,7 @@ def _inputs(problem: r2m.Trajectory, plans: Plans, chosen: np.ndarray) -> dict[s
 
 
 def _nearest(problem: r2m.Trajectory, controls: np.ndarray) -> np.ndarray:
-    lists = problem.controls.lists("controls", problem.m)
+    lists = problem.control_values
     columns = [v[np.abs(controls[:, j, None] - v).argmin(axis=1)] for j, v in enumerate(lists)]
     return np.stack(columns, axis=1)
 

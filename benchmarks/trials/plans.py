@@ -48,7 +48,7 @@ class Plans:
 
 def enumerated(problem: r2m.Trajectory) -> Plans:
     """Every sequence of the discrete controls."""
-    lists = problem.controls.lists("controls", problem.m)
+    lists = problem.control_values
     one = np.array(list(itertools.product(*lists)))
     index = np.array(list(itertools.product(range(len(one)), repeat=problem.horizon)))
     return evaluated(problem, one[index])

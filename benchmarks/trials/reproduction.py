@@ -60,8 +60,8 @@ def net(inputs, outputs, layers):
 '''
 
 TAIL = """
-if isinstance(problem.controls, r2m.Finite):
-    one = list(itertools.product(*problem.controls.lists("controls", problem.m)))
+if problem.discrete:
+    one = list(itertools.product(*problem.control_values))
     plans = np.array(list(itertools.product(one, repeat=problem.horizon)))
     states = problem.rollout(plans)
     low, high = problem.state_limits

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.incumbent.objective import TrajectoryObjective
@@ -17,11 +18,12 @@ from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.problem import Trajectory
 
 if TYPE_CHECKING:
+    from relu2mip.answer import Answer
     from relu2mip.trajectory.box_problem import BoxProblem
 
-Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
-"""Of a `Trajectory`: controls (H, m), or a mapping with `controls` and, where the problem gives a box of them, the
-`initial_state`. Of a `BoxProblem`: inputs, flat over all of them, or by name."""
+Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike] | Answer"
+"""An answer with a plan. Of a `Trajectory`: controls (H, m), or a mapping with `controls` and, where the problem gives
+a box of them, the `initial_state`. Of a `BoxProblem`: inputs, flat over all of them, or by name."""
 
 TOLERANCE = 1e-6
 """Scaled violation of a set up to which a given plan satisfies it: what solvers promise of their own plans."""
@@ -35,6 +37,7 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
 
     Raises `InvalidProblem` for another shape or number of steps, and where it leaves a set, naming step and unit.
     """
+    start = _of_answer(problem, start)
     inputs = _trajectory(problem, start) if isinstance(problem, Trajectory) else _box(problem, start)
     objective = problem.unrolled.objective()
     snapped = {name: x[0] for name, x in objective.snap({name: x[None] for name, x in inputs.items()}).items()}
@@ -48,6 +51,22 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
         _check_sets(objective, snapped)
     cost, violation = objective.evaluate({name: x[None] for name, x in snapped.items()})
     return Plan(snapped, float(cost[0]), float(violation[0]))
+
+
+def _of_answer(problem: Trajectory | BoxProblem, start: Start) -> Start:
+    """The plan of an answer; anything else as it is."""
+    from relu2mip.answer import Answer
+
+    if not isinstance(start, Answer):
+        return start
+    if not start.has_plan:
+        raise InvalidProblem(f"start: this answer has no plan ({start.status}); give one that has, or controls")
+    if not isinstance(problem, Trajectory):
+        return start.inputs
+    if start.controls is None or start.states is None:
+        raise InvalidProblem("start: this answer is that of a box problem; give the answer of a trajectory")
+    free = (problem.initial_limits[0] < problem.initial_limits[1]).any()
+    return {"controls": start.controls} | ({"initial_state": start.states[:1]} if free else {})
 
 
 def values_of(problem: Trajectory | BoxProblem, plan: Plan) -> tuple[dict[str, Array], Violations]:
@@ -64,7 +83,8 @@ def _trajectory(problem: Trajectory, start: Start) -> dict[str, Array]:
     given = dict(start) if isinstance(start, Mapping) else {"controls": start}
     if "controls" not in given or not set(given) <= {"controls", "initial_state"}:
         raise InvalidProblem(f"start has the keys {sorted(given)}; give controls, and initial_state where it is free")
-    u = np.asarray(given["controls"], dtype=np.float64)
+    u = numbers(given["controls"], "start: controls")
+    u = u.reshape(-1, 1) if problem.m == 1 and u.ndim == 1 else u
     if u.shape != (problem.horizon, problem.m):
         raise InvalidProblem(f"start: controls have shape {u.shape}; give ({problem.horizon}, {problem.m})")
     low, high = problem.initial_limits
@@ -73,12 +93,12 @@ def _trajectory(problem: Trajectory, start: Start) -> dict[str, Array]:
             "start: this problem gives a box of initial states; "
             "give a mapping with controls and the initial_state they start from"
         )
-    x = np.asarray(given.get("initial_state", low), dtype=np.float64)
+    x = numbers(given.get("initial_state", low), "start: initial_state")
     if x.size != low.size:
         raise InvalidProblem(f"start: initial_state has shape {x.shape}; give ({problem.window}, {problem.n})")
     x, window = x.reshape(low.shape), problem.window
     inputs = {name_of("state", k): x[k - 1] for k in range(1 - window, 1)}
-    inputs |= {name_of("control", k): problem.known_controls[k] for k in range(1 - window, 0)}
+    inputs |= {name_of("control", k): problem.known_controls[k] for k in range(1 - window - problem.delay, 0)}
     return inputs | {name_of("control", t): u[t] for t in range(problem.horizon)}
 
 
@@ -87,12 +107,12 @@ def _box(problem: BoxProblem, start: Start) -> dict[str, Array]:
     if isinstance(start, Mapping):
         if set(start) != {port.name for port in ports}:
             raise InvalidProblem(f"start has the keys {sorted(start)}; the inputs are {[port.name for port in ports]}")
-        parts = [np.asarray(start[port.name], dtype=np.float64).ravel() for port in ports]
+        parts = [numbers(start[port.name], f"start: input {port.name!r}").ravel() for port in ports]
         for port, part in zip(ports, parts, strict=True):
             if part.size != port.size:
                 raise InvalidProblem(f"start: input {port.name!r} has {port.size} entries, not {part.size}")
         start = np.concatenate(parts)
-    flat = np.asarray(start, dtype=np.float64)
+    flat = numbers(start, "start")
     if flat.shape != (problem.net.input_size,):
         raise InvalidProblem(f"start has shape {flat.shape}; give ({problem.net.input_size},), flat over all inputs")
     return {name: x[0] for name, x in problem.split(flat).items()}

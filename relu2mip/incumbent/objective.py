@@ -19,7 +19,6 @@ from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.units import Units
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import name_of
-from relu2mip.trajectory.sets import Finite
 from relu2mip.trajectory.write import write_sets
 
 if TYPE_CHECKING:
@@ -111,7 +110,6 @@ class TrajectoryObjective:
         self.problem = problem
         self.form = problem.unrolled.form
         self.box = {name: problem.unrolled.domain[i] for name, i in self.form.inputs.items()}
-        self.lists = problem.controls.lists("controls", problem.m) if isinstance(problem.controls, Finite) else None
         self.sets = _sets(problem)
 
     @cached_property
@@ -159,17 +157,17 @@ class TrajectoryObjective:
     def snap(self, batch: Batch) -> dict[str, Array]:
         """Clipped to the boxes; discrete controls to their nearest value."""
         snapped = {name: np.clip(x, *self.box[name]) for name, x in batch.items()}
-        if self.lists is not None:
-            for t in range(self.problem.horizon):
-                u = snapped[name_of("control", t)]
-                near = [v[np.abs(u[:, j, None] - v).argmin(axis=1)] for j, v in enumerate(self.lists)]
-                snapped[name_of("control", t)] = np.stack(near, axis=1)
+        for t in range(self.problem.horizon):
+            u = snapped[name_of("control", t)]
+            for j, v in enumerate(self.problem.control_values):
+                if v is not None:
+                    u[:, j] = v[np.abs(u[:, j, None] - v).argmin(axis=1)]
         return snapped
 
     def levels(self, name: str) -> Sequence[Array | None]:
         """Those of discrete controls, at steps that are still to come."""
-        if self.lists is not None and name in {name_of("control", t) for t in range(self.problem.horizon)}:
-            return self.lists
+        if name in {name_of("control", t) for t in range(self.problem.horizon)}:
+            return self.problem.control_values
         return [None] * self.box[name][0].size
 
     def point(self, batch: Batch) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import accept, network, numbers, one_of
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -24,6 +25,7 @@ from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import solve_options
 from relu2mip.passes import simplify
 from relu2mip.trajectory.sets import Box
 
@@ -51,8 +53,8 @@ class BoxProblem:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.sense not in {"min", "max"}:
-            raise InvalidProblem(f'sense is {self.sense!r}; give "min" or "max"')
+        accept(self, net=network, lower=numbers, upper=numbers, objective=numbers, sense=one_of("min", "max"))
+        accept(self, options=solve_options)
         coefficients = self.coefficients
         if coefficients.size != self.net.output_size or not np.isfinite(coefficients).all():
             raise InvalidProblem(

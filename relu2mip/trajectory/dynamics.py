@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import accept, mapping, names, numbers, optional, refuse
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -25,6 +27,8 @@ from relu2mip.normal_form import FormBuilder, NormalForm, Place
 from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
 from relu2mip.passes import simplify
+
+KINDS = "state", "control"
 
 _BLOCK = re.compile(r"(state|control)\[(0|-[0-9]+)\]")
 
@@ -40,6 +44,9 @@ class Normalisation:
     state: tuple[ArrayLike, ArrayLike] = (0.0, 1.0)
     control: tuple[ArrayLike, ArrayLike] = (0.0, 1.0)
     output: tuple[ArrayLike, ArrayLike] | None = None
+
+    def __post_init__(self) -> None:
+        accept(self, state=_pair, control=_pair, output=optional(_pair))
 
     def pair(self, what: str, size: int, predicts: str = "state") -> tuple[Array, Array]:
         """Checked (offset, scale) vectors of "state", "control" or "output"."""
@@ -66,6 +73,8 @@ class Dynamics:
     output: str
     n: int
     m: int
+    delay: int = 0
+    known: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -76,12 +85,14 @@ class Dynamics:
         normalisation: Normalisation | None = None,
         inputs: Mapping[str, Sequence[str]] | None = None,
         output: str | None = None,
+        delay: int = 0,
+        known: Mapping[str, int] | None = None,
     ) -> Dynamics:
-        """Work out the layout and the sizes; raises `InvalidProblem` where the network does not fit them."""
-        if predicts not in {"state", "change"}:
-            raise InvalidProblem(f'predicts is {predicts!r}; give "state" or "change"')
-        if not isinstance(window, int) or window < 1:
-            raise InvalidProblem(f"window is {window!r}; give a whole number of steps, at least 1")
+        """Work out the layout and the sizes; raises `InvalidProblem` where the network does not fit them.
+
+        known: sizes of known signals, by name.
+        """
+        known = dict(known or {})
         ports = {port.name: port for port in net.outputs}
         if output is None and len(ports) > 1:
             raise InvalidProblem(f"{net.name} has outputs {list(ports)}; say which one predicts with output=")
@@ -89,17 +100,24 @@ class Dynamics:
         if output not in ports:
             raise InvalidProblem(f"{net.name} has no output {output!r}; it has {list(ports)}")
         n = ports[output].size
-        layout = _layout(net, window, inputs)
+        layout = _layout(net, window, inputs, known)
         blocks = [block for names in layout.values() for block in names]
-        states, controls = (sum(b.startswith(kind) for b in blocks) for kind in ("state", "control"))
-        left = net.input_size - states * n
+        if unread := sorted(set(known) - set(blocks)):
+            raise InvalidProblem(
+                f"known: {net.name} has no input {unread[0]!r}, and inputs= reads none; it has inputs "
+                f"{[port.name for port in net.inputs]}"
+            )
+        states, controls = (sum(bool(_BLOCK.fullmatch(b)) and b.startswith(k) for b in blocks) for k in KINDS)
+        left = net.input_size - states * n - sum(known.get(block, 0) for block in blocks)
         if not controls or left <= 0 or left % controls:
             raise InvalidProblem(
                 f"{net.name} has {net.input_size} inputs and predicts {n} states: with {states} state vector(s) "
+                f"{f'and the known {sorted(known)} ' if known else ''}"
                 f"among its inputs, {left} entries remain for {controls} control vector(s); "
-                "check window, inputs and the output"
+                "check window, inputs and the output, and name in known what are neither states nor controls"
             )
-        dynamics = cls(net, predicts, window, normalisation or Normalisation(), layout, output, n, left // controls)
+        m, coordinates = left // controls, normalisation or Normalisation()
+        dynamics = cls(net, predicts, window, coordinates, layout, output, n, m, delay, known)
         for what, size in (("state", n), ("control", dynamics.m), ("output", n)):
             dynamics.normalisation.pair(what, size, predicts)
         for port in net.inputs:
@@ -113,12 +131,12 @@ class Dynamics:
 
     def size(self, block: str) -> int:
         """Entries of a block of the layout."""
-        return self.n if block.startswith("state") else self.m
+        return self.known[block] if block in self.known else self.n if block.startswith("state") else self.m
 
     @property
     def window_inputs(self) -> list[str]:
-        """Inputs of the step form: states of the window, oldest first, then controls, oldest first."""
-        return [f"{kind}[{-k}]" for kind in ("state", "control") for k in reversed(range(self.window))]
+        """Inputs of the step form: states of the window, oldest first, controls, oldest first, and known signals."""
+        return [f"{kind}[{-k}]" for kind in KINDS for k in reversed(range(self.window))] + list(self.known)
 
     def step(self) -> NormalForm:
         """The step in physical units: inputs `window_inputs`, output "next"."""
@@ -131,7 +149,7 @@ class Dynamics:
             bias = np.zeros(port.size)
             for name in names:
                 size = self.size(name)
-                offset, scale = self.normalisation.pair(name.partition("[")[0], size)
+                offset, scale = self._coordinates(name)
                 entry = (1.0 / scale, (np.arange(at, at + size), np.arange(size)))
                 matrix = sp.csr_array(entry, shape=(port.size, size))
                 terms[blocks[name]] = terms[blocks[name]] + matrix if blocks[name] in terms else matrix
@@ -153,22 +171,24 @@ class Dynamics:
         states: Array,
         past_controls: Array,
         controls: Array,
+        known: Mapping[str, Array] | None = None,
         run: Callable[[Mapping[str, Array]], Mapping[str, Array]] | None = None,
     ) -> Array:
-        """States (B, H + 1, n) from controls (B, H, m).
+        """States (B, H + 1, n) from controls (B, H, m) and known signals (H, k).
 
-        They start from windows of states (B, window, n) and past controls (B, window - 1, m).
+        They start from windows of states (B, window, n) and past controls (B, window - 1 + delay, m).
         `run` evaluates the network on flat batches by name; the default is `Graph.evaluate_flat`, in float64.
         """
         run = run or self.net.evaluate_flat
         history, inputs = (
             [states[:, k] for k in range(self.window)],
-            [past_controls[:, k] for k in range(self.window - 1)],
+            [past_controls[:, k] for k in range(self.window - 1 + self.delay)],
         )
         for t in range(controls.shape[1]):
             inputs.append(controls[:, t])
+            now = {name: np.tile(signal[t], (len(states), 1)) for name, signal in (known or {}).items()}
             reads = {
-                name: np.concatenate([self._read(block, history, inputs) for block in blocks], axis=1)
+                name: np.concatenate([self._read(block, history, inputs, now) for block in blocks], axis=1)
                 for name, blocks in self.layout.items()
             }
             offset, scale = self.normalisation.pair("output", self.n, self.predicts)
@@ -176,43 +196,79 @@ class Dynamics:
             history.append(history[-1] + predicted if self.predicts == "change" else predicted)
         return np.stack(history[self.window - 1 :], axis=1)
 
-    def _read(self, block: str, states: list[Array], controls: list[Array]) -> Array:
+    def _read(self, block: str, states: list[Array], controls: list[Array], known: Mapping[str, Array]) -> Array:
+        if block in self.known:
+            return known[block]
         kind, _, lag = block.partition("[")
-        value = (states if kind == "state" else controls)[-1 + int(lag[:-1])]
-        offset, scale = self.normalisation.pair(kind, self.size(block))
+        back = int(lag[:-1])
+        value = states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
+        offset, scale = self._coordinates(block)
         return np.asarray((value - offset) / scale)
 
+    def _coordinates(self, block: str) -> tuple[Array, Array]:
+        """Offset and scale of a block of the layout; known signals have none."""
+        size = self.size(block)
+        if block in self.known:
+            return np.zeros(size), np.ones(size)
+        return self.normalisation.pair(block.partition("[")[0], size)
 
-def _layout(net: Graph, window: int, inputs: Mapping[str, Sequence[str]] | None) -> dict[str, tuple[str, ...]]:
-    names = [port.name for port in net.inputs]
+
+def layout(value: Any, where: str) -> dict[str, tuple[str, ...]]:
+    """What each input of a network reads, as a caller gives it."""
+    return {name: names(blocks, f"{where}[{name!r}]") for name, blocks in mapping(value, where).items()}
+
+
+def _pair(value: Any, where: str) -> tuple[Array, Array]:
+    """(offset, scale)."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        refuse(value, f"normalisation: {where}", "a pair (offset, scale)")
+    offset, scale = value
+    return numbers(offset, f"normalisation: the offset of {where}"), numbers(
+        scale, f"normalisation: the scale of {where}"
+    )
+
+
+def _layout(
+    net: Graph, window: int, inputs: Mapping[str, Sequence[str]] | None, known: Mapping[str, int]
+) -> dict[str, tuple[str, ...]]:
+    for name in known:
+        if name in {"states", "controls"} or _BLOCK.fullmatch(name):
+            raise InvalidProblem(f"known: {name!r} is the name of a state or control; call the signal something else")
+    ports = [port.name for port in net.inputs]
     whole = inputs is None or any(block in {"states", "controls"} for blocks in inputs.values() for block in blocks)
     if whole and window > net.input_size:
         raise InvalidProblem(
             f"window is {window}; {net.name} has {net.input_size} inputs, too few for one entry a step"
         )
     lags = range(window - 1, -1, -1) if whole else ()
-    states, controls = (tuple(f"{kind}[{-k}]" for k in lags) for kind in ("state", "control"))
+    states, controls = (tuple(f"{kind}[{-k}]" for k in lags) for kind in KINDS)
+    by_name = {name: (name,) for name in ports if name in known}
+    left = [name for name in ports if name not in by_name]
     if inputs is None:
-        if len(names) == 1:
-            return {names[0]: states + controls}
-        if len(names) == 2:
-            return {names[0]: states, names[1]: controls}
-        raise InvalidProblem(f"{net.name} has inputs {names}; state what each reads with inputs=")
-    if set(inputs) != set(names):
-        raise InvalidProblem(f"inputs= names {sorted(inputs)}, but {net.name} has inputs {names}")
+        if len(left) == 1:
+            return {**by_name, left[0]: states + controls}
+        if len(left) == 2:
+            return {**by_name, left[0]: states, left[1]: controls}
+        raise InvalidProblem(
+            f"{net.name} has inputs {left}; state what each reads with inputs=, or name in known what are neither "
+            "states nor controls"
+        )
+    inputs = {**{name: blocks for name, blocks in by_name.items() if name not in inputs}, **inputs}
+    if set(inputs) != set(ports):
+        raise InvalidProblem(f"inputs= names {sorted(inputs)}, but {net.name} has inputs {ports}")
     layout = {}
-    for name in names:
+    for name in ports:
         blocks: list[str] = []
         for block in inputs[name]:
             match = _BLOCK.fullmatch(block)
             if block in {"states", "controls"}:
                 blocks += states if block == "states" else controls
-            elif match and -int(match.group(2)) < window:
+            elif block in known or (match and -int(match.group(2)) < window):
                 blocks.append(block)
             else:
                 raise InvalidProblem(
                     f"inputs of {name!r}: cannot read {block!r}; give states, controls, state[-k] or control[-k] "
-                    f"with k below the window ({window})"
+                    f"with k below the window ({window}), or the name of a known signal"
                 )
         layout[name] = tuple(blocks)
     return layout

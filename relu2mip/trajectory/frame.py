@@ -36,6 +36,10 @@ class Frame:
         numbers = np.tile(units, steps.size)
         return NameBlock(what, numbers, suffix, np.repeat(steps, units.size), self.digits)
 
+    def entries(self, what: str, steps: Index, units: Index, suffix: str = "") -> NameBlock:
+        """Names `t03.what[2]suffix`, one for each pair of a step and a unit."""
+        return NameBlock(what, units, suffix, steps, self.digits)
+
     def affine_states(self, steps: Index, matrix: Array | None, offset: Array) -> Expression:
         """Matrix @ x[t] + offset for each step (identity for None), steps outermost; offset is (steps, rows)."""
         columns = self.states[steps].ravel()

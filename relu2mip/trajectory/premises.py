@@ -10,7 +10,6 @@ from relu2mip import __version__
 from relu2mip.bounds.premises import FORM, Premises, fingerprint
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.trajectory.names import name_of
-from relu2mip.trajectory.sets import Finite
 
 if TYPE_CHECKING:
     from relu2mip.trajectory.box_problem import BoxProblem
@@ -21,7 +20,7 @@ NONE = "none"
 
 def trajectory_premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
     """Everything but the cost. A known control before step 0 counts as a box of u[0] where there are rate limits."""
-    dynamics, controls, rate = problem.dynamics, problem.controls, problem.rate_limits
+    dynamics, rate, values = problem.dynamics, problem.rate_limits, problem.control_values
     pairs = [
         dynamics.normalisation.pair(what, size, problem.predicts)
         for what, size in (("state", problem.n), ("control", problem.m), ("output", problem.n))
@@ -29,18 +28,21 @@ def trajectory_premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
     rows = [(*c.matrices(problem.n, problem.m), c.chosen_steps(problem.horizon)) for c in problem.all_constraints]
     summands = list(problem.cost.networks()) if problem.cost else []
     networks = [(n.net.digest, str(n.steps(problem.n, problem.horizon))) for n in summands]
-    finite = controls.lists("controls", problem.m) if isinstance(controls, Finite) else None
+    finite = [np.r_[unit, v] for unit, v in enumerate(values) if v is not None]
+    known = [part for name, signal in problem.signals.items() for part in (name, signal)]
     facts = {
         "problem": "a trajectory",
         "network": f"#{problem.net.digest}",
         "relu2mip": __version__,
         "horizon": str(problem.horizon),
         "window": str(problem.window),
+        "delay": str(problem.delay),
+        "known signals": fingerprint(*known) if known else NONE,
         "predicts": problem.predicts,
         "output": dynamics.output,
         "inputs": "; ".join(f"{name} reads {', '.join(blocks)}" for name, blocks in dynamics.layout.items()),
         "normalisation": fingerprint(*(side for pair in pairs for side in pair)),
-        "finite values of the controls": NONE if finite is None else fingerprint(*finite),
+        "finite values of the controls": fingerprint(*finite) if finite else NONE,
         "control_rate": NONE if rate is None else fingerprint(*(side[1:] for side in rate)),
         "linear constraints": fingerprint(*(part for row in rows for part in row)) if rows else NONE,
         "cost networks": fingerprint(networks) if networks else NONE,

@@ -7,8 +7,9 @@ subject to  x[t + 1] = network(window of states and controls)       t = 0 ... H 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,37 +17,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import accept, instance, mapping, names, network, numbers, one_of, optional, several, text, whole
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
 from relu2mip.normal_form.unrolled import Unrolled
-from relu2mip.trajectory.costs import Cost
-from relu2mip.trajectory.dynamics import Dynamics, Normalisation
-from relu2mip.trajectory.sets import Box, Finite, Linear
+from relu2mip.options import solve_options
+from relu2mip.trajectory.costs import Cost, cost
+from relu2mip.trajectory.dynamics import Dynamics, Normalisation, layout
+from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
+from relu2mip.trajectory.known import known_signals
+from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, point_or_box, terminal_set
 from relu2mip.trajectory.size import check_horizon
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """A planning problem. All arrays are in physical units; shapes with n states, m controls, horizon H, window k.
 
-    net: the dynamics network.
+    net: the dynamics network, or the path of its ONNX file.
     horizon: number of steps H, at least 1, and no more than fit into memory.
     initial_state: x[0], (n,), or with a window the last k states, (k, n), oldest first; or a `Box` of x[0].
-    predicts: "state" if the network gives x[t + 1], "change" if it gives x[t + 1] - x[t].
-    controls: `Box`, or `Finite` lists of values. Required, and finite.
+    controls: `Box`, `Finite` lists of values, or a list with one of these for each control. Required, and finite.
+    predicts: "state" if the network gives x[t + 1], "change" if it gives x[t + 1] - x[t]. Default: what the network's
+        file says (`relu2mip.predicts` in its metadata), else "state".
     states: `Box` of x[1] ... x[H], or None.
-    cost: a cost of `relu2mip.costs`, or a sum of them; None asks for any feasible plan.
-    window: how many past states and controls the network reads.
+    cost: a cost of `relu2mip.costs`, or several, which are added; None asks for any feasible plan.
+    window: how many past states and controls the network reads. Default: what its file says, else 1.
     inputs: what each network input reads, as a list of "states", "controls" (the window, oldest first), "state[-k]",
-        "control[-k]". Default: one input reads states then controls; of two, the first reads states.
+        "control[-k]", and names of `known` signals. Default: an input named in `known` reads that; of the others, one
+        reads states then controls; of two, the first reads states. Inputs that nothing reads need no entry.
     output: the output that predicts, where there are several.
     normalisation: affine coordinates of the network.
     control_rate: `Box` of u[t] - u[t - 1].
-    previous_controls: u[-1], (m,), or with a window the last k - 1 or more, (*, m), oldest first.
-    constraints: `Linear` constraints.  terminal: `Box` or `Linear` for x[H].
-    state_names, control_names: for tables and plots.
+    previous_controls: u[-1], (m,), or the last k - 1 + delay or more, (*, m), oldest first.
+    constraints: `Linear` constraints.
+    terminal: for x[H], a `Box`, a point (n,), a `Linear` constraint, or a list of those.
+    state_names, control_names: for tables and plots. Default: what the network's file says.
     options: defaults for `solve` and `compile` (a problem file's [solve] table).
+    delay: steps until a control takes effect: x[t + 1] follows from x[t] and u[t - delay].
+    known: signals that are known beforehand (forecasts, parameters), by name: (H, k), (H,), or a number for all steps.
+
+    A `Box` may be given as a pair (lower, upper). What is given in another form is replaced by these when the problem
+    is made.
 
     Raises `InvalidProblem` for anything that does not fit, naming the key, step and unit.
 
@@ -62,34 +77,59 @@ class Trajectory:
     net: Graph
     horizon: int
     initial_state: ArrayLike | Box
-    controls: Box | Finite
-    predicts: str = "state"
+    controls: Box | Finite | Sequence[Box | Finite]
+    predicts: str = FROM_FILE
     states: Box | None = None
     cost: Cost | None = None
-    window: int = 1
+    window: int = FROM_FILE
     inputs: Mapping[str, Sequence[str]] | None = None
     output: str | None = None
     normalisation: Normalisation | None = None
     control_rate: Box | None = None
     previous_controls: ArrayLike | None = None
     constraints: Sequence[Linear] = ()
-    terminal: Box | Linear | None = None
+    terminal: Box | Linear | Sequence[Box | Linear] | ArrayLike | None = None
     state_names: Sequence[str] | None = None
     control_names: Sequence[str] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    delay: int = 0
+    known: Mapping[str, ArrayLike] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.horizon, bool) or not isinstance(self.horizon, int | np.integer) or self.horizon < 1:
-            raise InvalidProblem(f"horizon is {self.horizon!r}; give a whole number of steps, at least 1")
-        check_horizon(int(self.horizon))
-        if self.predicts not in {"state", "change"}:
-            raise InvalidProblem(f'predicts is {self.predicts!r}; give "state" or "change"')
-        for names, size, what in (
-            (self.state_names, self.n, "state"),
-            (self.control_names, self.m, "control"),
-        ):
-            if names is not None and len(names) != size:
-                raise InvalidProblem(f"{what}_names has {len(names)} names for {size} {what}s")
+        accept(self, net=network, horizon=whole(1))
+        check_horizon(self.horizon)
+        said = file_says(self.net)
+        accept(
+            self,
+            initial_state=point_or_box,
+            controls=control_sets,
+            predicts=optional(one_of("state", "change")),
+            states=optional(box),
+            cost=optional(cost),
+            window=optional(whole(1)),
+            inputs=optional(layout),
+            output=optional(text),
+            normalisation=optional(instance(Normalisation, "a Normalisation")),
+            control_rate=optional(box),
+            previous_controls=optional(numbers),
+            constraints=several(instance(Linear, "Linear constraints"), Linear),
+            state_names=optional(names),
+            control_names=optional(names),
+            options=solve_options,
+            delay=whole(0),
+            known=mapping,
+        )
+        object.__setattr__(self, "predicts", agreed(self.predicts, said, "predicts", "state", self.net))
+        object.__setattr__(self, "window", agreed(self.window, said, "window", 1, self.net))
+        object.__setattr__(self, "known", known_signals(self.net, self.known, self.horizon))
+        for what, size in (("state_names", self.n), ("control_names", self.m)):
+            given = getattr(self, what)
+            if given is None and len(said.get(what, ())) == size:
+                object.__setattr__(self, what, said[what])
+            elif given is not None and len(given) != size:
+                kind = what.partition("_")[0]
+                raise InvalidProblem(f"{what} has {len(given)} names for {size} {kind}s")
+        accept(self, terminal=lambda value, where: terminal_set(value, where, self.n))
         # Everything else is checked by computing it.
         _ = self.initial_limits, self.state_limits, self.control_limits, self.known_controls, self.rate_limits
         if self.cost is not None:
@@ -97,6 +137,12 @@ class Trajectory:
         for constraint in self.all_constraints:
             constraint.matrices(self.n, self.m)
             constraint.chosen_steps(self.horizon)
+        for what, field_, values in (
+            ("state", "initial_state", self.initial_limits),
+            ("control", "controls", self.control_limits),
+        ):
+            if far := beyond(said, f"{what}_range", np.concatenate(values)):
+                log.warning("%s: %s; there it extrapolates", field_, far)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Trajectory:
@@ -111,7 +157,14 @@ class Trajectory:
     @cached_property
     def dynamics(self) -> Dynamics:
         """One step of the system."""
-        return Dynamics.of(self.net, self.predicts, self.window, self.normalisation, self.inputs, self.output)
+        sizes = {name: signal.shape[1] for name, signal in self.signals.items()}
+        how = self.predicts, self.window, self.normalisation, self.inputs, self.output
+        return Dynamics.of(self.net, *how, self.delay, sizes)
+
+    @property
+    def signals(self) -> Mapping[str, Array]:
+        """The known signals, (H, k) each, zeros for inputs that nothing reads."""
+        return self.known  # type: ignore[return-value]
 
     @property
     def n(self) -> int:
@@ -128,15 +181,18 @@ class Trajectory:
         """Lower and upper limits of the known window of states, (k, n)."""
         if isinstance(self.initial_state, Box):
             return self.initial_state.limits("initial_state", self.window, self.n, 1 - self.window, finite=True)
-        given = np.asarray(self.initial_state, dtype=np.float64)
-        if given.shape == (self.n,) and self.window == 1:
-            given = given[None, :]
-        if given.shape != (self.window, self.n) or not np.isfinite(given).all():
+        given = np.asarray(self.initial_state)
+        if self.window == 1 and given.shape in {(self.n,), ()} and given.size == self.n:
+            given = given.reshape(1, self.n)
+        if given.shape != (self.window, self.n):
             want = f"({self.n},)" if self.window == 1 else f"({self.window}, {self.n}), oldest first"
             raise InvalidProblem(
                 f"initial_state has shape {np.shape(self.initial_state)}; the network {self.net.name} predicts "
                 f"{self.n} states: give finite numbers of shape {want}"
             )
+        if not np.isfinite(given).all():
+            step, unit = (int(k) for k in np.argwhere(~np.isfinite(given))[0])
+            raise InvalidProblem(f"initial_state has {given[step, unit]:g} at entry {unit}; give finite numbers")
         return given, given
 
     @cached_property
@@ -144,23 +200,45 @@ class Trajectory:
         """Limits of x[1] ... x[H], (H, n), a terminal box included; infinite where nothing is given."""
         box = self.states or Box(-np.inf, np.inf)
         lower, upper = box.limits("states", self.horizon, self.n, 1)
-        if isinstance(self.terminal, Box):
-            low, high = self.terminal.limits("terminal", 1, self.n, self.horizon)
-            both = np.maximum(lower[-1:], low), np.minimum(upper[-1:], high)
-            Box(*both).limits("terminal and states together", 1, self.n, self.horizon)
-            lower[-1:], upper[-1:] = both
+        for end in self._terminal_sets:
+            if isinstance(end, Box):
+                low, high = end.limits("terminal", 1, self.n, self.horizon)
+                both = np.maximum(lower[-1:], low), np.minimum(upper[-1:], high)
+                Box(*both).limits("terminal and states together", 1, self.n, self.horizon)
+                lower[-1:], upper[-1:] = both
         return lower, upper
 
     @cached_property
     def control_limits(self) -> tuple[Array, Array]:
-        """Limits of u[0] ... u[H - 1], (H, m): the box, or the hull of the finite values."""
+        """Limits of u[0] ... u[H - 1], (H, m): of a box, and the hull of finite values."""
+        if isinstance(self.controls, Box):
+            return self.controls.limits("controls", self.horizon, self.m, 0, finite=True)
+        columns = []
+        for k, values in enumerate(self.control_values):
+            part: Any = Box(values[0], values[-1]) if values is not None else self.controls[k]  # type: ignore[index]
+            low, high = part.limits(f"controls[{k}]", self.horizon, 1, 0, finite=True)
+            columns.append((low[:, 0], high[:, 0]))
+        lower, upper = (np.stack(side, axis=1) for side in zip(*columns, strict=True))
+        return lower, upper
+
+    @cached_property
+    def control_values(self) -> tuple[Array | None, ...]:
+        """For each control, the sorted values that it may take; None for those of a box."""
+        if isinstance(self.controls, Box):
+            return (None,) * self.m
         if isinstance(self.controls, Finite):
-            lists = self.controls.lists("controls", self.m)
-            ends = np.array([[v[0] for v in lists], [v[-1] for v in lists]])
-            return np.tile(ends[0], (self.horizon, 1)), np.tile(ends[1], (self.horizon, 1))
-        if not isinstance(self.controls, Box):
-            raise InvalidProblem(f"controls is {self.controls!r}; give a Box or Finite values")
-        return self.controls.limits("controls", self.horizon, self.m, 0, finite=True)
+            return tuple(self.controls.lists("controls", self.m))
+        if len(self.controls) != self.m:
+            raise InvalidProblem(f"controls has {len(self.controls)} sets for {self.m} controls; give one for each")
+        return tuple(
+            part.lists(f"controls[{k}]", 1)[0] if isinstance(part, Finite) else None
+            for k, part in enumerate(self.controls)
+        )
+
+    @property
+    def discrete(self) -> bool:
+        """Whether any control takes values of a list."""
+        return any(values is not None for values in self.control_values)
 
     @cached_property
     def rate_limits(self) -> tuple[Array, Array] | None:
@@ -171,13 +249,14 @@ class Trajectory:
 
     @cached_property
     def known_controls(self) -> Array:
-        """The controls before step 0, (*, m), oldest first: at least window - 1 of them."""
-        needed = self.window - 1
-        given = np.zeros((0, self.m)) if self.previous_controls is None else np.asarray(self.previous_controls, float)
-        given = given[None, :] if given.shape == (self.m,) else given
+        """The controls before step 0, (*, m), oldest first: at least window - 1 + delay of them."""
+        needed = self.window - 1 + self.delay
+        given = np.zeros((0, self.m)) if self.previous_controls is None else np.asarray(self.previous_controls)
+        given = given.reshape(1, self.m) if given.shape in {(self.m,), ()} and given.size == self.m else given
         if given.ndim != 2 or given.shape[1] != self.m or given.shape[0] < needed or not np.isfinite(given).all():
             raise InvalidProblem(
-                f"previous_controls has shape {given.shape}; a window of {self.window} needs "
+                f"previous_controls has shape {given.shape}; a window of {self.window}"
+                f"{f' and a delay of {self.delay}' if self.delay else ''} needs "
                 f"{needed} finite past controls of size {self.m}, oldest first"
             )
         return given
@@ -189,13 +268,21 @@ class Trajectory:
 
     @property
     def all_constraints(self) -> tuple[Linear, ...]:
-        """The linear constraints, a linear terminal set included."""
-        if not isinstance(self.terminal, Linear):
-            return tuple(self.constraints)
-        end = self.terminal
-        if end.control is not None:
-            raise InvalidProblem("terminal: give a Linear constraint of the state alone")
-        return (*self.constraints, Linear(end.state, None, end.lower, end.upper, [self.horizon], "terminal"))
+        """The linear constraints, linear terminal sets included."""
+        ends = [end for end in self._terminal_sets if isinstance(end, Linear)]
+        for end in ends:
+            if end.control is not None or end.steps is not None:
+                raise InvalidProblem("terminal: give a Linear constraint of the state alone, which holds at step H")
+        last = [Linear(end.state, None, end.lower, end.upper, [self.horizon], "terminal") for end in ends]
+        if len(last) > 1:
+            last = [replace(end, name=f"terminal{k}") for k, end in enumerate(last, 1)]
+        return (*self.constraints, *last)
+
+    @property
+    def _terminal_sets(self) -> tuple[Box | Linear, ...]:
+        if self.terminal is None:
+            return ()
+        return self.terminal if isinstance(self.terminal, tuple) else (self.terminal,)
 
     @cached_property
     def unrolled(self) -> Unrolled:
@@ -214,7 +301,7 @@ class Trajectory:
 
         `initial_state` is needed where the problem gives a box. Float64, or whatever `run` computes in.
         """
-        u = np.asarray(controls, dtype=np.float64)
+        u = numbers(controls, "controls")
         single = u.ndim == 2
         u = u[None] if single else u
         if u.ndim != 3 or u.shape[2] != self.m:
@@ -225,15 +312,22 @@ class Trajectory:
             if isinstance(self.initial_state, Box):
                 raise InvalidProblem("this problem gives a box of initial states; pass initial_state to rollout")
             initial_state = self.initial_limits[0]
-        x = np.asarray(initial_state, dtype=np.float64)
-        x = np.broadcast_to(x.reshape((-1, self.window, self.n)), (u.shape[0], self.window, self.n))
-        past = self.known_controls[self.known_controls.shape[0] - (self.window - 1) :]
-        states = self.dynamics.rollout(x, np.broadcast_to(past, (u.shape[0], *past.shape)), u, run)
+        if self.known and u.shape[1] > self.horizon:
+            raise InvalidProblem(f"controls have {u.shape[1]} steps; the known signals end after {self.horizon}")
+        x = numbers(initial_state, "initial_state")
+        try:
+            x = np.broadcast_to(x.reshape((-1, self.window, self.n)), (u.shape[0], self.window, self.n))
+        except ValueError:
+            raise InvalidProblem(
+                f"initial_state has shape {x.shape}; give ({self.window}, {self.n}), or one for each of {u.shape[0]}"
+            ) from None
+        past = self.known_controls[len(self.known_controls) - (self.window - 1 + self.delay) :]
+        states = self.dynamics.rollout(x, np.broadcast_to(past, (u.shape[0], *past.shape)), u, self.signals, run)
         return states[0] if single else states
 
     def evaluate_cost(self, states: ArrayLike, controls: ArrayLike) -> Any:
         """The cost of states (H + 1, n) and controls (H, m), a float; of batches of them, an array (B,)."""
-        x, u = np.asarray(states, dtype=np.float64), np.asarray(controls, dtype=np.float64)
+        x, u = numbers(states, "states"), numbers(controls, "controls")
         single = u.ndim == 2
         if single:
             x, u = x[None], u[None]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import accept, numbers, optional, refuse, several, text, whole
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
+
+SIDES = "lower", "upper"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +27,17 @@ class Box:
     lower: ArrayLike
     upper: ArrayLike
 
+    def __post_init__(self) -> None:
+        accept(self, lower=numbers, upper=numbers)
+
     def limits(self, what: str, steps: int, size: int, first: int = 0, finite: bool = False) -> tuple[Array, Array]:
         """Lower and upper limits as (steps, size) arrays; `what` and the number of the `first` step are for errors.
 
         Raises `InvalidProblem` for limits of another shape, NaN, an empty box, or an infinite one where `finite`.
         """
         sides = []
-        for side, values in (("lower", self.lower), ("upper", self.upper)):
-            array = np.asarray(values, dtype=np.float64)
+        for side, values in zip(SIDES, (self.lower, self.upper), strict=True):
+            array = np.asarray(values)
             if array.ndim > 2 or array.shape not in {(), (1,), (size,), (steps, size), (steps, 1)}:
                 raise InvalidProblem(
                     f"{what}: {side} has shape {array.shape}; give a number, {size} of them, "
@@ -55,13 +62,16 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Finite:
-    """A finite list of values per control: `Finite([[-1, 1], [0, 1, 2]])`; one list serves every control."""
+    """A finite list of values per control: `Finite([[-1, 1], [0, 1, 2]])`; one list, `Finite([-1, 1])`, serves all."""
 
-    values: Sequence[Sequence[float]]
+    values: Sequence[float] | Sequence[Sequence[float]]
+
+    def __post_init__(self) -> None:
+        accept(self, values=_lists)
 
     def lists(self, what: str, size: int) -> list[Array]:
         """One sorted array of distinct finite values per control."""
-        lists = [np.unique(np.asarray(v, dtype=np.float64).reshape(-1)) for v in self.values]
+        lists = [np.unique(np.asarray(v)) for v in self.values]
         if len(lists) == 1:
             lists = lists * size
         if len(lists) != size or any(v.size == 0 or not np.isfinite(v).all() for v in lists):
@@ -86,6 +96,20 @@ class Linear:
     steps: Sequence[int] | None = None
     name: str = "linear"
 
+    def __post_init__(self) -> None:
+        accept(self, name=text)
+        try:
+            accept(
+                self,
+                state=optional(numbers),
+                control=optional(numbers),
+                lower=numbers,
+                upper=numbers,
+                steps=optional(several(whole(0), (int, np.integer))),
+            )
+        except InvalidProblem as error:
+            raise InvalidProblem(f"constraint {self.name!r}: {error}") from None
+
     def matrices(self, n: int, m: int) -> tuple[Array, Array, Array, Array]:
         """Checked (state (r, n), control (r, m), lower (r,), upper (r,))."""
         if self.state is None and self.control is None:
@@ -109,6 +133,8 @@ class Linear:
             ) from None
         if np.isnan(lower).any() or np.isnan(upper).any() or (lower > upper).any():
             raise InvalidProblem(f"constraint {self.name!r}: lower is above upper, or NaN")
+        if (lower == np.inf).any() or (upper == -np.inf).any():
+            raise InvalidProblem(f"constraint {self.name!r}: nothing is above lower = inf, or below upper = -inf")
         return state, control, lower, upper
 
     def chosen_steps(self, horizon: int) -> list[int]:
@@ -120,3 +146,58 @@ class Linear:
                 f"constraint {self.name!r}: step {bad[0]} is outside {valid.start} ... {valid.stop - 1}"
             )
         return chosen
+
+
+def box(value: Any, where: str) -> Box:
+    """A `Box`, or a pair (lower, upper)."""
+    if isinstance(value, Box):
+        return value
+    if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) != 0 and len(value) == 2:
+        return Box(*(numbers(side, f"the {name} limit of {where}") for side, name in zip(value, SIDES, strict=True)))
+    return refuse(value, where, "a Box(lower, upper), or a pair (lower, upper)")
+
+
+def point_or_box(value: Any, where: str) -> Array | Box:
+    """A `Box`, or the numbers of a point."""
+    return value if isinstance(value, Box) else numbers(value, where, "numbers, or a Box")
+
+
+def control_sets(value: Any, where: str) -> Box | Finite | tuple[Box | Finite, ...]:
+    """A `Box`, a pair for one, `Finite` values, or a list with one of these for each control."""
+    if isinstance(value, Box | Finite):
+        return value
+    if isinstance(value, tuple | list) and any(isinstance(part, Box | Finite) for part in value):
+        return tuple(
+            part if isinstance(part, Box | Finite) else box(part, f"{where}[{k}]") for k, part in enumerate(value)
+        )
+    try:
+        return box(value, where)
+    except InvalidProblem:
+        refuse(
+            value, where, "a Box, a pair (lower, upper), Finite values, or a list with one of these for each control"
+        )
+
+
+def terminal_set(value: Any, where: str, size: int) -> Box | Linear | tuple[Box | Linear, ...] | None:
+    """A `Box` or `Linear`, several, a point, or a pair (lower, upper) of points; None where there is none."""
+    if value is None or isinstance(value, Box | Linear):
+        return value
+    if isinstance(value, tuple | list) and any(isinstance(part, Box | Linear) for part in value):
+        parts = several(lambda part, at: terminal_set(part, at, size), Linear)(value, where)
+        return tuple(part for part in parts if part is not None)
+    point = numbers(value, where, "a Box, a Linear constraint, a list of those, or a point")
+    if point.shape in {(), (size,), (1, size)} and np.isfinite(point).all():
+        return Box(point.reshape(-1) if point.ndim else point, point.reshape(-1) if point.ndim else point)
+    if point.shape == (2, size) or (size == 1 and point.shape == (2,)):
+        return box(point, where)
+    return refuse(value, where, f"a point of {size} finite numbers, a Box, or a Linear constraint")
+
+
+def _lists(value: Any, where: str) -> tuple[Array, ...]:
+    """Lists of values; numbers alone are one list."""
+    wanted = "lists of values, one for each control, or one list for all of them"
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray) or not len(value):
+        refuse(value, where, wanted)
+    if all(np.ndim(entry) == 0 and not isinstance(entry, str | bytes) for entry in value):
+        return (numbers(value, where, wanted),)
+    return tuple(numbers(entry, f"{where}[{k}]", "a list of values").reshape(-1) for k, entry in enumerate(value))

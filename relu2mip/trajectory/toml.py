@@ -62,7 +62,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "network": _network(folder),
         "horizon": _whole,
         "initial_state": _box_or_numbers,
-        "controls": _box_or_values,
+        "controls": _control_sets,
         "predicts": _text,
         "states": _box,
         "costs": _costs(folder),
@@ -77,6 +77,8 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "state_names": _list_of(_text),
         "control_names": _list_of(_text),
         "solve": _solve(folder),
+        "delay": _whole,
+        "known": _known,
     }
 
 
@@ -184,12 +186,26 @@ def _box_or_values(value: Any, where: str) -> Box | Finite:
     return Finite(**_table(value, where, {"values": _list_of(_list_of(_number))}))
 
 
+def _control_sets(value: Any, where: str) -> Any:
+    return _list_of(_box_or_values)(value, where) if isinstance(value, list) else _box_or_values(value, where)
+
+
+def _known(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InvalidProblem(f"{where} is {value!r}; give a table from names of signals to their numbers by step")
+    return {name: _numbers(signal, f"{where}.{name}") for name, signal in value.items()}
+
+
 def _linear(value: Any, where: str) -> Linear:
     return Linear(**_table(value, where, _LINEAR))
 
 
-def _terminal(value: Any, where: str) -> Box | Linear:
-    if not isinstance(value, dict) or "state" not in value:
+def _terminal(value: Any, where: str) -> Any:
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return _list_of(_terminal)(value, where)
+    if not isinstance(value, dict):
+        return _numbers(value, where)
+    if "state" not in value:
         return _box(value, where)
     return Linear(**_table(value, where, {key: _LINEAR[key] for key in ("state", "lower", "upper")}))
 
@@ -227,7 +243,9 @@ def _network(folder: Path) -> Reader:
 
 def cost_keys(folder: Path) -> dict[str, dict[str, Reader]]:
     """The keys of a cost's table by its kind; a network is given by its path."""
-    norm: dict[str, Reader] = dict.fromkeys(("target", "state", "control", "terminal", "control_rate"), _numbers)
+    norm: dict[str, Reader] = dict.fromkeys(
+        ("target", "control_target", "state", "control", "terminal", "control_rate"), _numbers
+    )
     norm["keypoints"] = _pair("matrix", "offset")
     network: dict[str, Reader] = {"network": _network(folder), "weight": _number, "terminal": _number}
     return {"l1": norm, "linf": norm, "quadratic": norm, "network": network}

@@ -45,7 +45,7 @@ def unroll(problem: Trajectory) -> Unrolled:
     low, high = problem.initial_limits
     states = {k: add_input("state", k, n, low[k - 1], high[k - 1]) for k in range(1 - window, 1)}
     past = problem.known_controls
-    controls = {k: add_input("control", k, m, past[k], past[k]) for k in range(1 - window, 0)}
+    controls = {k: add_input("control", k, m, past[k], past[k]) for k in range(1 - window - problem.delay, 0)}
     low, high = problem.control_limits
     for t in range(horizon):
         controls[t] = add_input("control", t, m, low[t], high[t])
@@ -54,7 +54,10 @@ def unroll(problem: Trajectory) -> Unrolled:
     low, high = problem.state_limits
     for t in range(horizon):
         reads = {f"state[{-k}]": states[t - k] for k in range(window)}
-        reads |= {f"control[{-k}]": controls[t - k] for k in range(window)}
+        reads |= {f"control[{-k}]": controls[t - k - problem.delay] for k in range(window)}
+        for name, signal in problem.signals.items():
+            units = Place(f"known.{name}", np.arange(signal.shape[1]), t, digits)
+            reads[name] = form.affine((), (), signal[t], units)
 
         def place(p: Place, t: int = t) -> Place:
             return Place(p.layer, p.units, t + 1 if p.layer == "state" else t, digits)
@@ -124,18 +127,23 @@ def _slice(form: FormBuilder, blocks: list[int], at: int, size: int, place: Plac
 
 
 def _step_inputs(problem: Trajectory, samples: Mapping[str, Array]) -> dict[str, Array]:
-    """Inputs of the step form from samples `state` (N, n) or (N, k, n) and `control` (N, m) or (N, k, m)."""
-    inputs: dict[str, Array] = {}
-    for kind, size in (("state", problem.n), ("control", problem.m)):
-        if kind not in samples:
-            raise InvalidProblem(f"the samples have no array {kind!r}; they have {sorted(samples)}")
-        array = np.asarray(samples[kind], dtype=np.float64)
+    """Inputs of the step form from samples `state` (N, n) or (N, k, n), `control` (N, m) or (N, k, m), known (N, k)."""
+
+    def read(name: str, size: int, window: int) -> Array:
+        if name not in samples:
+            raise InvalidProblem(f"the samples have no array {name!r}; they have {sorted(samples)}")
+        array = np.asarray(samples[name], dtype=np.float64)
         if array.ndim == 1 and size == 1:
             array = array[:, None]
-        if array.ndim == 2 and problem.window == 1:
+        if array.ndim == 2 and window == 1:
             array = array[:, None, :]
-        if array.ndim != 3 or array.shape[1:] != (problem.window, size) or not np.isfinite(array).all():
-            shape = (problem.window, size) if problem.window > 1 else (size,)
-            raise InvalidProblem(f"samples: {kind!r} has shape {np.shape(samples[kind])}; give finite (N, *{shape})")
+        if array.ndim != 3 or array.shape[1:] != (window, size) or not np.isfinite(array).all():
+            shape = (window, size) if window > 1 else (size,)
+            raise InvalidProblem(f"samples: {name!r} has shape {np.shape(samples[name])}; give finite (N, *{shape})")
+        return array
+
+    inputs: dict[str, Array] = {}
+    for kind, size in (("state", problem.n), ("control", problem.m)):
+        array = read(kind, size, problem.window)
         inputs |= {f"{kind}[{-k}]": array[:, problem.window - 1 - k] for k in range(problem.window)}
-    return inputs
+    return inputs | {name: read(name, signal.shape[1], 1)[:, 0] for name, signal in problem.signals.items()}

@@ -12,7 +12,6 @@ from relu2mip.arrays import Index
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import cost_outputs, name_of
-from relu2mip.trajectory.sets import Finite
 
 if TYPE_CHECKING:
     from relu2mip.trajectory.problem import Trajectory
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
     """Discrete controls, control rates, linear constraints and the cost; boxes are column bounds already."""
     frame = _frame(problem, model, expressions)
-    if isinstance(problem.controls, Finite):
-        _finite_controls(problem, frame)
+    _finite_controls(problem, frame)
     write_sets(problem, frame)
     if problem.cost is not None:
         problem.cost.write(frame, "cost")
@@ -63,11 +61,10 @@ def _frame(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, E
 
 def _finite_controls(problem: Trajectory, frame: Frame) -> None:
     """U = v[0] + (v[1] - v[0]) b for two values; u = sum_k v[k] b[k], sum_k b[k] = 1 for more; fixed for one."""
-    assert isinstance(problem.controls, Finite)
     steps = np.arange(problem.horizon)
-    for unit, values in enumerate(problem.controls.lists("controls", problem.m)):
+    for unit, values in enumerate(problem.control_values):
         u, number = frame.controls[:, unit], np.array([unit])
-        if values.size == 1:
+        if values is None or values.size == 1:
             continue
         if values.size == 2:
             b = frame.model.add_columns(frame.names("control", steps, number, ".second"), 0.0, 1.0, integer=True)

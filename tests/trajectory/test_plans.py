@@ -59,6 +59,30 @@ PROBLEMS = {
         net=mlp([6, 6, 2], seed=9), window=2, initial_state=[[0.8, 0.4], [1.0, 0.5]], previous_controls=[0.5],
         states=r2m.Box(-30, 30),
     ),
+    "l1 weights and targets by step": plan(
+        cost=C.L1(
+            target=[0.3, 0.0], state=[[0.0, 0.0], [1.0, 0.0], [2.0, 0.5], [0.0, 3.0]],
+            control=[[0.0], [0.2], [1.0], [0.1]], control_target=[[0.0], [1.0], [-0.5], [0.0]],
+            control_rate=[[1.0], [0.0], [0.3], [0.2]],
+        ),
+    ),
+    "linf weights by step": plan(cost=C.LInf(target=0.3, state=[[0, 1], [2, 1], [0, 0], [1, 3]], control=0.1)),
+    "quadratic weights and targets by step": plan(
+        cost=C.Quadratic(state=[[0, 1], [2, 1], [0, 0], [1, 3]], control=[[0.1]] * 4, control_target=0.5, terminal=1.0)
+    ),
+    "terminal point": plan(terminal=[0.75, -0.5], states=r2m.Box(-3, 3)),
+    "terminal pair and inequality": plan(terminal=[r2m.Box([-3, -0.6], [3, 0.1]), r2m.Linear([[1.0, 1.0]], upper=0.9)]),
+    "delay": plan(delay=2, previous_controls=[[1.0], [-1.0]]),
+    "delay and rate": plan(delay=1, previous_controls=[1.0], control_rate=(-1, 1), cost=C.L1(state=1, control_rate=0.2)),
+    "window and delay": plan(
+        net=mlp([6, 6, 2], seed=9), window=2, delay=1, initial_state=[[0.8, 0.4], [1.0, 0.5]],
+        previous_controls=[[0.5], [-0.5]], states=r2m.Box(-30, 30),
+    ),
+    "known signal": plan(
+        net=mlp([5, 6, 2], seed=11), predicts="state", states=r2m.Box(-9, 9),
+        inputs={"x": ["states", "wind", "controls"]},
+        known={"wind": [[0.5, 0.1], [1.0, -1.0], [-2.0, 0.3], [0.0, 0.0]]},
+    ),
     "two controls": plan(net=mlp([4, 5, 2], seed=10), horizon=2, controls=r2m.Finite([[-1, 1], [0, 0.5, 1]])),
 }  # fmt: skip
 
@@ -77,6 +101,55 @@ def test_the_plan_is_the_best_of_all_sequences(name: str, backend: str) -> None:
     np.testing.assert_allclose(problem.rollout(answer.controls), answer.states, atol=1e-5)
     assert problem.evaluate_cost(answer.states, answer.controls) == answer.objective
     assert len(answer.check.errors["graph"]) == problem.horizon
+
+
+@pytest.mark.parametrize("formulation", ["big-m", "regions", "convex-hull"])
+@pytest.mark.parametrize("name", ["known signal", "window and delay", "l1 weights and targets by step"])
+def test_other_formulations_find_it_too(name: str, formulation: str) -> None:
+    best, _ = best_sequence(PROBLEMS[name])
+    answer = r2m.solve(PROBLEMS[name], formulation=formulation, gap=1e-7)
+    assert answer.objective == pytest.approx(best, rel=1e-5, abs=1e-6)
+
+
+def test_a_delay_lets_controls_act_later() -> None:
+    problem, u = PROBLEMS["delay"], [[0.5], [-0.5], [0.25], [1.0]]
+    x = [np.array([1.0, 0.5])]
+    for acting in ([1.0], [-1.0], u[0], u[1]):
+        x.append(x[-1] + problem.net.evaluate(np.r_[x[-1], acting])["y"])
+    np.testing.assert_allclose(problem.rollout(u), x)
+    with pytest.raises(r2m.errors.InvalidProblem, match="a delay of 2 needs 2 finite past controls"):
+        plan(delay=2, previous_controls=[1.0])
+
+
+def test_a_known_signal_is_read_step_by_step() -> None:
+    problem, u = PROBLEMS["known signal"], np.array([[0.5], [-0.5], [0.25], [1.0]])
+    x = [np.array([1.0, 0.5])]
+    for t in range(4):
+        x.append(problem.net.evaluate(np.r_[x[-1], problem.signals["wind"][t], u[t]])["y"])
+    np.testing.assert_allclose(problem.rollout(u), x)
+    constant = plan(
+        net=problem.net,
+        predicts="state",
+        inputs={"x": ["states", "a", "b", "controls"]},
+        known={"a": 0.5, "b": [1, 2, 3, 4]},
+    )
+    np.testing.assert_array_equal(constant.signals["a"], np.full((4, 1), 0.5))
+    np.testing.assert_array_equal(constant.signals["b"], [[1], [2], [3], [4]])
+
+
+def test_controls_of_both_kinds(backend: str) -> None:
+    """The first control switches, the second is free: no worse than its grid, and as good as for each choice."""
+    net, box, switch = mlp([4, 5, 2], seed=10), r2m.Box(0, 1), r2m.Finite([-1, 1])
+    both = plan(net=net, horizon=2, controls=[switch, box])
+    answer = r2m.solve(both, backend, gap=1e-7)
+    assert set(answer.controls[:, 0].tolist()) <= {-1.0, 1.0}
+    grid, _ = best_sequence(plan(net=net, horizon=2, controls=r2m.Finite([[-1, 1], np.linspace(0, 1, 9)])))
+    assert answer.objective <= grid + 1e-6
+    fixed = [
+        r2m.solve(plan(net=net, horizon=2, controls=([[a, 0], [b, 0]], [[a, 1], [b, 1]])), backend, gap=1e-7).objective
+        for a in (-1, 1) for b in (-1, 1)
+    ]  # fmt: skip
+    assert answer.objective == pytest.approx(min(fixed), abs=1e-5)
 
 
 def test_an_initial_box_is_optimised_over(backend: str) -> None:

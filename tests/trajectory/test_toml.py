@@ -83,7 +83,7 @@ def test_every_part_of_the_file_reaches_the_problem(tmp_path: Path):
     assert isinstance(problem.controls, r2m.Finite)
     assert isinstance(problem.terminal, r2m.Linear)
     assert [constraint.name for constraint in problem.all_constraints] == ["corridor", "brake", "terminal"]
-    assert problem.constraints[0].steps == [1, 2, 3]
+    assert problem.constraints[0].steps == (1, 2, 3)
     assert problem.cost is not None
     assert [part.name for part in problem.cost.parts()] == ["linf", "quadratic", "network"]
     states, controls = np.zeros((7, 2)), np.zeros((6, 1))
@@ -97,7 +97,7 @@ def test_every_part_of_the_file_reaches_the_problem(tmp_path: Path):
         "force": ("control[0]",),
     }
     assert window.normalisation is not None
-    assert window.normalisation.state == ([0.0, 0.5], [2.0, 1.0])
+    np.testing.assert_array_equal(window.normalisation.state, ([0.0, 0.5], [2.0, 1.0]))
 
 
 def test_infinite_limits_and_one_sided_boxes(tmp_path: Path):

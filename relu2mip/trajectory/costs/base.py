@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from relu2mip.accept import refuse
 from relu2mip.arrays import Array
 from relu2mip.trajectory.frame import Frame
 
@@ -82,3 +85,13 @@ class Sum(Cost):
     def parts(self) -> tuple[Cost, ...]:
         """The summands."""
         return self.summands
+
+
+def cost(value: Any, where: str) -> Cost:
+    """A cost, or the sum of several."""
+    if isinstance(value, Cost):
+        return value
+    if isinstance(value, tuple | list) and value and all(isinstance(part, Cost) for part in value):
+        total: Cost = reduce(add, value)
+        return total
+    return refuse(value, where, "a cost of relu2mip.costs, or a list of them to add")

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from relu2mip.accept import accept, network, number
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -33,6 +34,13 @@ class Network(Cost):
     terminal: float = 0.0
     name: ClassVar[str] = "network"
 
+    def __post_init__(self) -> None:
+        accept(self, net=network)
+        try:
+            accept(self, weight=number, terminal=number)
+        except InvalidProblem as error:
+            raise InvalidProblem(f"cost network {self.net.name}: {error}") from None
+
     def validate(self, n: int, m: int, horizon: int) -> None:
         """Check the sizes of the network and the weights."""
         if self.net.output_size != 1 or self.net.input_size not in {n, n + m}:
@@ -40,8 +48,6 @@ class Network(Cost):
                 f"cost network {self.net.name}: {self.net.input_size} inputs, {self.net.output_size} outputs; "
                 f"give one of {n} (state) or {n + m} (state, control) inputs and one output"
             )
-        if not np.isfinite([self.weight, self.terminal]).all():
-            raise InvalidProblem(f"cost network {self.net.name}: weight and terminal must be finite")
         if self.terminal and self.reads_controls(n):
             raise InvalidProblem(f"cost network {self.net.name}: a terminal weight needs a network of the state alone")
 

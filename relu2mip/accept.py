@@ -1,0 +1,159 @@
+"""What callers give, made into what a field holds: one reader a field, applied where an object is made.
+
+    def __post_init__(self) -> None:
+        accept(self, horizon=whole(1), states=optional(box), constraints=several(linear))
+
+A reader takes a value and the name of its field. It accepts what a person plainly means (a pair for a box, one
+constraint for a list of them, numpy's integers) and refuses the rest: `InvalidProblem` with the name of the field,
+what was given, and what to give.
+
+    >>> whole(1)(np.int64(3), "horizon")
+    3
+    >>> whole(1)(0, "horizon")
+    Traceback (most recent call last):
+    relu2mip.errors.InvalidProblem: horizon is 0; give a whole number, at least 1
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from relu2mip.arrays import Array, dense
+from relu2mip.errors import InvalidProblem
+
+Reader: TypeAlias = Callable[[Any, str], Any]
+"""Makes a value given for a field into what it holds; the text names the field, for errors."""
+
+SHOWN = 60
+"""Characters of a value that an error shows."""
+
+
+def accept(made: Any, **readers: Reader) -> None:
+    """Replace fields of a frozen dataclass that is being made by what their readers make of them."""
+    for name, reader in readers.items():
+        object.__setattr__(made, name, reader(getattr(made, name), name))
+
+
+def refuse(value: Any, where: str, wanted: str) -> NoReturn:
+    """Raise `InvalidProblem`: what was given for a field, and what to give."""
+    text = repr(value) if not isinstance(value, np.ndarray) else f"an array of shape {value.shape}"
+    text = " ".join(text.split())
+    raise InvalidProblem(f"{where} is {text if len(text) <= SHOWN else text[: SHOWN - 3] + '...'}; give {wanted}")
+
+
+def whole(least: int) -> Reader:
+    """A whole number, at least so large; no truth value."""
+
+    def reader(value: Any, where: str) -> int:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+            refuse(value, where, f"a whole number, at least {least}")
+        return int(value)
+
+    return reader
+
+
+def number(value: Any, where: str) -> float:
+    """One finite number."""
+    array = numbers(value, where, "a finite number")
+    if array.size != 1 or not np.isfinite(array).all():
+        refuse(value, where, "a finite number")
+    return float(array.reshape(-1)[0])
+
+
+def text(value: Any, where: str) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        refuse(value, where, "a text")
+    return str(value)
+
+
+def one_of(*choices: str) -> Reader:
+    """One of some words."""
+
+    def reader(value: Any, where: str) -> str:
+        if not isinstance(value, str) or value not in choices:
+            refuse(value, where, " or ".join(f'"{choice}"' for choice in choices))
+        return value
+
+    return reader
+
+
+def numbers(value: Any, where: str, wanted: str = "numbers") -> Array:
+    """A number, or an array of them, as a float64 array of its own that nobody writes to; may be infinite or NaN."""
+    if isinstance(value, np.ndarray | np.generic) and not np.ma.isMaskedArray(value):
+        given = np.asarray(value)
+    elif isinstance(value, str | bytes | Mapping | set | frozenset | bool) or value is None:
+        refuse(value, where, wanted)
+    elif np.ma.isMaskedArray(value):
+        refuse(value, where, f"{wanted}, none of them masked")
+    else:
+        try:
+            given = np.asarray(dense(value) if sp.issparse(value) else value)
+        except ValueError:
+            refuse(value, where, f"{wanted}, in rows of one length")
+        except (TypeError, RuntimeError, AttributeError):
+            refuse(value, where, wanted)
+    if given.dtype.kind not in "iuf":
+        refuse(value, where, wanted)
+    array = np.array(given, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def optional(reader: Reader) -> Reader:
+    """The same, or None."""
+    return lambda value, where: None if value is None else reader(value, where)
+
+
+def several(reader: Reader, one: type | tuple[type, ...]) -> Reader:
+    """A tuple of what the reader makes of each value; a single value of type `one` is a list of it, None is empty."""
+
+    def many(value: Any, where: str) -> tuple[Any, ...]:
+        if value is None:
+            return ()
+        if isinstance(value, one):
+            return (reader(value, where),)
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            return (reader(value, where),)
+        return tuple(reader(entry, f"{where}[{k}]") for k, entry in enumerate(value))
+
+    return many
+
+
+def instance(kind: type, wanted: str) -> Reader:
+    """A value of a type."""
+
+    def reader(value: Any, where: str) -> Any:
+        if not isinstance(value, kind):
+            refuse(value, where, wanted)
+        return value
+
+    return reader
+
+
+def network(value: Any, where: str) -> Any:
+    """A graph, or the path of an ONNX file, which is loaded; raises what `relu2mip.load` raises."""
+    from relu2mip.ir import Graph
+
+    if isinstance(value, str | os.PathLike):
+        from relu2mip.frontends.onnx import load_onnx
+
+        return load_onnx(os.fspath(value))
+    return instance(Graph, "a network from relu2mip.load, or the path of an ONNX file")(value, where)
+
+
+def names(value: Any, where: str) -> tuple[str, ...]:
+    """Texts; one text alone is one name."""
+    return tuple(several(text, str)(value, where))
+
+
+def mapping(value: Any, where: str) -> dict[str, Any]:
+    """A mapping whose keys are texts."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        refuse(value, where, "a mapping whose keys are texts")
+    return dict(value)
