@@ -33,7 +33,7 @@ from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
-from relu2mip.options import SolveOptions
+from relu2mip.options import SolveOptions, settle
 from relu2mip.standard_output import to_stderr
 
 NO_START = "MIP start not used: CVXPY hands none over"
@@ -51,6 +51,7 @@ class CvxpyBackend:
     solver: str = "HIGHS"
 
     def __post_init__(self) -> None:
+        settle(self)
         object.__setattr__(self, "solver", self.solver.upper())
         if self.solver not in SOLVERS:
             raise InvalidOption(f"solver is {self.solver!r}; give one of {', '.join(SOLVERS)}")

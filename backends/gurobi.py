@@ -29,7 +29,7 @@ from relu2mip.mip.capability import needs, require
 from relu2mip.mip.cuts import violated
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.supervise import cut_short, supervised
-from relu2mip.options import SolveOptions
+from relu2mip.options import SolveOptions, settle
 from relu2mip.progress import reporter
 
 STOPS = {
@@ -61,6 +61,7 @@ class GurobiBackend:
     quadratic: str = "native"
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.quadratic not in ("native", "cuts"):
             raise InvalidOption(f'quadratic is {self.quadratic!r}; give "native" or "cuts"')
 

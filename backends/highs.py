@@ -29,7 +29,7 @@ from relu2mip.mip.check import feasible, violations
 from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
-from relu2mip.options import SolveOptions
+from relu2mip.options import SolveOptions, settle
 from relu2mip.progress import reporter
 
 STOPS = {
@@ -78,6 +78,7 @@ class HighsBackend:
     name: ClassVar[str] = "highs"
 
     def __post_init__(self) -> None:
+        settle(self)
         for option in ("heuristics", "incumbents"):
             if getattr(self, option) not in {"auto", "on", "off"}:
                 raise InvalidOption(f'highs: {option} is {getattr(self, option)!r}; give "auto", "on" or "off"')

@@ -24,7 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, dense
-from relu2mip.errors import InvalidProblem
+from relu2mip.errors import InvalidNetwork, InvalidProblem, UnsupportedNetwork
 
 Reader: TypeAlias = Callable[[Any, str], Any]
 """Makes a value given for a field into what it holds; the text names the field, for errors."""
@@ -41,9 +41,18 @@ def accept(made: Any, **readers: Reader) -> None:
 
 def refuse(value: Any, where: str, wanted: str) -> NoReturn:
     """Raise `InvalidProblem`: what was given for a field, and what to give."""
-    text = repr(value) if not isinstance(value, np.ndarray) else f"an array of shape {value.shape}"
-    text = " ".join(text.split())
-    raise InvalidProblem(f"{where} is {text if len(text) <= SHOWN else text[: SHOWN - 3] + '...'}; give {wanted}")
+    raise InvalidProblem(f"{where} is {shown(value)}; give {wanted}")
+
+
+def shown(value: Any) -> str:
+    """A value in a few words."""
+    if isinstance(value, np.ndarray) and value.size > 1:
+        return f"an array of shape {value.shape}"
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:  # an object of the caller's whose repr fails
+        words = f"a {type(value).__name__}"
+    return words if len(words) <= SHOWN else words[: SHOWN - 3] + "..."
 
 
 def whole(least: int) -> Reader:
@@ -118,11 +127,15 @@ def several(reader: Reader, one: type | tuple[type, ...]) -> Reader:
             return ()
         if isinstance(value, one):
             return (reader(value, where),)
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or _single(value):
             return (reader(value, where),)
         return tuple(reader(entry, f"{where}[{k}]") for k, entry in enumerate(value))
 
     return many
+
+
+def _single(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 0
 
 
 def instance(kind: type, wanted: str) -> Reader:
@@ -143,7 +156,12 @@ def network(value: Any, where: str) -> Any:
     if isinstance(value, str | os.PathLike):
         from relu2mip.frontends.onnx import load_onnx
 
-        return load_onnx(os.fspath(value))
+        try:
+            return load_onnx(os.fspath(value))
+        except InvalidNetwork as error:
+            if isinstance(error, UnsupportedNetwork):
+                raise
+            raise InvalidNetwork(f"{where}: {error}") from error
     return instance(Graph, "a network from relu2mip.load, or the path of an ONNX file")(value, where)
 
 

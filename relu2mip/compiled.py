@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from relu2mip.accept import refuse, shown
 from relu2mip.arrays import Array
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.deadline import expired, limited, seconds_left
@@ -171,6 +172,7 @@ def compile(
     >>> compiled.model.binaries, compiled.statistics.units
     (2, 2)
     """
+    require_problem(problem)
     methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
     chosen = chosen_formulation(problem, formulation)
     begun = time.perf_counter()
@@ -216,6 +218,12 @@ def compile(
     return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
 
 
+def require_problem(problem: object) -> None:
+    """Raise `InvalidProblem` for what is neither a `Trajectory` nor a `BoxProblem`."""
+    if not isinstance(problem, Trajectory | BoxProblem):
+        refuse(problem, "problem", "a Trajectory or a BoxProblem (Trajectory.from_toml reads a file)")
+
+
 def _in_time(problem: Problem, formulation: Formulation, bounds: Bounds) -> None:
     """Raise `OutOfTime` at the end of the budget."""
     if expired():
@@ -231,11 +239,11 @@ def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
     if isinstance(spec, str):
         methods = parse(spec, bound_methods, "bounds")
     elif isinstance(spec, Sequence):
-        methods = list(spec)
+        methods = [method for part in spec for method in (resolve_bounds(part) if isinstance(part, str) else [part])]
     else:
         methods = [spec]
-    if not methods or not all(hasattr(method, "tighten") for method in methods):
-        raise InvalidOption(f"bounds {spec!r}: give a name, a bound method, or a list of bound methods")
+    if not methods or not all(hasattr(method, "tighten") and not isinstance(method, type) for method in methods):
+        raise InvalidOption(f"bounds {shown(spec)}: give a name, a bound method, or a list of bound methods")
     if not methods[0].sound:
         methods = [*parse(BASE_BOUNDS, bound_methods, "bounds"), *methods]
     return methods
@@ -258,6 +266,8 @@ def chosen_formulation(problem: Problem, spec: str | Formulation | None) -> Form
 def resolve_formulation(spec: str | Formulation) -> Formulation:
     """The formulation that a specification names."""
     if not isinstance(spec, str):
+        if not all(hasattr(spec, part) for part in ("relu", "exact")) or isinstance(spec, type):
+            raise InvalidOption(f"formulation {shown(spec)}: give a name, or a formulation of relu2mip.formulations")
         return spec
     chosen: list[Formulation] = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
     if len(chosen) != 1:

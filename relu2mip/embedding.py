@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from relu2mip import accept
 from relu2mip.compiled import BoundSpec
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.errors import InvalidProblem
@@ -49,6 +52,7 @@ def embed(
     upper: ArrayLike,
     bounds: BoundSpec = "auto",
     formulation: str | Formulation = "auto",
+    name: str | None = None,
 ) -> Embedded:
     """Add `y = net(x)` to a model; returns the handles of y.
 
@@ -57,6 +61,8 @@ def embed(
     model: a `gurobipy.Model`, a `highspy.Highs`, or a list that cvxpy constraints are appended to.
     lower, upper: limits of x that the caller's model enforces or accepts; they are added as constraints on x, so that
     the encoding is exact wherever the model is feasible.
+    name: what the names of added variables and rows begin with; None: the network's name and a number that makes them
+    new to the model. Only gurobipy keeps names.
 
     Raises `InvalidProblem` for another kind of model or a wrong number of inputs, and what `relu2mip.compile` raises.
 
@@ -73,19 +79,45 @@ def embed(
         module = "highspy"
     if module not in _BACKENDS:
         raise InvalidProblem(
-            f"cannot embed into a {type(model).__name__}; give a gurobipy.Model, a highspy.Highs, "
+            f"cannot embed into a {type(model).__name__}: model must be a gurobipy.Model, a highspy.Highs, "
             "or a list for cvxpy constraints"
         )
+    net = accept.network(net, "net")
     problem = BoxProblem(net, lower, upper, np.zeros(net.output_size))
+    handles = _by_input(problem.net, x)
+    if module == "cvxpy":
+        wanted = "a cvxpy variable or expression"
+        handles = {
+            key: handle if type(handle).__module__.startswith("cvxpy") else accept.numbers(handle, "x", wanted)
+            for key, handle in handles.items()
+        }
+    taken = _first_words(model) if module == "gurobipy" else set()
+    if name is not None and accept.text(name, "name") in taken:
+        raise InvalidProblem(f"name is {name!r}, which names in the model begin with; give another one, or none")
     compiled = compile_problem(problem, bounds, formulation)
-    handles = _by_input(net, x)
-    added = resolve_backend(_BACKENDS[module]).attach(compiled.model, model, handles)
+    prefix = name or _unused(re.sub(r"\W", "_", problem.net.name), taken)
+    sizes, net = compiled.model, problem.net
+    named = replace(sizes, column_names=sizes.column_names.within(f"{prefix}."),
+                    row_names=sizes.row_names.within(f"{prefix}."))  # fmt: skip
+    added = resolve_backend(_BACKENDS[module]).attach(named, model, handles)
     outputs = {port.name: added[output_name(net, port.name)] for port in net.outputs}
-    sizes = compiled.model
     return Embedded(outputs, added, sizes.columns - net.input_size, sizes.binaries, sizes.rows)
 
 
+def _first_words(model: Any) -> set[str]:
+    """What the names of a gurobipy model begin with, up to the first dot."""
+    model.update()
+    rows = (row.ConstrName for row in model.getConstrs())
+    return {name.partition(".")[0] for name in (*(x.VarName for x in model.getVars()), *rows)}
+
+
+def _unused(stem: str, taken: set[str]) -> str:
+    return next(word for k in itertools.count(1) if (word := f"{stem}{k}") not in taken)
+
+
 def _by_input(net: Graph, x: Any) -> dict[str, Any]:
+    if type(x).__module__.startswith("gurobipy") and isinstance(x, Mapping):  # a tupledict, keyed by number
+        x = list(x.values())
     if isinstance(x, Mapping):
         given = dict(x)
     elif len(net.inputs) == 1:
@@ -94,7 +126,10 @@ def _by_input(net: Graph, x: Any) -> dict[str, Any]:
         ends = np.cumsum([0, *(port.size for port in net.inputs)])
         given = {p.name: x[a:b] for p, a, b in zip(net.inputs, ends[:-1], ends[1:], strict=True)}
     for port in net.inputs:
-        size = int(np.prod(np.shape(given[port.name]))) if port.name in given else 0
+        try:
+            size = int(np.prod(np.shape(given[port.name]))) if port.name in given else 0
+        except (ValueError, TypeError):
+            accept.refuse(given[port.name], "x", "handles in one list, flat over all inputs")
         if size != port.size:
             raise InvalidProblem(
                 f"{net.name}: input {port.name!r} has {port.size} entries, x gives {size}; "

@@ -8,8 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from relu2mip.accept import shown
 from relu2mip.answer import Answer
-from relu2mip.compiled import BoundSpec, Compiled, Problem, chosen_formulation, unbuilt
+from relu2mip.compiled import (
+    BoundSpec,
+    Compiled,
+    Problem,
+    chosen_formulation,
+    require_problem,
+    resolve_bounds,
+    unbuilt,
+)
 from relu2mip.compiled import compile as compile_problem
 from relu2mip.ctrl_c import stopped_by_ctrl_c
 from relu2mip.deadline import expired, interrupted, limited, now, seconds_left
@@ -87,10 +96,14 @@ def solve(
     >>> round(answer.objective, 4), answer.status, answer.has_plan
     (2.0, 'optimal', True)
     """
+    require_problem(problem)
     settings = _options(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
+    resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
     given = None if start is None else given_plan(problem, start)
     how = chosen_formulation(problem, formulation)
+    if progress is not None and not callable(progress):
+        raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
     with reporting(progress, _sign(problem)):
         return _answer(problem, lambda: compile_problem(problem, bounds, how), how, chosen, settings, given)
 
@@ -114,6 +127,8 @@ def solve_compiled(
 def resolve_backend(spec: str | Backend) -> Backend:
     """The backend that a specification names; raises `UnknownOption`."""
     if not isinstance(spec, str):
+        if not hasattr(spec, "solve") or isinstance(spec, type):
+            raise InvalidOption(f"backend {shown(spec)}: give a name, or a backend")
         return spec
     chosen: list[Backend] = parse(spec, backends, "backend")
     if len(chosen) != 1:

@@ -1,5 +1,7 @@
 """A network inside a user's own model is the network, and the user's rows hold beside it."""
 
+from pathlib import Path
+
 import cvxpy as cp
 import gurobipy as gp
 import highspy
@@ -100,3 +102,31 @@ def test_a_fan_in_of_the_same_input() -> None:
 def test_bad_arguments(x: object, model: object, message: str) -> None:
     with pytest.raises(InvalidProblem, match=message):
         r2m.embed(NET, x, model, -1, 1)
+
+
+def test_two_networks_in_one_gurobi_model_have_names_of_their_own(tmp_path: Path) -> None:
+    with gp.Env(params={"OutputFlag": 0}) as env, gp.Model(env=env) as model:
+        x = model.addMVar(2, lb=-1, ub=1, name="x")
+        y = r2m.embed(NET, x, model, -1, 1).output
+        z = r2m.embed(NET, y, model, -9, 9).output
+        r2m.embed(NET, x, model, -1, 1, name="third")
+        model.setObjective(GOAL @ z + 0.2 * x[0])
+        model.optimize()
+        names = [v.VarName for v in model.getVars()] + [c.ConstrName for c in model.getConstrs() if c.ConstrName]
+        assert len(set(names)) == len(names)
+        assert {name.partition(".")[0] for name in names if "." in name} == {"mlp1", "mlp2", "third"}
+        model.write(str(tmp_path / "two.lp"))
+        again = gp.read(str(tmp_path / "two.lp"), env)
+        again.optimize()
+        assert again.ObjVal == pytest.approx(model.ObjVal)
+        with pytest.raises(InvalidProblem, match="name is 'third', which names in the model begin with"):
+            r2m.embed(NET, x, model, -1, 1, name="third")
+
+
+def test_a_tupledict_of_variables_is_an_input() -> None:
+    with gp.Env(params={"OutputFlag": 0}) as env, gp.Model(env=env) as model:
+        x = model.addVars(2, lb=-1, ub=1)
+        y = r2m.embed(NET, x, model, -1, 1).output
+        model.setObjective(GOAL @ y)
+        model.optimize()
+        np.testing.assert_allclose(NET.evaluate([v.X for v in x.values()])["y"], y.X, atol=1e-6)

@@ -30,6 +30,7 @@ from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_si
 from relu2mip.deadline import expired
 from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 from relu2mip.threads import one_thread
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class AlphaCrown:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.iterations < 0 or self.patience < 1 or self.window < 0:
             raise InvalidOption(
                 f"alpha-crown: iterations={self.iterations}, patience={self.patience}, window={self.window}; "

@@ -31,6 +31,7 @@ from relu2mip.deadline import limited, now, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 DEEP = 120
 WINDOW = 24
@@ -62,6 +63,7 @@ class Auto:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.budget > 0 or self.rounds < 1 or self.seed < 0:
             raise InvalidOption("auto: budget must be positive, rounds at least 1, seed at least 0")
 

@@ -39,6 +39,7 @@ from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 SLOPES = 4
 """How many choices of lower slopes a pass carries."""
@@ -59,6 +60,7 @@ class Crown:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.window < 0:
             raise InvalidOption(f"crown: window is {self.window}; give a number of layers, or 0 for all")
 

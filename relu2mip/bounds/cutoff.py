@@ -28,6 +28,7 @@ from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.sample import Sampling
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Cutoff:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.rounds < 1 or not self.budget > 0 or min(self.least, self.tolerance, self.seed) < 0:
             raise InvalidOption(
                 "cutoff: rounds must be at least 1, budget positive, least, tolerance and seed at least 0"

@@ -22,6 +22,7 @@ from relu2mip.deadline import expired
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Data:
     sound: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        settle(self)
         if (not self.path) == (self.samples is None):
             raise InvalidOption("data bounds need samples, or the path of an .npz file with them (not both)")
         if not self.margin >= 0:

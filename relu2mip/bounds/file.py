@@ -27,6 +27,7 @@ from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.incumbent.plan import Plan
 from relu2mip.normal_form import NormalForm
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 FORMAT = 1
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -45,6 +46,7 @@ class File:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if not self.path:
             raise InvalidOption('file bounds need the path of the file, as in "file(path=bounds.npz)"')
 

@@ -40,6 +40,7 @@ from relu2mip.formulations import Triangle
 from relu2mip.mip import MipModel
 from relu2mip.normal_form import NormalForm
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Lp:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         check_options(self.name, self.scope, self.goal, self.budget, self.count, self.rounds, self.tolerance)
         if self.processes < 1:
             raise InvalidOption(f"lp: processes is {self.processes}; give at least 1")
@@ -230,7 +232,7 @@ def check_options(name: str, scope: str, goal: str, budget: float, count: int, m
         )
     if not budget > 0 or count < 0 or most < 1 or not 0 <= tolerance < 1:
         raise InvalidOption(
-            f"{name}: give a positive budget, a count of 0 or more, at least one round and a tolerance in [0, 1)"
+            f"{name}: give a positive budget, a count of 0 or more, 1 or more rounds and a tolerance in [0, 1)"
         )
 
 

@@ -38,6 +38,7 @@ from relu2mip.mip.rescale import rescaled
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Mip:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         check_options(self.name, self.scope, self.goal, self.budget, self.count, self.rounds, self.tolerance)
         if self.window < 0 or not self.time_limit > 0:
             raise InvalidOption("mip: give a window of layers (0 for all) and a positive time_limit")

@@ -42,6 +42,7 @@ from relu2mip.deadline import expired, limited, now, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.plan import FEASIBLE, Plan
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 from relu2mip.passes import specialise
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Split:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.cells < 2 or not self.budget > 0 or min(self.few, self.seed) < 0:
             raise InvalidOption("split: cells must be at least 2, budget positive, few and seed at least 0")
 

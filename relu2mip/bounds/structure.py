@@ -32,6 +32,7 @@ from relu2mip.deadline import expired
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Max, Relu
 from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.options import settle
 
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Values of lambda tried, times the ratio of the widths of the two pre-activations."""
@@ -55,6 +56,7 @@ class Structure:
     sound: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.samples < 1 or self.pairs < 1 or self.seed < 0:
             raise InvalidOption("structure: samples and pairs must be at least 1, seed at least 0")
 

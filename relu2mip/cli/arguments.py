@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -35,3 +36,23 @@ Debug: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+def check_choices(
+    bounds: str | None = None,
+    formulation: str | None = None,
+    backend: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise `UnknownOption` or `InvalidOption` before any file is read."""
+    from relu2mip.compiled import resolve_bounds, resolve_formulation
+    from relu2mip.options import SolveOptions, build
+    from relu2mip.solving import resolve_backend
+
+    if bounds is not None:
+        resolve_bounds(bounds)
+    if formulation is not None:
+        resolve_formulation(formulation)
+    if backend is not None:
+        resolve_backend(backend)
+    build(SolveOptions, options or {}, "solve option")

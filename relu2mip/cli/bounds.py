@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Debug, Json, Problem
+from relu2mip.cli.arguments import Debug, Json, Problem, check_choices
 from relu2mip.cli.console import message, show, show_json, side_by_side, table
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import LAYER, holds_for, layer_table
@@ -52,6 +52,8 @@ def bounds(
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.toml import read
 
+    for name in method or []:
+        check_choices(name)
     check_output(save, (".npz",))
     if plot is not None:
         from relu2mip.plot import check_plot

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices
 from relu2mip.cli.console import facts, message, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import sizes
@@ -32,6 +32,7 @@ def compile_(
     from relu2mip.compiled import compile as compile_problem
     from relu2mip.trajectory.toml import read
 
+    check_choices(bounds, formulation)
     check_output(output, (".lp", ".mps"))
     with progress(f"compiling {problem}"):
         compiled = compile_problem(read(problem), bounds, formulation)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, NetworkOrProblem
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, NetworkOrProblem, check_choices
 from relu2mip.cli.console import facts, message, progress, show, show_json, text
 from relu2mip.cli.files import check_output, complete
 from relu2mip.errors import InvalidOption
@@ -50,6 +50,7 @@ def info(
     from relu2mip.ir.draw import draw as draw_graph
     from relu2mip.trajectory.toml import read
 
+    check_choices(bounds, formulation)
     check_output(draw, (".svg", ".png", ".pdf", ".dot", ".txt"))
     with progress(f"reading {file}"):
         if file.suffix == ".toml":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices
 from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
@@ -84,6 +84,7 @@ def solve(
         "log": log,
     }
     options = {name: value for name, value in given.items() if value is not None}
+    check_choices(bounds, formulation, backend, options)
     check_output(output)
     if plot is not None:
         check_picture(plot)

@@ -41,6 +41,7 @@ from relu2mip.formulations.part_bounds import tightened
 from relu2mip.formulations.shares import add_relu, entry_units
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Place
+from relu2mip.options import settle
 
 SPLITS, TIGHTEN = ("equal-size", "weight-sorted"), ("intervals", "lp")
 
@@ -60,9 +61,10 @@ class Partition(BigM):
     name: ClassVar[str] = "partition"
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.parts < 1 or self.split not in SPLITS or self.tighten not in TIGHTEN:
             raise InvalidOption(
-                f"partition: give at least 1 part, split {' or '.join(SPLITS)} and tighten {' or '.join(TIGHTEN)}, "
+                f"partition: give 1 or more parts, split {' or '.join(SPLITS)} and tighten {' or '.join(TIGHTEN)}, "
                 f"not {self.parts}, {self.split!r} and {self.tighten!r}"
             )
         if not self.budget > 0:

@@ -25,11 +25,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from relu2mip.accept import shown
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations.encode import Formulation
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Place
+from relu2mip.options import settle
 from relu2mip.registry import formulations
 
 Write = Callable[[Formulation, Index, Place], Index]
@@ -53,10 +55,14 @@ class Policy:
     exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.fan_in < 0 or self.until < 0 or not self.width >= 0:
             raise InvalidOption("policy: fan_in, until and width must be at least 0")
-        for role, chosen in (("strong", self._strong), ("weak", self._weak)):
-            if not chosen.exact:
+        for role, spec in (("strong", self.strong), ("weak", self.weak)):
+            known = spec in formulations if isinstance(spec, str) else hasattr(spec, "relu")
+            if not known or isinstance(spec, type):
+                raise InvalidOption(f"policy: {role} is {shown(spec)}; give a formulation, or the name of one")
+            if not (chosen := _resolved(spec)).exact:
                 raise InvalidOption(f"policy: {role} is {chosen}, a relaxation; give an exact formulation")
 
     @property

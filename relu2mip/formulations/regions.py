@@ -41,6 +41,7 @@ from relu2mip.formulations.big_m import BigM
 from relu2mip.formulations.encode import Encoder, Encoding
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import settle
 
 if TYPE_CHECKING:
     from relu2mip.bounds import Bounds
@@ -70,6 +71,7 @@ class Regions:
     exact: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.limit < 1:
             raise InvalidOption(f"regions: limit is {self.limit}; give at least 1")
         if self.cost and not self.hull:

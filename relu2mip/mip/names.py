@@ -59,11 +59,16 @@ class Names(Sequence[str]):
     """The names of all columns, or all rows, of a model."""
 
     blocks: tuple[NameBlock | DerivedBlock, ...]
+    prefix: str = ""
 
     @cached_property
     def spelled(self) -> list[str]:
         """Every name, in order."""
-        return [name for block in self.blocks for name in block.spelled()]
+        return [self.prefix + name for block in self.blocks for name in block.spelled()]
+
+    def within(self, prefix: str) -> Names:
+        """The same names with a prefix before each."""
+        return Names(self.blocks, prefix + self.prefix)
 
     def __len__(self) -> int:
         return sum(block.numbers.size for block in self.blocks)

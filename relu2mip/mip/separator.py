@@ -9,6 +9,7 @@ import numpy as np
 
 from relu2mip.arrays import Array, Index
 from relu2mip.errors import InvalidOption
+from relu2mip.options import settle
 
 VIOLATED = 1e-6
 """Least distance of a point from a cut's half-space; solvers leave about as much of a row unsatisfied."""
@@ -30,6 +31,7 @@ class CutOptions:
     callback: bool = False
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.rounds < 0 or self.most < 0:
             raise InvalidOption(f"rounds is {self.rounds} and most is {self.most}; both must be at least 0")
         if not 0 <= self.tolerance < 1:

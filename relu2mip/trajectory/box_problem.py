@@ -55,6 +55,9 @@ class BoxProblem:
     def __post_init__(self) -> None:
         accept(self, net=network, lower=numbers, upper=numbers, objective=numbers, sense=one_of("min", "max"))
         accept(self, options=solve_options)
+        for side in ("lower", "upper"):
+            if not np.isfinite(getattr(self, side)).all():
+                raise InvalidProblem(f"{side} is {getattr(self, side)}; give finite limits of the inputs")
         coefficients = self.coefficients
         if coefficients.size != self.net.output_size or not np.isfinite(coefficients).all():
             raise InvalidProblem(

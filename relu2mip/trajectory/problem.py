@@ -331,5 +331,14 @@ class Trajectory:
         single = u.ndim == 2
         if single:
             x, u = x[None], u[None]
+        if u.ndim != 3 or u.shape[2] != self.m:
+            raise InvalidProblem(
+                f"controls have shape {np.shape(controls)}; give (steps, {self.m}) or a batch of those"
+            )
+        if x.shape != (len(u), u.shape[1] + 1, self.n):
+            raise InvalidProblem(
+                f"states have shape {np.shape(states)}, beside controls of shape {np.shape(controls)}; "
+                f"give ({u.shape[1] + 1}, {self.n}), or as many of those"
+            )
         total = np.zeros(u.shape[0]) if self.cost is None else self.cost.evaluate(x, u, self.previous_control)
         return float(total[0]) if single else total

@@ -152,7 +152,7 @@ def box(value: Any, where: str) -> Box:
     """A `Box`, or a pair (lower, upper)."""
     if isinstance(value, Box):
         return value
-    if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) != 0 and len(value) == 2:
+    if (isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim)) and len(value) == 2:
         return Box(*(numbers(side, f"the {name} limit of {where}") for side, name in zip(value, SIDES, strict=True)))
     return refuse(value, where, "a Box(lower, upper), or a pair (lower, upper)")
 
@@ -196,8 +196,10 @@ def terminal_set(value: Any, where: str, size: int) -> Box | Linear | tuple[Box 
 def _lists(value: Any, where: str) -> tuple[Array, ...]:
     """Lists of values; numbers alone are one list."""
     wanted = "lists of values, one for each control, or one list for all of them"
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray) or not len(value):
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
         refuse(value, where, wanted)
-    if all(np.ndim(entry) == 0 and not isinstance(entry, str | bytes) for entry in value):
+    if (isinstance(value, np.ndarray) and not value.ndim) or not len(value):
+        refuse(value, where, wanted)
+    if all(not isinstance(entry, Sequence) and np.ndim(entry) == 0 for entry in value):
         return (numbers(value, where, wanted),)
     return tuple(numbers(entry, f"{where}[{k}]", "a list of values").reshape(-1) for k, entry in enumerate(value))

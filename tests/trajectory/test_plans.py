@@ -72,8 +72,10 @@ PROBLEMS = {
     ),
     "terminal point": plan(terminal=[0.75, -0.5], states=r2m.Box(-3, 3)),
     "terminal pair and inequality": plan(terminal=[r2m.Box([-3, -0.6], [3, 0.1]), r2m.Linear([[1.0, 1.0]], upper=0.9)]),
-    "delay": plan(delay=2, previous_controls=[[1.0], [-1.0]]),
-    "delay and rate": plan(delay=1, previous_controls=[1.0], control_rate=(-1, 1), cost=C.L1(state=1, control_rate=0.2)),
+    "delay": plan(delay=2, previous_controls=[[0.7], [-0.9]]),
+    "delay and rate": plan(
+        delay=1, previous_controls=[0.7], control_rate=(-1.2, 1.2), cost=C.L1(state=1, control_rate=0.2)
+    ),
     "window and delay": plan(
         net=mlp([6, 6, 2], seed=9), window=2, delay=1, initial_state=[[0.8, 0.4], [1.0, 0.5]],
         previous_controls=[[0.5], [-0.5]], states=r2m.Box(-30, 30),
@@ -114,7 +116,7 @@ def test_other_formulations_find_it_too(name: str, formulation: str) -> None:
 def test_a_delay_lets_controls_act_later() -> None:
     problem, u = PROBLEMS["delay"], [[0.5], [-0.5], [0.25], [1.0]]
     x = [np.array([1.0, 0.5])]
-    for acting in ([1.0], [-1.0], u[0], u[1]):
+    for acting in ([0.7], [-0.9], u[0], u[1]):
         x.append(x[-1] + problem.net.evaluate(np.r_[x[-1], acting])["y"])
     np.testing.assert_allclose(problem.rollout(u), x)
     with pytest.raises(r2m.errors.InvalidProblem, match="a delay of 2 needs 2 finite past controls"):
