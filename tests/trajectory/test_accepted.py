@@ -144,5 +144,5 @@ def test_inputs_that_nothing_reads_need_nothing() -> None:
     answer = r2m.solve(problem)
     assert answer.status == "optimal"
     assert answer.check.max_error < 1e-6
-    with pytest.raises(InvalidProblem, match="'x' has 3 entries.*state its layout"):
+    with pytest.raises(InvalidProblem, match=r"'x' has 3 entries.*state its layout"):
         r2m.Trajectory(net, 3, [0.5, 0.0], r2m.Box(-1, 1))
