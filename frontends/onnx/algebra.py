@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.arrays import Array, Matrix
+from relu2mip.arrays import Array, Matrix, compact
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.movement import expand
 from relu2mip.frontends.onnx.values import Value, Variable
@@ -50,6 +50,15 @@ def linear(
     """`matrix` applied to each of `repeat` equal blocks of x, plus a bias that broadcasts to `shape`."""
     product = call.emit(Linear(matrix, np.zeros(matrix.shape[0]), repeat), [x], shape)
     return scale(call, product, 1.0, np.broadcast_to(np.asarray(bias, dtype=np.float64), shape))
+
+
+def by_unit_vectors(call: Call, x: Variable, function: Callable[[Array], Array]) -> Variable:
+    """An affine function of x, known by what it does to arrays (N, *x.shape), as a matrix."""
+    units = np.concatenate([np.zeros((1, x.size)), np.eye(x.size)]).reshape(-1, *x.shape)
+    images = np.asarray(function(units), dtype=np.float64)
+    shape = images.shape[1:]
+    images = images.reshape(x.size + 1, -1)
+    return linear(call, x, compact((images[1:] - images[0]).T), 1, shape, images[0].reshape(shape))
 
 
 def weighted_sum(call: Call, terms: Sequence[tuple[float, Value]]) -> Variable:

@@ -14,8 +14,10 @@ from onnx.defs import OpSchema, SchemaError
 
 from relu2mip.errors import InvalidNetwork, Refusal
 from relu2mip.frontends.onnx.emit import Emitter
-from relu2mip.frontends.onnx.values import Constant, Value, Variable
+from relu2mip.frontends.onnx.values import Condition, Constant, Tensor, TensorSequence, Value, Variable
 from relu2mip.ir import Op
+
+CONDITION = "a condition on variables makes the network discontinuous, unless what it selects is equal at its border"
 
 
 class RefusedError(Exception):
@@ -63,10 +65,11 @@ class Call:
 
     node: NodeProto
     opset: int
-    arguments: Sequence[Value | None]
+    arguments: Sequence[Tensor | None]
     emitter: Emitter
     used: Callable[[str], bool] = lambda _: True
-    inline: Callable[[onnx.GraphProto], list[Value | None]] | None = None
+    inline: Callable[[onnx.GraphProto], list[Tensor | None]] | None = None
+    outer: Callable[[str], Tensor | None] = lambda _: None
     _unread: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -103,8 +106,24 @@ class Call:
 
     def optional(self, position: int) -> Value | None:
         """The input at a position; None where the file leaves it out."""
+        value = self.any(position)
+        if isinstance(value, Condition):
+            self.refuse(CONDITION, "Use Max, Min or Clip")
+        if isinstance(value, TensorSequence):
+            self.fail(f"input {position} is a sequence, not a tensor")
+        return value
+
+    def any(self, position: int) -> Tensor | None:
+        """The input at a position, which may be a condition or a sequence; None where the file leaves it out."""
         self._unread.discard(str(position))
         return self.arguments[position] if position < len(self.arguments) else None
+
+    def sequence(self, position: int) -> TensorSequence:
+        """The input at a position, which must be a sequence."""
+        value = self.any(position)
+        if not isinstance(value, TensorSequence):
+            self.fail(f"input {position} is no sequence")
+        return value
 
     def value(self, position: int) -> Value:
         """The input at a position, which must be there."""

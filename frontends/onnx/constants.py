@@ -13,14 +13,20 @@ import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from relu2mip.errors import InvalidNetwork
+from relu2mip.frontends.onnx.alone import run_alone
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.emit import Emitter
+from relu2mip.frontends.onnx.order import tensors_read
 from relu2mip.frontends.onnx.registry import Converter
-from relu2mip.frontends.onnx.values import Constant, Value, Variable, in_float64, is_float
+from relu2mip.frontends.onnx.values import Constant, Tensor, Variable, in_float64, is_float, listed, varies
 
 RANDOM = {
     *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"),
 }
+
+
+COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
+"""What converters take for conditions on variables, which do not tell equality from either side."""
 
 
 def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
@@ -28,7 +34,8 @@ def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
     if call.op in RANDOM:
         call.refuse("it is random", "Compute this part outside the network")
     for position, value in enumerate(call.arguments):
-        if converter is not None and isinstance(value, np.ndarray) and is_float(value) and value.size:
+        computed = converter is not None and call.op not in COMPARISONS
+        if converter is not None and computed and isinstance(value, np.ndarray) and is_float(value) and value.size:
             return _by_converter(call, converter, position)
     return _by_reference(call)
 
@@ -47,11 +54,10 @@ def _by_converter(call: Call, converter: Converter, position: int) -> Sequence[C
         empty = 0 in node.shape
         vectors.append(np.zeros((1, 0)) if empty else node.op.evaluate(*(vectors[k] for k in node.inputs)))
 
-    def constant(value: Value | None) -> Constant:
+    def constant(value: Tensor | None) -> Constant:
         return vectors[value.node].reshape(value.shape) if isinstance(value, Variable) else np.asarray(value)
 
-    values = [converted] if isinstance(converted, (Variable, np.ndarray)) else converted
-    return [constant(value) for value in values]
+    return [constant(value) for value in listed(converted)]
 
 
 def _by_reference(call: Call) -> Sequence[Constant]:
@@ -63,9 +69,22 @@ def _by_reference(call: Call) -> Sequence[Constant]:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(_model(call, feeds, outputs)).run(None, feeds)
     except Exception as error:  # the reference raises whatever numpy does
-        raise InvalidNetwork(f"cannot be computed from its constants ({error}); fold it when exporting") from error
+        try:
+            results = run_alone(call, dict(enumerate(call.arguments)), _captured(call))
+        except InvalidNetwork:
+            raise InvalidNetwork(f"cannot be computed from its constants ({error}); fold it when exporting") from error
     by_name = dict(zip(outputs, (in_float64(np.asarray(result)) for result in results), strict=True))
     return [by_name.get(name, np.zeros(0)) for name in call.node.output]
+
+
+def _captured(call: Call) -> dict[str, Constant]:
+    """What the inner graphs of a node read from outside."""
+    names = dict.fromkeys(name for name in tensors_read(call.node) if name not in call.node.input)
+    found = {name: call.outer(name) for name in names}
+    for name, value in found.items():
+        if varies(value):
+            call.refuse(f"its inner graph reads {name!r}, which depends on the network's inputs", "Export it unrolled")
+    return {name: np.asarray(value) for name, value in found.items() if isinstance(value, np.ndarray)}
 
 
 def _model(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[str]) -> ModelProto:

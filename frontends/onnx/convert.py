@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 from relu2mip.errors import InvalidNetwork, Refusal, UnknownOption, UnsupportedNetwork
-from relu2mip.frontends.onnx.call import Call, RefusedError, label, schema
+from relu2mip.frontends.onnx.call import CONDITION, Call, RefusedError, label, schema
 from relu2mip.frontends.onnx.constants import fold
 from relu2mip.frontends.onnx.emit import Emitter, NonFiniteError
 from relu2mip.frontends.onnx.order import needed_nodes
-from relu2mip.frontends.onnx.ports import InputPort, check_shape, is_float_tensor, output_port, read_inputs
+from relu2mip.frontends.onnx.ports import InputPort, contradiction, is_float_tensor, output_port, read_inputs
 from relu2mip.frontends.onnx.reader import NetworkFile, read
 from relu2mip.frontends.onnx.refusals import KEEPS_SHAPE, refuse_operator
 from relu2mip.frontends.onnx.registry import find
 from relu2mip.frontends.onnx.scope import Initializers, Scope
-from relu2mip.frontends.onnx.values import Value, Variable, is_float
+from relu2mip.frontends.onnx.values import Condition, Tensor, TensorSequence, Variable, is_float, listed, varies
 from relu2mip.ir import Graph, Source
 
 
@@ -58,6 +60,7 @@ class _Conversion:
         self.emitter = Emitter()
         self.refusals: list[Refusal] = []
         self.uses: Counter[str] = Counter()
+        self.warned = False
 
     def run(self) -> Graph:
         graph = self.file.model.graph
@@ -65,6 +68,9 @@ class _Conversion:
         scope = Scope(Initializers(graph))
         self._add_inputs(graph, inputs, scope)
         results = self._convert(graph, scope)
+        for value, x in zip(graph.output, results, strict=True):
+            if isinstance(x, Condition):
+                self.refusals.append(Refusal(value.name, "output", CONDITION, "Use Max, Min or Clip"))
         if self.refusals:
             raise UnsupportedNetwork(self.file.label, self.refusals)
         return self._finish(graph, inputs, [(value.name, x) for value, x in zip(graph.output, results, strict=True)])
@@ -81,10 +87,13 @@ class _Conversion:
             scope[port.name] = self.emitter.input(port.name, port.shape)
 
     def _finish(
-        self, graph: GraphProto, inputs: Sequence[InputPort], results: Sequence[tuple[str, Value | None]]
+        self, graph: GraphProto, inputs: Sequence[InputPort], results: Sequence[tuple[str, Tensor | None]]
     ) -> Graph:
         file, batched = self.file, any(port.batched for port in inputs)
-        found = [(name, value) for name, value in results if value is not None]
+        found = [(name, value) for name, value in results if isinstance(value, Variable | np.ndarray)]
+        for name, value in results:
+            if isinstance(value, TensorSequence):
+                raise InvalidNetwork(f"output {name!r} is a sequence; export its tensors as outputs of their own")
         for name, value in found:
             if not isinstance(value, Variable) and not (is_float(value) and np.isfinite(value).all()):
                 raise InvalidNetwork(f"output {name!r} is a constant that is not a finite number")
@@ -96,7 +105,7 @@ class _Conversion:
         source = Source(path, file.data, file.digest, dict(self.shapes), metadata)
         return Graph(file.name, ports, outputs, nodes, source)
 
-    def _convert(self, graph: GraphProto, scope: Scope) -> list[Value | None]:
+    def _convert(self, graph: GraphProto, scope: Scope) -> list[Tensor | None]:
         """Convert what the outputs of a graph need; their values."""
         nodes, uses = needed_nodes(graph)
         self.uses.update(uses)
@@ -108,15 +117,19 @@ class _Conversion:
                     continue
                 if name in scope.maps[0]:
                     raise InvalidNetwork(f"tensor {name!r} is computed and given besides; export the network again")
-                if value is not None and name in declared:
-                    check_shape(declared[name], value.shape)
+                if name in declared and isinstance(value, Variable | np.ndarray):
+                    self._compare(declared[name], value.shape)
                 scope[name] = self._seen(name, value)
         missing = [value.name for value in graph.output if value.name not in scope]
         if missing:
             raise InvalidNetwork(f"output {missing[0]!r} is computed by no node, or the file is truncated")
         return [scope[value.name] for value in graph.output]
 
-    def _seen(self, name: str, value: Value | None) -> Value | None:
+    def _seen(self, name: str, value: Tensor | None) -> Tensor | None:
+        if isinstance(value, TensorSequence):
+            return TensorSequence(tuple(replace(x, shared=True) if isinstance(x, Variable) else x for x in value.items))
+        if isinstance(value, Condition):
+            return Condition(replace(value.above, shared=True))
         if isinstance(value, Variable):
             if value.size == 0:  # an empty tensor is a constant
                 return np.zeros(value.shape)
@@ -124,7 +137,13 @@ class _Conversion:
                 return Variable(value.node, value.shape, shared=True)
         return value
 
-    def _node(self, node: NodeProto, scope: Scope) -> Sequence[Value | None]:
+    def _compare(self, declared: ValueInfoProto, shape: tuple[int, ...]) -> None:
+        """Warn, once for a file, of a declared shape that is not the computed one: exporters leave such behind."""
+        if not self.warned and (said := contradiction(declared, shape)):
+            self.warned = True
+            warnings.warn(f"{self.file.label}: {said}; the computed shapes are taken", stacklevel=2)
+
+    def _node(self, node: NodeProto, scope: Scope) -> Sequence[Tensor | None]:
         """The outputs of a node; None where it, or what it reads, is refused."""
         for name in node.input:
             if name and name not in scope:
@@ -137,7 +156,7 @@ class _Conversion:
         except RefusedError as refused:
             self.refusals.append(refused.refusal)
             first = scope[node.input[0]] if node.input and node.input[0] else None
-            results: list[Value | None] = [None] * len(node.output)
+            results: list[Tensor | None] = [None] * len(node.output)
             if isinstance(first, Variable) and node.op_type in KEEPS_SHAPE:
                 results[0] = self.emitter.input("", first.shape)  # stands in, to read on
             return results
@@ -150,7 +169,7 @@ class _Conversion:
         except (InvalidNetwork, ValueError, IndexError, OverflowError, MemoryError) as error:  # numpy's words
             raise InvalidNetwork(f"{node.op_type} {label(node)!r}: {error}") from error
 
-    def _outputs(self, node: NodeProto, scope: Scope) -> Sequence[Value | None]:
+    def _outputs(self, node: NodeProto, scope: Scope) -> Sequence[Tensor | None]:
         arguments = [scope[name] if name else None for name in node.input]
         unknown = any(name and value is None for name, value in zip(node.input, arguments, strict=True))
         opset = self.file.opset
@@ -163,8 +182,9 @@ class _Conversion:
             self.emitter,
             used=lambda name: self.uses[name] > 0,
             inline=lambda branch: self._inline(branch, scope),
+            outer=scope.get,
         )
-        constant = not unknown and not any(isinstance(value, Variable) for value in arguments)
+        constant = not unknown and not any(varies(value) for value in arguments)
         if constant and (converter is None or not converter.on_constants):
             return fold(call, converter)
         if converter is None:
@@ -174,19 +194,21 @@ class _Conversion:
         start = len(self.emitter.pending)
         converted = converter.function(call)
         call.check_read()
-        values = [converted] if isinstance(converted, (Variable, np.ndarray)) else list(converted)
+        values = listed(converted)
         for k in range(len(values), len(node.output)):
             if call.output_used(k):
                 call.refuse(f"its output {k} ({node.output[k]!r}) is not supported", "Do not use it")
-        named = [(name, x) for name, x in zip(node.output, values, strict=False) if name and x is not None]
-        self.emitter.name_since(start, named)
+        pairs = zip(node.output, values, strict=False)
+        results = ((name, x.above if isinstance(x, Condition) else x) for name, x in pairs)
+        named = [(name, x) for name, x in results if name and isinstance(x, Variable | np.ndarray)]
+        self.emitter.name_since(start, named, label(node))
         return values
 
-    def _inline(self, branch: GraphProto, scope: Scope) -> list[Value | None]:
+    def _inline(self, branch: GraphProto, scope: Scope) -> list[Tensor | None]:
         return self._convert(branch, Scope(Initializers(branch), *scope.maps))
 
 
-def _is_infinite(value: Value | None) -> bool:
+def _is_infinite(value: Tensor | None) -> bool:
     return isinstance(value, np.ndarray) and is_float(value) and not np.isfinite(value).all()
 
 

@@ -58,14 +58,14 @@ class Emitter:
         """The operation that computes a variable; None for an input."""
         return self.pending[x.node].op
 
-    def name_since(self, start: int, names: Sequence[tuple[str, Value]]) -> None:
+    def name_since(self, start: int, names: Sequence[tuple[str, Value]], otherwise: str) -> None:
         """Name the nodes emitted since `start`: results after their tensors, others after the first."""
         for name, value in names:
             if isinstance(value, Variable) and value.node >= start and not self.pending[value.node].name:
                 self.pending[value.node].name = name
         unnamed = [node for node in self.pending[start:] if not node.name]
         for k, node in enumerate(unnamed):
-            node.name = f"{names[0][0]}.{k + 1}"
+            node.name = f"{names[0][0] if names else otherwise}.{k + 1}"
 
     def finish(self, ports: Sequence[Port], results: Sequence[tuple[str, Value]]) -> tuple[Node, ...]:
         """The nodes that the results need, named; each result is held by a node (or input) of its name."""

@@ -22,7 +22,7 @@ def needed_nodes(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
         for name in filter(None, node.output):
             if producer.setdefault(name, k) != k:
                 raise InvalidNetwork(f"tensor {name!r} is computed twice; export the network again")
-    reads = [[producer[name] for name in _reads(node) if name in producer] for node in graph.node]
+    reads = [[producer[name] for name in tensors_read(node) if name in producer] for node in graph.node]
     needed: set[int] = set()
     waiting = [producer[value.name] for value in graph.output if value.name in producer]
     while waiting:
@@ -47,16 +47,16 @@ def needed_nodes(graph: GraphProto) -> tuple[list[NodeProto], Counter[str]]:
         stuck = graph.node[min(needed.difference(order))]
         raise InvalidNetwork(f"{stuck.op_type} {label(stuck)!r} depends on its own result; export the network again")
     uses = Counter(value.name for value in graph.output)
-    uses.update(name for k in order for name in _reads(graph.node[k]))
+    uses.update(name for k in order for name in tensors_read(graph.node[k]))
     return [graph.node[k] for k in order], uses
 
 
-def _reads(node: NodeProto) -> Iterator[str]:
+def tensors_read(node: NodeProto) -> Iterator[str]:
     """Every tensor a node reads, those that its inner graphs read from outside included."""
     yield from node.input
     for attribute in node.attribute:
         for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
             own = {value.name for value in (*graph.input, *graph.initializer)}
             own.update(name for inner in graph.node for name in inner.output)
-            reads = [name for inner in graph.node for name in _reads(inner)]
+            reads = [name for inner in graph.node for name in tensors_read(inner)]
             yield from (name for name in (*reads, *(value.name for value in graph.output)) if name not in own)

@@ -86,13 +86,12 @@ def is_float_tensor(value: ValueInfoProto) -> bool:
     return value.type.HasField("tensor_type") and value.type.tensor_type.elem_type in FLOATS
 
 
-def check_shape(value: ValueInfoProto, shape: tuple[int, ...]) -> None:
-    """Raise `InvalidNetwork` where the file declares another shape than the one computed."""
+def contradiction(value: ValueInfoProto, shape: tuple[int, ...]) -> str:
+    """Where the file declares another shape than the one computed; empty where they agree."""
     declared = dimensions(value)
     if declared is None:
-        return
+        return ""
     if len(declared) != len(shape) or any(a not in (None, b) for a, b in zip(declared, shape, strict=True)):
         said = tuple("?" if size is None else size for size in declared)
-        raise InvalidNetwork(
-            f"tensor {value.name!r} has shape {shape}, but the file declares {said}; export the network again"
-        )
+        return f"tensor {value.name!r} has shape {shape}, but the file declares {said}"
+    return ""

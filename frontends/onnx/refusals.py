@@ -37,12 +37,7 @@ _ELEMENTWISE = [
         _OUTSIDE,
     ),
     ("Pow", "a power of a variable is not piecewise linear", "Use Abs, Max or layers of Relu instead"),
-    ("Sign Floor Ceil Round Mod Shrink", "it is discontinuous", _OUTSIDE),
-    (
-        "ThresholdedRelu",
-        "it is discontinuous (it jumps at its threshold)",
-        "Use Relu of the shifted input and train again",
-    ),
+    ("Sign Floor Ceil Round Mod", "it is discontinuous", _OUTSIDE),
     (
         "LayerNormalization InstanceNormalization GroupNormalization RMSNormalization MeanVarianceNormalization LRN",
         _STATISTICS,
@@ -56,12 +51,12 @@ _OTHERS = [
         _OUTSIDE,
     ),
     (
-        "Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not NonZero IsInf IsNaN",
+        "Equal And Or Xor NonZero IsInf IsNaN",
         "a condition on variables is discontinuous",
         _CLIP,
     ),
     (
-        "ArgMax ArgMin TopK Unique Hardmax NonMaxSuppression",
+        "ArgMax ArgMin Unique Hardmax NonMaxSuppression",
         "positions and orders are discontinuous",
         "Cut the network before it: the values themselves are piecewise linear",
     ),

@@ -18,9 +18,9 @@ from typing import TypeAlias
 
 from relu2mip.errors import Relu2MipError
 from relu2mip.frontends.onnx.call import Call
-from relu2mip.frontends.onnx.values import Value
+from relu2mip.frontends.onnx.values import Tensor
 
-Function: TypeAlias = Callable[[Call], Value | Sequence[Value | None]]
+Function: TypeAlias = Callable[[Call], Tensor | Sequence[Tensor | None]]
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from collections.abc import Iterator, MutableMapping
 from onnx import GraphProto
 
 from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
-from relu2mip.frontends.onnx.values import Value
+from relu2mip.frontends.onnx.values import Tensor
 
 
-class Initializers(MutableMapping[str, "Value | None"]):
+class Initializers(MutableMapping[str, "Tensor | None"]):
     """The tensors of one scope by name; initializers become arrays when first asked for."""
 
     def __init__(self, graph: GraphProto) -> None:
-        self._known: dict[str, Value | None] = {}
+        self._known: dict[str, Tensor | None] = {}
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
 
-    def __getitem__(self, name: str) -> Value | None:
+    def __getitem__(self, name: str) -> Tensor | None:
         if name not in self._known:
             if name in self._tensors:
                 self._known[name] = from_tensor(self._tensors[name], name)
@@ -27,7 +27,7 @@ class Initializers(MutableMapping[str, "Value | None"]):
                 self._known[name] = from_sparse_tensor(self._sparse[name], name)
         return self._known[name]
 
-    def __setitem__(self, name: str, value: Value | None) -> None:
+    def __setitem__(self, name: str, value: Tensor | None) -> None:
         self._known[name] = value
 
     def __delitem__(self, name: str) -> None:
@@ -43,5 +43,5 @@ class Initializers(MutableMapping[str, "Value | None"]):
         return len(list(iter(self)))
 
 
-Scope = ChainMap[str, "Value | None"]
+Scope = ChainMap[str, "Tensor | None"]
 """Tensors by name, inner graphs first. None stands for the result of a refused node."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -32,6 +33,45 @@ class Variable:
 
 
 Value: TypeAlias = Variable | Constant
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Where a variable is above 0, entry by entry: what comparisons of variables are until they select something.
+
+    Equality at 0 makes no difference where what is selected is continuous, which is asked of it (`switch`).
+    """
+
+    above: Variable
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the variable."""
+        return self.above.shape
+
+
+@dataclass(frozen=True)
+class TensorSequence:
+    """Tensors in a row, whose number is known."""
+
+    items: tuple[Value, ...]
+
+
+Tensor: TypeAlias = Value | Condition | TensorSequence
+"""What a name of the file may stand for."""
+
+
+def listed(converted: Tensor | Collection[Tensor | None]) -> list[Tensor | None]:
+    """The outputs of a converter, which may give a single one by itself."""
+    single = isinstance(converted, Variable | Condition | TensorSequence | np.ndarray)
+    return [converted] if single else list(converted)  # type: ignore[list-item, arg-type]
+
+
+def varies(value: Tensor | None) -> bool:
+    """Whether a value depends on the network's inputs."""
+    if isinstance(value, TensorSequence):
+        return any(isinstance(item, Variable) for item in value.items)
+    return isinstance(value, Variable | Condition)
 
 
 def is_float(array: Constant) -> bool:

@@ -24,6 +24,7 @@ class Case:
     operands: Sequence[tuple[int | str, ...] | np.ndarray | None]
     attributes: dict[str, Any] = field(default_factory=dict)
     outputs: int = 1
+    unused: int = 0
     dtype: int = TensorProto.FLOAT
     note: str = ""
 
@@ -32,7 +33,7 @@ class Case:
         inputs = {n: x for n, x in zip(names, self.operands, strict=True) if isinstance(x, tuple)}
         constants = {n: x for n, x in zip(names, self.operands, strict=True) if isinstance(x, np.ndarray)}
         outputs = [f"y{k}" for k in range(self.outputs)]
-        node: NodeSpec = (self.op, names, outputs, self.attributes)
+        node: NodeSpec = (self.op, names, [*outputs, *(f"unused{k}" for k in range(self.unused))], self.attributes)
         model = build([node], inputs, outputs, constants, opset=opset, as_nodes=as_nodes)
         model.graph.output[0].type.tensor_type.elem_type = self.dtype
         return model
@@ -410,6 +411,9 @@ def scatter_elements(op: str, opset: int) -> Iterator[Case]:
         for data, updates in (((3, 3), (2, 2)), (real(3, 3), (2, 2)), ((3, 3), real(2, 2))):
             yield Case(op, [data, twice, updates], {"reduction": "add"}, note="duplicates")
             yield Case(op, [data, twice, updates], {"reduction": "add", "axis": 1}, note="duplicates")
+            if opset >= 18:
+                yield Case(op, [data, twice, updates], {"reduction": "max"}, note="duplicates")
+                yield Case(op, [data, twice, updates], {"reduction": "min", "axis": 1}, note="duplicates")
         yield Case(op, [(3, 3), indices, (1, 3)], {"reduction": "none"})
 
 
@@ -424,6 +428,9 @@ def scatter_nd(op: str, opset: int) -> Iterator[Case]:
         twice = ints(1, 1, 2).reshape(3, 1)
         for data, updates in (((3, 2), (3, 2)), (real(3, 2), (3, 2)), ((3, 2), real(3, 2))):
             yield Case(op, [data, twice, updates], {"reduction": "add"}, note="duplicates")
+            if opset >= 18:
+                yield Case(op, [data, twice, updates], {"reduction": "max"}, note="duplicates")
+                yield Case(op, [data, twice, updates], {"reduction": "min"}, note="duplicates")
 
 
 @cases("Transpose")
@@ -527,3 +534,102 @@ def where(op: str, opset: int) -> Iterator[Case]:
     for a, b in (((2, 3), (2, 3)), ((2, 3), real(2, 3)), (real(3), (2, 1)), ((1,), (2, 3))):
         yield Case(op, [condition, a, b])
     yield Case(op, [np.array([True, False]).reshape(2, 1, 1), (2, 3), (3,)])
+
+
+@cases("ThresholdedRelu")
+def thresholded_relu(op: str, opset: int) -> Iterator[Case]:
+    yield Case(op, [(2, 3)], {"alpha": 0.0})
+
+
+@cases("Shrink")
+def shrink(op: str, opset: int) -> Iterator[Case]:
+    yield Case(op, [(2, 3)], {"bias": 0.25, "lambd": 0.25})
+    yield Case(op, [("N", 3)], {"bias": 0.0, "lambd": 0.0})
+
+
+@cases("CumSum")
+def cumsum(op: str, opset: int) -> Iterator[Case]:
+    for axis in (0, 1, -1):
+        for exclusive in (0, 1):
+            for reverse in (0, 1):
+                attributes = {"exclusive": exclusive, "reverse": reverse}
+                yield Case(op, [(2, 3, 2), np.array(axis)], attributes, note=f"axis {axis}")
+    yield Case(op, [(1, 4), ints(1)], note="an axis of shape (1,)")
+
+
+@cases("ReduceL1")
+def reduce_l1(op: str, opset: int) -> Iterator[Case]:
+    for axes in ([0], [1, 2], [-1], None):
+        for keep in (0, 1):
+            if opset >= 18:
+                operands = [(2, 3, 4)] if axes is None else [(2, 3, 4), ints(*axes)]
+                yield Case(op, operands, {"keepdims": keep}, note=f"axes {axes}")
+            else:
+                yield Case(op, [(2, 3, 4)], {"keepdims": keep} | ({} if axes is None else {"axes": axes}))
+
+
+@cases("DepthToSpace")
+def depth_to_space(op: str, opset: int) -> Iterator[Case]:
+    yield Case(op, [(1, 8, 2, 3)], {"blocksize": 2})
+    if opset >= 11:
+        yield Case(op, [(1, 8, 2, 3)], {"blocksize": 2, "mode": "CRD"})
+        yield Case(op, [(1, 9, 1, 2)], {"blocksize": 3, "mode": "DCR"})
+
+
+@cases("SpaceToDepth")
+def space_to_depth(op: str, opset: int) -> Iterator[Case]:
+    yield Case(op, [(1, 2, 4, 6)], {"blocksize": 2})
+    yield Case(op, [(1, 1, 3, 3)], {"blocksize": 3})
+
+
+@cases("Trilu")
+def trilu(op: str, opset: int) -> Iterator[Case]:
+    for upper in (0, 1):
+        yield Case(op, [(3, 4)], {"upper": upper})
+        yield Case(op, [(2, 3, 3), np.array(-1)], {"upper": upper}, note="below")
+        yield Case(op, [(2, 3, 3), np.array(2)], {"upper": upper}, note="above")
+
+
+@cases("Resize")
+def resize(op: str, opset: int) -> Iterator[Case]:
+    scales = np.array([1.0, 1.0, 2.0, 1.5], dtype=np.float32)
+    image, nothing = (1, 1, 2, 4), np.zeros(0, dtype=np.float32)
+    for mode in ("nearest", "linear"):
+        if opset < 11:
+            yield Case(op, [image, scales], {"mode": mode})
+            continue
+        yield Case(op, [image, nothing, scales], {"mode": mode})
+        no_scales = nothing if opset < 13 else None
+        yield Case(op, [image, nothing, no_scales, ints(1, 1, 3, 2)], {"mode": mode}, note="sizes")
+        for way in ("align_corners", "asymmetric", "pytorch_half_pixel"):
+            yield Case(op, [image, nothing, scales], {"mode": mode, "coordinate_transformation_mode": way})
+
+
+@cases("Upsample")
+def upsample(op: str, opset: int) -> Iterator[Case]:
+    for mode in ("nearest", "linear"):
+        if opset < 9:
+            yield Case(op, [(1, 1, 2, 3)], {"mode": mode, "scales": [1.0, 1.0, 2.0, 2.0]})
+        elif opset < 10:
+            yield Case(op, [(1, 1, 2, 3), np.array([1.0, 1.0, 2.0, 2.0], dtype=np.float32)], {"mode": mode})
+
+
+@cases("Col2Im")
+def col2im(op: str, opset: int) -> Iterator[Case]:
+    yield Case(op, [(1, 4, 4), ints(3, 3), ints(2, 2)])
+    yield Case(op, [(1, 8, 4), ints(5, 5), ints(2, 2)], {"strides": [2, 2], "dilations": [2, 2], "pads": [0, 0, 0, 0]})
+
+
+@cases("TopK")
+def top_k(op: str, opset: int) -> Iterator[Case]:
+    shapes = [((2, 4), -1), ((3, 2), 0), ((1, 5), 1), ((2, 1), 1)]
+    for shape, axis in shapes:
+        for wanted in (1, 2, shape[axis]):
+            if wanted > shape[axis]:
+                continue
+            if opset < 10:
+                yield Case(op, [shape], {"axis": axis, "k": wanted}, unused=1)
+                continue
+            yield Case(op, [shape, ints(wanted)], {"axis": axis}, unused=1, note=f"k = {wanted}")
+            if opset >= 11:
+                yield Case(op, [shape, ints(wanted)], {"axis": axis, "largest": 0}, unused=1, note=f"k = {wanted}")

@@ -12,6 +12,9 @@ from relu2mip.normal_form.lower import lower
 
 SAMPLES = 4
 
+SINGLE = {"Shrink"}
+"""Operators whose float64 kernels compute in float32."""
+
 
 def samples(graph: Graph, seed: int = 0, scale: float = 1.0) -> dict[str, np.ndarray]:
     """Random inputs, a sample of zeros (the kink of most networks), and one of small integers."""
@@ -27,8 +30,9 @@ def samples(graph: Graph, seed: int = 0, scale: float = 1.0) -> dict[str, np.nda
 
 def replayed(graph: Graph, inputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], float]:
     """What onnxruntime computes, in float64 where it can, and the relative error to expect of it."""
+    single = SINGLE & {node.op_type for node in onnx.load_from_string(graph.source.model).graph.node}
     try:
-        return Replay(graph.source, double=True).run(inputs), 1e-9
+        return Replay(graph.source, double=True).run(inputs), 2e-5 if single else 1e-9
     except CapabilityMissing:
         return Replay(graph.source).run(inputs), 2e-5
 

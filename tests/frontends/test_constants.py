@@ -94,7 +94,7 @@ def test_nodes_with_constant_inputs_are_folded(op: str):
             else x
             for x in case.operands
         ]
-        model = Case(op, operands, case.attributes, case.outputs).model(opset)
+        model = Case(op, operands, case.attributes, case.outputs, case.unused).model(opset)
         model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, ()))
         for k, output in enumerate(model.graph.output):
             model.graph.node.append(helper.make_node("Add", [f"y{k}", "x"], [f"z{k}"]))

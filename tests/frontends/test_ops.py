@@ -13,7 +13,11 @@ from tests.frontends.oracle import agrees, samples
 NEWEST_RUNNABLE = 26
 """The newest operator set that onnxruntime runs."""
 
-BY_OTHER_TESTS = {"Constant", "If", "Shape", "Size"}
+BY_OTHER_TESTS = {
+    *("Constant", "EyeLike", "If", "Shape", "Size", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not"),
+    *("SequenceEmpty", "SequenceConstruct", "SequenceInsert", "SequenceErase", "SequenceAt", "SequenceLength"),
+    *("SplitToSequence", "ConcatFromSequence"),
+}
 
 
 def versions(op: str) -> list[int]:
@@ -43,7 +47,7 @@ def test_constants_as_nodes_are_constants(op: str):
             agrees(case.model(versions(op)[-1], as_nodes=True))
 
 
-@pytest.mark.parametrize("op", sorted(CASES.keys() - {"Scatter"}))
+@pytest.mark.parametrize("op", sorted(CASES.keys() - {"Scatter", "Upsample"}))
 def test_the_newest_operator_set_means_the_same(op: str):
     """onnxruntime does not run the newest operator set yet: it must mean what the newest one it runs means."""
     opset = versions(op)[-1]

@@ -3,6 +3,7 @@
 from relu2mip.frontends.onnx.ops import (
     activation,
     arithmetic,
+    comparison,
     constant,
     control,
     convolution,
@@ -12,13 +13,17 @@ from relu2mip.frontends.onnx.ops import (
     pooling,
     product,
     reduction,
+    resampling,
     scatter,
+    sequence,
     slicing,
+    sorting,
 )
 
 __all__ = [
     "activation",
     "arithmetic",
+    "comparison",
     "constant",
     "control",
     "convolution",
@@ -28,6 +33,9 @@ __all__ = [
     "pooling",
     "product",
     "reduction",
+    "resampling",
     "scatter",
+    "sequence",
     "slicing",
+    "sorting",
 ]

@@ -1,10 +1,10 @@
-"""Piecewise-linear activations: Relu, LeakyRelu, PRelu, Clip, HardSigmoid, Abs, Max, Min."""
+"""Piecewise-linear activations: Relu and its relatives, Clip, HardSigmoid, Shrink, Abs, Max, Min."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from relu2mip.frontends.onnx.algebra import clip, maximum, minimum, scale
+from relu2mip.frontends.onnx.algebra import clip, maximum, minimum, scale, weighted_sum
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.registry import converter
 from relu2mip.frontends.onnx.values import Value, Variable
@@ -27,7 +27,13 @@ def leaky_relu(call: Call) -> Value:
 
 @converter("PRelu", since=6)
 def prelu(call: Call) -> Value:
-    """X above 0, slope * x below; the slope broadcasts to x."""
+    """X above 0, slope * x below; the slope broadcasts to x, and may be what varies where x is constant."""
+    fixed, slope = call.value(0), call.value(1)
+    if isinstance(slope, Variable) and not isinstance(fixed, Variable):
+        shape = np.broadcast_shapes(fixed.shape, slope.shape)
+        if shape != fixed.shape:
+            call.fail(f"a slope of shape {slope.shape} does not fit {fixed.shape}")
+        return scale(call, slope, np.minimum(fixed, 0.0), np.maximum(fixed, 0.0))
     x, slope = call.variable(0), call.constant(1)
     return call.emit(LeakyRelu(np.broadcast_to(slope, x.shape).flatten()), [x], x.shape)
 
@@ -64,6 +70,27 @@ def absolute(call: Call) -> Value:
     """|x|."""
     x = call.variable()
     return call.emit(Abs(), [x], x.shape)
+
+
+@converter("ThresholdedRelu", since=10)
+def thresholded_relu(call: Call) -> Value:
+    """X above alpha, else 0: continuous for alpha = 0 only."""
+    x, alpha = call.variable(), call.real("alpha", 1.0)
+    if alpha != 0:
+        call.refuse(
+            f"it is discontinuous (it jumps at its threshold {alpha:g})",
+            "Use Relu of the shifted input and train again",
+        )
+    return call.emit(Relu(), [x], x.shape)
+
+
+@converter("Shrink", since=9)
+def shrink(call: Call) -> Value:
+    """X - bias above lambd, x + bias below -lambd, else 0: continuous for bias = lambd only."""
+    x, bias, limit = call.variable(), call.real("bias"), call.real("lambd", 0.5)
+    if bias != limit or limit < 0:
+        call.refuse("it is discontinuous, its bias is not its lambd", "Use equal ones and train again")
+    return weighted_sum(call, [(1.0, x), (-1.0, clip(call, x, -limit, limit))])
 
 
 @converter("Max", since=6)

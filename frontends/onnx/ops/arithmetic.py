@@ -6,8 +6,9 @@ import numpy as np
 
 from relu2mip.frontends.onnx.algebra import scale, weighted_sum
 from relu2mip.frontends.onnx.call import Call
+from relu2mip.frontends.onnx.ops.comparison import switch
 from relu2mip.frontends.onnx.registry import converter
-from relu2mip.frontends.onnx.values import Value, Variable
+from relu2mip.frontends.onnx.values import Condition, Value, Variable
 
 
 @converter("Add", since=7)
@@ -42,7 +43,13 @@ def neg(call: Call) -> Value:
 
 @converter("Mul", since=7)
 def mul(call: Call) -> Value:
-    """X * constant, either way round."""
+    """X * constant, either way round; x * (x > 0)."""
+    conditions = [k for k in (0, 1) if isinstance(call.any(k), Condition)]
+    if len(conditions) == 1:
+        (k,) = conditions
+        condition = call.any(k)
+        assert isinstance(condition, Condition)
+        return switch(call, condition, call.value(1 - k), np.zeros(()))
     a, b = call.value(0), call.value(1)
     if isinstance(a, Variable) and isinstance(b, Variable):
         what = "the square of a variable" if a.node == b.node else "the product of two variables"

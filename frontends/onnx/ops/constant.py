@@ -1,4 +1,4 @@
-"""Constants, and facts about shapes, which are all known: Constant, Shape, Size."""
+"""Constants, and facts about shapes, which are all known: Constant, EyeLike, Shape, Size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.registry import converter
 from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
-from relu2mip.frontends.onnx.values import Value
+from relu2mip.frontends.onnx.values import Value, in_float64
 
 
 @converter("Constant", since=1, on_constants=True)
@@ -39,6 +39,19 @@ def shape(call: Call) -> Value:
     sizes = call.value(0).shape
     end = call.attribute("end")
     return np.array(sizes[call.integer("start") : None if end is None else int(end)], dtype=np.int64)
+
+
+@converter("EyeLike", since=9, on_constants=True)
+def eye_like(call: Call) -> Value:
+    """Ones on the k-th diagonal of a matrix of the operand's shape."""
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    x, to = call.value(0), call.attribute("dtype")
+    if len(x.shape) != 2:
+        call.fail(f"needs a matrix, not shape {x.shape}")
+    kind = x.dtype if to is None and isinstance(x, np.ndarray) else np.dtype(np.float64)
+    kind = kind if to is None else tensor_dtype_to_np_dtype(to)
+    return in_float64(np.eye(x.shape[0], x.shape[1], k=call.integer("k"), dtype=np.dtype(kind)))
 
 
 @converter("Size", since=1, on_constants=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.registry import converter
-from relu2mip.frontends.onnx.values import Value, Variable
+from relu2mip.frontends.onnx.values import Tensor, Variable
 
 
 @converter("If", since=1, on_constants=True)
-def if_(call: Call) -> Sequence[Value | None]:
+def if_(call: Call) -> Sequence[Tensor | None]:
     """The taken branch, inlined; None for what is refused inside it."""
     then_branch, else_branch = call.attribute("then_branch"), call.attribute("else_branch")
     if isinstance(call.value(0), Variable):

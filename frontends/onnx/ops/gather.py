@@ -7,8 +7,9 @@ import numpy as np
 from relu2mip.arrays import Index
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.movement import move
+from relu2mip.frontends.onnx.ops.comparison import switch
 from relu2mip.frontends.onnx.registry import converter
-from relu2mip.frontends.onnx.values import Value, Variable
+from relu2mip.frontends.onnx.values import Condition, Value, Variable
 
 
 def constant_indices(call: Call, position: int) -> Index:
@@ -79,8 +80,11 @@ def tuple_places(call: Call, indices: Index, shape: tuple[int, ...]) -> tuple[In
 
 @converter("Where", since=9)
 def where(call: Call) -> Value:
-    """One operand or the other by a constant condition, entry by entry."""
-    if isinstance(call.value(0), Variable):
+    """One operand or the other, entry by entry, by a condition: constant, or continuous in what it selects."""
+    given = call.any(0)
+    if isinstance(given, Condition):
+        return switch(call, given, call.value(1), call.value(2))
+    if isinstance(given, Variable):
         call.refuse("its condition depends on the network's inputs", "The condition must be constant")
     condition = call.constant(0).astype(bool)
     return move(call, [call.value(1), call.value(2)], lambda a, b: np.asarray(np.where(condition, a, b)))

@@ -15,7 +15,7 @@ from relu2mip.arrays import Index
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.movement import move
 from relu2mip.frontends.onnx.registry import converter
-from relu2mip.frontends.onnx.values import Constant, Value, Variable, in_float64, is_float
+from relu2mip.frontends.onnx.values import Condition, Constant, Tensor, Value, Variable, in_float64, is_float
 
 FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE)
 
@@ -27,11 +27,12 @@ def identity(call: Call) -> Value:
 
 
 @converter("Cast", since=6, on_constants=True)
-def cast(call: Call) -> Value:
+def cast(call: Call) -> Tensor:
     """Between floating-point types nothing (all is float64 here); a variable to anything else is refused."""
     call.attribute("saturate")
     call.attribute("round_mode")
-    return _cast(call, call.value(0), call.integer("to"))
+    given, to = call.any(0), call.integer("to")
+    return given if isinstance(given, Condition) and to in FLOATS else _cast(call, call.value(0), to)
 
 
 @converter("CastLike", since=15, on_constants=True)
@@ -185,7 +186,7 @@ def pad(call: Call) -> Value:
 
 
 def _padded(call: Call, pads: list[int], given: list[int] | None, value: Value) -> Value:
-    x, mode = call.variable(), call.text("mode", "constant")
+    x, mode = call.value(0), call.text("mode", "constant")
     rank = len(x.shape)
     axes = tuple(range(rank)) if given is None else call.axes(given, rank)
     if len(pads) != 2 * len(axes):
@@ -206,3 +207,52 @@ def _padded(call: Call, pads: list[int], given: list[int] | None, value: Value) 
         return np.asarray(np.pad(numbers[kept], added, mode=mode))  # type: ignore[call-overload]
 
     return move(call, [x, value], padded)
+
+
+@converter("DepthToSpace", since=1)
+def depth_to_space(call: Call) -> Value:
+    """Channels become blocks of pixels; without mode (opset 10 and before) depth first."""
+    x, size = call.variable(), call.integer("blocksize")
+    batch, channels, height, width = _image(call, x)
+    if size < 1 or channels % size**2:
+        call.fail(f"{channels} channels do not fill blocks of {size} x {size}")
+    rest = channels // size**2
+    by_column = call.text("mode", "DCR") == "CRD"
+
+    def moved(numbers: Index) -> Index:
+        if by_column:
+            parts = numbers.reshape(batch, rest, size, size, height, width).transpose(0, 1, 4, 2, 5, 3)
+        else:
+            parts = numbers.reshape(batch, size, size, rest, height, width).transpose(0, 3, 4, 1, 5, 2)
+        return parts.reshape(batch, rest, height * size, width * size)
+
+    return move(call, [x], moved)
+
+
+@converter("SpaceToDepth", since=1)
+def space_to_depth(call: Call) -> Value:
+    """Blocks of pixels become channels."""
+    x, size = call.variable(), call.integer("blocksize")
+    batch, channels, height, width = _image(call, x)
+    if size < 1 or height % size or width % size:
+        call.fail(f"an image of {height} x {width} has no blocks of {size} x {size}")
+    grid = batch, channels, height // size, size, width // size, size
+    out = batch, channels * size**2, height // size, width // size
+    return move(call, [x], lambda numbers: numbers.reshape(grid).transpose(0, 3, 5, 1, 2, 4).reshape(out))
+
+
+def _image(call: Call, x: Variable) -> tuple[int, ...]:
+    if len(x.shape) != 4:
+        call.fail(f"needs batch, channels, height and width, not shape {x.shape}")
+    return x.shape
+
+
+@converter("Trilu", since=14)
+def trilu(call: Call) -> Value:
+    """The entries above (upper) or below the k-th diagonal, 0 elsewhere."""
+    x, k = call.variable(0), call.constant_integers(1) or [0]
+    if len(x.shape) < 2 or len(k) != 1:
+        call.fail(f"needs matrices and one diagonal, not shape {x.shape} and {k}")
+    rows, columns = np.indices(x.shape[-2:])
+    kept = columns - rows >= k[0] if call.integer("upper", 1) else columns - rows <= k[0]
+    return move(call, [x, np.zeros(())], lambda numbers, zero: np.asarray(np.where(kept, numbers, zero)))

@@ -1,4 +1,4 @@
-"""ReduceSum, ReduceMean, ReduceMax, ReduceMin: axes as an attribute first, later as an input."""
+"""ReduceSum, ReduceMean, ReduceL1, ReduceMax, ReduceMin, CumSum: axes as an attribute first, later as an input."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import string
 
 import numpy as np
 
+from relu2mip.arrays import Array
+from relu2mip.frontends.onnx.algebra import by_unit_vectors
 from relu2mip.frontends.onnx.call import Call
 from relu2mip.frontends.onnx.contraction import contract
 from relu2mip.frontends.onnx.groups import extremum_of_groups
 from relu2mip.frontends.onnx.registry import converter
 from relu2mip.frontends.onnx.values import Value, Variable
-from relu2mip.ir import GroupMax, GroupMin
+from relu2mip.ir import Abs, GroupMax, GroupMin
 
 
 @converter("ReduceSum", since=1)
@@ -25,6 +27,35 @@ def reduce_sum(call: Call) -> Value:
 def reduce_sum_axes_input(call: Call) -> Value:
     """Sums over axes given as an input."""
     return _sum(call, _axes_input(call))
+
+
+@converter("ReduceL1", since=1)
+def reduce_l1(call: Call) -> Value:
+    """Sums of absolute values over axes given as an attribute."""
+    return _sum(call, call.integers("axes"), absolute=True)
+
+
+@converter("ReduceL1", since=18)
+def reduce_l1_axes_input(call: Call) -> Value:
+    """Sums of absolute values over axes given as an input."""
+    return _sum(call, _axes_input(call), absolute=True)
+
+
+@converter("CumSum", since=11)
+def cumsum(call: Call) -> Value:
+    """Sums of the entries up to each along an axis, without it (exclusive), or from it on (reverse)."""
+    x, given = call.variable(0), call.constant_integers(1) or []
+    if len(given) != 1:
+        call.fail(f"needs one axis, not {given}")
+    axis = call.axis(given[0], len(x.shape)) + 1
+    exclusive, reverse = call.integer("exclusive"), call.integer("reverse")
+
+    def summed(units: Array) -> Array:
+        units = np.flip(units, axis) if reverse else units
+        total = units.cumsum(axis) - (units if exclusive else 0.0)
+        return np.flip(total, axis) if reverse else total
+
+    return by_unit_vectors(call, x, summed)
 
 
 @converter("ReduceMean", since=1)
@@ -69,8 +100,9 @@ def _axes_input(call: Call) -> list[int] | None:
     return axes or ([] if noop else None)
 
 
-def _sum(call: Call, given: list[int] | None, mean: bool = False) -> Value:
+def _sum(call: Call, given: list[int] | None, mean: bool = False, absolute: bool = False) -> Value:
     x, axes, shape = _operands(call, given)
+    x = call.emit(Abs(), [x], x.shape) if absolute else x
     labels = string.ascii_letters[: len(x.shape)]
     kept = "".join(label for k, label in enumerate(labels) if k not in axes)
     weight = 1.0 / math.prod(x.shape[axis] for axis in axes) if mean else 1.0

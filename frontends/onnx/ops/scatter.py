@@ -12,10 +12,12 @@ import numpy as np
 from relu2mip.arrays import Index, compact, selection
 from relu2mip.frontends.onnx.algebra import linear, weighted_sum
 from relu2mip.frontends.onnx.call import Call
+from relu2mip.frontends.onnx.groups import extremum_of_groups
 from relu2mip.frontends.onnx.movement import move
 from relu2mip.frontends.onnx.ops.gather import constant_indices, element_places, tuple_places
 from relu2mip.frontends.onnx.registry import converter
 from relu2mip.frontends.onnx.values import Value, Variable
+from relu2mip.ir import GroupMax, GroupMin
 
 
 @converter("Scatter", since=9)
@@ -42,10 +44,26 @@ def _scattered(call: Call, place: tuple[Index, ...], written: tuple[int, ...]) -
         call.fail(f"updates have shape {updates.shape}, not {written}")
     targets = np.arange(math.prod(data.shape)).reshape(data.shape)[place].ravel()
     reduction = call.text("reduction", "none")
-    if reduction not in ("none", "add"):
-        call.refuse(f"reduction {reduction!r} is not supported", "Use reduction add, or none")
-    combine = _added if reduction == "add" else _replaced
-    return combine(call, data, updates, targets)
+    match reduction:
+        case "none":
+            return _replaced(call, data, updates, targets)
+        case "add":
+            return _added(call, data, updates, targets)
+        case "max" | "min":
+            return _extreme(call, data, updates, targets, GroupMax if reduction == "max" else GroupMin)
+        case _:
+            return call.refuse(f"reduction {reduction!r} is not supported", "Use reduction add, max, min, or none")
+
+
+def _extreme(call: Call, data: Value, updates: Value, targets: Index, kind: type[GroupMax | GroupMin]) -> Value:
+    """The largest or smallest of each entry and what is written there."""
+    size = math.prod(data.shape)
+    both = move(call, [data, updates], lambda a, b: np.concatenate([a.ravel(), b.ravel()]))
+    assert isinstance(both, Variable)
+    owner = np.concatenate([np.arange(size), targets])
+    members = np.argsort(owner, kind="stable")
+    starts = np.searchsorted(owner[members], np.arange(size + 1))
+    return extremum_of_groups(call, both, members, starts, kind, data.shape)
 
 
 def _replaced(call: Call, data: Value, updates: Value, targets: Index) -> Value:
