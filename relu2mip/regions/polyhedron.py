@@ -48,8 +48,8 @@ class Polyhedron:
         """A point (and slack) where `cost` is largest, None where there is none; raises `SolverFailure`."""
         if not self.index.size:
             return np.zeros(0)
-        highs = self.highs
-        highs.changeColsCost(self.index.size, self.index, -np.asarray(cost, dtype=np.float64))
+        highs, size = self.highs, np.abs(cost).max(initial=0.0)
+        highs.changeColsCost(self.index.size, self.index, -np.asarray(cost) / (size if size > 0 else 1.0))
         highs_process.run(highs)
         status = highs.getModelStatus().name
         if status not in {"kOptimal", "kInfeasible"}:

@@ -36,11 +36,16 @@ def test_mip_bounds_hold_where_highs_cuts_off_points(seed: int, kind: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("seed", "case"), [(8004, Case("convex-hull", "highs", "crown+cutoff")), (8006, Case("regions", "highs", "crown"))]
+    ("seed", "system", "case"),
+    [
+        (8004, "all 1e-8", Case("convex-hull", "highs", "crown+cutoff")),
+        (8006, "all 1e-8", Case("regions", "highs", "crown")),
+        (20403, "all 1e8", Case("regions", "cvxpy", "auto")),
+    ],
 )
-def test_crossings_and_sides_of_regions_are_judged_in_units(seed: int, case: Case) -> None:
-    """Ranges of 1e-8: a set out of reach by a tenth of one, and regions whose sides are smaller than any tolerance."""
-    drawn = units.rewritten_problem(seed, "all 1e-8")
+def test_crossings_and_regions_are_judged_in_units(seed: int, system: str, case: Case) -> None:
+    """A set out of reach by a tenth of a range of 1e-8, sides of regions smaller than any tolerance, gains of 1e8."""
+    drawn = units.rewritten_problem(seed, system)
     assert drawn is not None
     assert judged(*drawn, case).faults == ()
 
