@@ -1,20 +1,22 @@
 """Folding: a node whose inputs are all constant is computed once, in float64.
 
 Operators on floating-point numbers that have a converter are computed by it, so that they mean the same on constants
-and variables; integers (shapes, indices) and all other operators by ONNX's reference implementation.
+and variables; integers (shapes, indices) by onnxruntime; all other operators by ONNX's reference implementation, and by
+onnxruntime where that fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
 from relu2mip.errors import InvalidNetwork
 from relu2mip.frontends.onnx.alone import run_alone
-from relu2mip.frontends.onnx.call import Call
+from relu2mip.frontends.onnx.call import Call, RefusedError
 from relu2mip.frontends.onnx.emit import Emitter
 from relu2mip.frontends.onnx.order import tensors_read
 from relu2mip.frontends.onnx.registry import Converter
@@ -37,7 +39,7 @@ def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
         computed = converter is not None and call.op not in COMPARISONS
         if converter is not None and computed and isinstance(value, np.ndarray) and is_float(value) and value.size:
             return _by_converter(call, converter, position)
-    return _by_reference(call)
+    return _computed(call)
 
 
 def _by_converter(call: Call, converter: Converter, position: int) -> Sequence[Constant]:
@@ -60,21 +62,34 @@ def _by_converter(call: Call, converter: Converter, position: int) -> Sequence[C
     return [constant(value) for value in listed(converted)]
 
 
-def _by_reference(call: Call) -> Sequence[Constant]:
-    from onnx.reference import ReferenceEvaluator
-
+def _computed(call: Call) -> Sequence[Constant]:
+    """By onnxruntime, exact without floating-point numbers; those first by ONNX's reference, which has float64."""
     feeds = {name: call.constant(k) for k, name in enumerate(call.node.input) if name}
     outputs = [name for name in call.node.output if name]
-    try:
-        with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(_model(call, feeds, outputs)).run(None, feeds)
-    except Exception as error:  # the reference raises whatever numpy does
+    ways = [_by_onnxruntime, _by_reference]
+    problems = []
+    for way in reversed(ways) if any(is_float(value) for value in feeds.values()) else ways:
         try:
-            results = run_alone(call, dict(enumerate(call.arguments)), _captured(call))
-        except InvalidNetwork:
-            raise InvalidNetwork(f"cannot be computed from its constants ({error}); fold it when exporting") from error
-    by_name = dict(zip(outputs, (in_float64(np.asarray(result)) for result in results), strict=True))
-    return [by_name.get(name, np.zeros(0)) for name in call.node.output]
+            results = way(call, feeds, outputs)
+        except RefusedError:
+            raise
+        except Exception as error:  # the reference raises whatever numpy does
+            problems.append(error)
+        else:
+            by_name = dict(zip(outputs, (in_float64(np.asarray(result)) for result in results), strict=True))
+            return [by_name.get(name, np.zeros(0)) for name in call.node.output]
+    raise InvalidNetwork(f"cannot be computed from its constants ({problems[0]}); fold it when exporting")
+
+
+def _by_onnxruntime(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[str]) -> Sequence[Any]:
+    return run_alone(call, dict(enumerate(call.arguments)), _captured(call))
+
+
+def _by_reference(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[str]) -> Sequence[Any]:
+    from onnx.reference import ReferenceEvaluator
+
+    with np.errstate(all="ignore"):
+        return ReferenceEvaluator(_model(call, feeds, outputs)).run(None, feeds)  # type: ignore[no-any-return]
 
 
 def _captured(call: Call) -> dict[str, Constant]:

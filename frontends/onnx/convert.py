@@ -18,7 +18,7 @@ from relu2mip.frontends.onnx.emit import Emitter, NonFiniteError
 from relu2mip.frontends.onnx.order import needed_nodes
 from relu2mip.frontends.onnx.ports import InputPort, contradiction, is_float_tensor, output_port, read_inputs
 from relu2mip.frontends.onnx.reader import NetworkFile, read
-from relu2mip.frontends.onnx.refusals import KEEPS_SHAPE, refuse_operator
+from relu2mip.frontends.onnx.refusals import BROADCASTS, KEEPS_SHAPE, refuse_operator
 from relu2mip.frontends.onnx.registry import find
 from relu2mip.frontends.onnx.scope import Initializers, Scope
 from relu2mip.frontends.onnx.values import Condition, Tensor, TensorSequence, Variable, is_float, listed, varies
@@ -155,10 +155,10 @@ class _Conversion:
             return self._outputs(node, scope)
         except RefusedError as refused:
             self.refusals.append(refused.refusal)
-            first = scope[node.input[0]] if node.input and node.input[0] else None
             results: list[Tensor | None] = [None] * len(node.output)
-            if isinstance(first, Variable) and node.op_type in KEEPS_SHAPE:
-                results[0] = self.emitter.input("", first.shape)  # stands in, to read on
+            shape = _shape_kept(node, [scope[name] if name else None for name in node.input])
+            if results and shape is not None:
+                results[0] = self.emitter.input("", shape)  # stands in, to read on
             return results
         except NonFiniteError as error:
             name = next((n for n in node.input if n and _is_infinite(scope[n])), None)
@@ -206,6 +206,18 @@ class _Conversion:
 
     def _inline(self, branch: GraphProto, scope: Scope) -> list[Tensor | None]:
         return self._convert(branch, Scope(Initializers(branch), *scope.maps))
+
+
+def _shape_kept(node: NodeProto, inputs: Sequence[Tensor | None]) -> tuple[int, ...] | None:
+    """The shape of the first output of a refused node, where its operator and inputs tell it."""
+    values = [x for x in inputs if isinstance(x, Variable | np.ndarray)]
+    if node.op_type in BROADCASTS and values and len(values) == len(inputs):
+        try:
+            return np.broadcast_shapes(*(x.shape for x in values))
+        except ValueError:
+            return None
+    first = inputs[0] if inputs else None
+    return first.shape if node.op_type in KEEPS_SHAPE and isinstance(first, Variable) else None
 
 
 def _is_infinite(value: Tensor | None) -> bool:

@@ -44,8 +44,9 @@ def read(source: str | Path | bytes | ModelProto) -> NetworkFile:
         label, name, folder = str(source), Path(source).stem, Path(source).parent
         try:
             data = Path(source).read_bytes()
-        except OSError as error:
-            raise InvalidNetwork(f"{label}: cannot be read: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: a name with a null character
+            why = error.strerror if isinstance(error, OSError) else error
+            raise InvalidNetwork(f"{shortened(label)}: cannot be read: {why}") from error
         model = _parse(data, label)
     else:
         label, name, folder = "<ONNX model>", "", None
@@ -125,13 +126,18 @@ def _load(tensor: TensorProto, folder: Path | None, label: str) -> None:
         raise InvalidNetwork(f"{label}: tensor {tensor.name!r} is in the file {where!r}; give the path of the model")
     try:
         load_external_data_for_tensor(tensor, str(folder))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:  # RuntimeError: from C++
         raise InvalidNetwork(
-            f"{label}: tensor {tensor.name!r} should be in the file {where!r} beside it, which is missing or "
-            f"damaged ({error}); put it there, or export with external_data=False"
+            f"{label}: tensor {shortened(tensor.name)!r} should be in the file {shortened(where)!r} beside it, which "
+            f"is missing or damaged ({shortened(str(error))}); put it there, or export with external_data=False"
         ) from error
     tensor.data_location = TensorProto.DEFAULT
     del tensor.external_data[:]
+
+
+def shortened(text: str, length: int = 300) -> str:
+    """A text of a damaged file, fit for a message."""
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _operator_set(model: ModelProto, label: str) -> int:

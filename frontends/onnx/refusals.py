@@ -78,6 +78,9 @@ _REASONS = {op: (reason, remedy) for ops, reason, remedy in (*_ELEMENTWISE, *_OT
 KEEPS_SHAPE = {op for ops, _, _ in _ELEMENTWISE for op in ops.split()}
 """Refused operators whose first output has the shape of the first input."""
 
+BROADCASTS = {"Mul", "Div", "Pow"}
+"""Refused operators whose output has the shape that their inputs broadcast to."""
+
 
 def refuse_operator(call: Call) -> NoReturn:
     """Refuse a call of an operator without a converter."""

@@ -1,5 +1,7 @@
 """Constants: every kind of them, folding, and the types weights are stored in."""
 
+import itertools
+
 import numpy as np
 import onnx
 import pytest
@@ -171,3 +173,21 @@ def test_a_constant_that_cannot_be_computed_names_its_node():
     model = build(nodes, {"x": ()}, ["y"], {"c": np.ones(3)})
     with pytest.raises(InvalidNetwork, match="Softmax 'r': cannot be computed from its constants"):
         load_onnx(model)
+
+
+@pytest.mark.parametrize("kind", ["variable", "float", "integer"])
+@pytest.mark.parametrize("step", [-2, -1, 1, 2])
+def test_slices_with_limits_outside_are_those_of_onnxruntime(kind: str, step: int):
+    """Their shapes too: numpy, and ONNX's reference with it, has nothing where a backward slice starts before the axis."""
+    values = np.arange(1, 7).reshape(2, 3)
+    for start, end in itertools.product((-7, -3, -1, 0, 2, 3, 7), repeat=2):
+        nodes = [
+            ("Slice", ["c", "s", "e", "a", "k"], ["z"]), ("Shape", ["z"], ["h"]), ("Cast", ["h"], ["f"], {"to": 1}),
+            ("Cast", ["z"], ["g"], {"to": 1}), ("ReduceSum", ["g"], ["t"], {"keepdims": 0}),
+            ("Add", ["f", "x"], ["u"]), ("Add", ["u", "t"], ["y"]),
+        ]  # fmt: skip
+        constants = {name: np.array([k]) for name, k in zip("seak", (start, end, 1, step), strict=True)}
+        inputs = {"x": (2,)} | ({"c": (2, 3)} if kind == "variable" else {})
+        if kind != "variable":
+            constants["c"] = values.astype(float) if kind == "float" else values
+        agrees(build(nodes, inputs, ["y"], constants))

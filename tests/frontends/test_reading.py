@@ -131,6 +131,26 @@ def test_external_data_outside_the_folder(tmp_path: Path):
         load_onnx(tmp_path / "inner" / "big.onnx")
 
 
+@pytest.mark.parametrize("location", ["a" * 5000, "a\0b", "", ".", "/etc/hostname"])
+def test_external_data_with_an_impossible_name(tmp_path: Path, location: str):
+    path = external(tmp_path)
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InvalidNetwork, match=r"tensor 'w1' should be in the file") as caught:
+        load_onnx(path)
+    assert len(str(caught.value)) < 2000
+
+
+def test_an_impossible_path():
+    for path in ("a\0b", "a" * 5000):
+        with pytest.raises(InvalidNetwork, match="cannot be read"):
+            load_onnx(path)
+
+
 def test_external_data_of_bytes(tmp_path: Path):
     with pytest.raises(InvalidNetwork, match=r"tensor 'w1' is in the file 'big\.data'; give the path of the model"):
         load_onnx(external(tmp_path).read_bytes())
@@ -260,6 +280,19 @@ def test_unknown_and_mistyped_attributes():
     model = build([("LeakyRelu", ["x"], ["y"])], {"x": (2,)}, ["y"])
     model.graph.node[0].attribute.append(helper.make_attribute("alpha", 1))
     with pytest.raises(InvalidNetwork, match="attribute 'alpha' has the wrong type"):
+        load_onnx(model)
+
+
+@pytest.mark.parametrize("op", ["LeakyRelu", "Constant", "Softmax"])
+def test_an_attribute_without_a_type(op: str):
+    nodes = {
+        "LeakyRelu": [("LeakyRelu", ["x"], ["y"], {"alpha": 0.5})],
+        "Constant": [("Constant", [], ["c"], {"value_float": 1.0}), ("Add", ["x", "c"], ["y"])],
+        "Softmax": [("Softmax", ["k"], ["c"], {"axis": 0}), ("Add", ["x", "c"], ["y"])],
+    }[op]
+    model = build(nodes, {"x": (2,)}, ["y"], {"k": np.ones(2)} if op == "Softmax" else {})
+    model.graph.node[0].attribute[0].ClearField("type")
+    with pytest.raises(InvalidNetwork, match="has the wrong type"):
         load_onnx(model)
 
 

@@ -184,6 +184,13 @@ def test_all_refusals_come_at_once():
     ]
 
 
+def test_what_a_refused_product_is_multiplied_by_is_refused_too():
+    """As in a GRU cell, whose second product reads what the first one is added to."""
+    nodes = [("Mul", ["x", "h"], ["a"]), ("Add", ["a", "x"], ["b"]), ("Mul", ["b", "h"], ["y"])]
+    found = refusals(build(nodes, {"x": (2, 3), "h": (1, 3)}, ["y"]))
+    assert [refusal.node for refusal in found] == ["a", "y"]
+
+
 def test_the_message_lists_node_reason_and_remedy():
     model = build([("Sigmoid", ["x"], ["h"]), ("Tanh", ["h"], ["y"])], {"x": (1, 3)}, ["y"])
     model.graph.node[0].name = "/gate/Sigmoid"

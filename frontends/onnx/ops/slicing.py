@@ -44,10 +44,13 @@ def _sliced(
 
 
 def _range(start: int, end: int, step: int, size: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """The entries that a slice takes of an axis: negative limits count from the end, then are clamped."""
-    low, high = (0, size) if step > 0 else (-1, size - 1)
-    start, end = (min(max(k + size if k < 0 else k, low), high) for k in (start, end))
-    return np.arange(max(start, 0) if step > 0 else start, end, step)
+    """The entries that a slice takes of an axis: negative limits count from the end, then are clamped.
+
+    Backwards, a start before the axis is its first entry, as ONNX has it; numpy takes nothing there.
+    """
+    start, end = (k + size if k < 0 else k for k in (start, end))
+    first, before, last = (0, 0, size) if step > 0 else (0, -1, size - 1)
+    return np.arange(min(max(start, first), last), min(max(end, before), last), step)
 
 
 @converter("Split", since=2)
