@@ -89,7 +89,7 @@ def _by_reference(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[s
     from onnx.reference import ReferenceEvaluator
 
     with np.errstate(all="ignore"):
-        return ReferenceEvaluator(_model(call, feeds, outputs)).run(None, feeds)  # type: ignore[no-any-return]
+        return list(ReferenceEvaluator(_model(call, feeds, outputs)).run(None, dict(feeds)))
 
 
 def _captured(call: Call) -> dict[str, Constant]:

@@ -178,7 +178,7 @@ def test_a_constant_that_cannot_be_computed_names_its_node():
 @pytest.mark.parametrize("kind", ["variable", "float", "integer"])
 @pytest.mark.parametrize("step", [-2, -1, 1, 2])
 def test_slices_with_limits_outside_are_those_of_onnxruntime(kind: str, step: int):
-    """Their shapes too: numpy, and ONNX's reference with it, has nothing where a backward slice starts before the axis."""
+    """Their shapes too: numpy, and ONNX's reference, take nothing where a backward slice starts before the axis."""
     values = np.arange(1, 7).reshape(2, 3)
     for start, end in itertools.product((-7, -3, -1, 0, 2, 3, 7), repeat=2):
         nodes = [
