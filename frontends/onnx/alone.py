@@ -31,8 +31,11 @@ def run_alone(call: Call, inputs: Mapping[int, Any], outer: Mapping[str, Any] | 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _opset(call))], ir_version=10)
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
+    # Its fallback to the same provider prints on standard output.
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
         found = session.run(None, feeds)
     except Exception as error:  # onnxruntime raises classes of its own, which have no common base but this
         raise InvalidNetwork(f"onnxruntime does not run it ({str(error).splitlines()[0][:200]})") from error

@@ -116,13 +116,14 @@ def _session(source: Source, double: bool) -> Any:
     options.log_severity_level = 4
     # Its fusions change results: scale factors of float64 models in float32, quantised products.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Its fallback to the same provider prints on standard output.
     data = source.model
     if double:
         from relu2mip.frontends.onnx.double import in_double
 
         data = in_double(ModelProto.FromString(data)).SerializeToString()
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's errors share no type
         which = "in float64" if double else "as it is"
         raise CapabilityMissing(

@@ -85,16 +85,13 @@ def mlp(sizes: Sequence[int], seed: int = 0, batch: int | str = "N") -> onnx.Mod
 class _Sketch:
     """A network being drawn. Axis 0 of every tensor is the batch axis (or, without one, of length `lead`)."""
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
+    integer: Callable[[int, int], int]
     opset: int
     units: int
     lead: int
     nodes: list[NodeSpec] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-    def integer(self, low: int, high: int) -> int:
-        return int(self.draw(st.integers(low, high)))
 
     def choice(self, options: Sequence[Any]) -> Any:
         return options[self.integer(0, len(options) - 1)]
@@ -251,7 +248,8 @@ def _part(s: _Sketch, x: str, shape: tuple[int, ...]) -> None:
 def _layout(s: _Sketch, x: str, shape: tuple[int, ...]) -> None:
     match s.choice(["Transpose", "Reshape", "Flatten", "Unsqueeze", "Tile", "Pad", "Expand"]):
         case "Transpose":
-            perm = [0, *s.draw(st.permutations(range(1, len(shape))))]
+            rest = list(range(1, len(shape)))
+            perm = [0, *(rest.pop(s.integer(0, len(rest) - 1)) for _ in range(len(shape) - 1))]
             s.node("Transpose", [x], [shape[k] for k in perm], perm=perm)
         case "Reshape" if len(shape) >= 3:
             s.node("Reshape", [x, s.constant(np.array([0, -1]))], (shape[0], math.prod(shape[1:])))
@@ -322,28 +320,38 @@ _STEPS: list[Step] = [
 
 
 @st.composite
-def networks(
-    draw: Callable[[st.SearchStrategy[Any]], Any],
+def networks(draw: Callable[[st.SearchStrategy[Any]], Any], **limits: Any) -> onnx.ModelProto:
+    """Random networks, as `drawn` makes them."""
+    return drawn(lambda low, high: int(draw(st.integers(low, high))), **limits)
+
+
+def drawn(
+    integer: Callable[[int, int], int],
     max_units: int = 30,
     max_steps: int = 8,
     opsets: Sequence[int] = (13, 18, 22),
     inputs: int = 2,
 ) -> onnx.ModelProto:
-    """Random piecewise-linear networks: any DAG, at most `max_units` ReLUs and maxima, 1 to `inputs` inputs.
+    """A random piecewise-linear network: any DAG, at most `max_units` ReLUs and maxima, 1 to `inputs` inputs.
 
-    All constants are small multiples of 1/8. The batch axis is symbolic, 1 or absent.
+    integer(low, high): where its choices come from. All constants are small multiples of 1/8. The batch axis is
+    symbolic, 1 or absent.
     """
-    batch = draw(st.sampled_from(["N", 1, 2]))
+
+    def choice(options: Sequence[Any]) -> Any:
+        return options[integer(0, len(options) - 1)]
+
+    batch = choice(["N", 1, 2])
     lead = batch if isinstance(batch, int) else 1
-    sketch = _Sketch(draw, draw(st.sampled_from(opsets)), max_units, lead)
+    sketch = _Sketch(integer, choice(opsets), max_units, lead)
     declared: dict[str, Shape] = {}
-    for k in range(sketch.integer(1, inputs)):
-        shape = draw(st.sampled_from([(1,), (2,), (3,), (2, 2), (1, 3), (1, 4), (1, 2, 2), (2, 2, 3)]))
+    for k in range(integer(1, inputs)):
+        shape = choice([(1,), (2,), (3,), (2, 2), (1, 3), (1, 4), (1, 2, 2), (2, 2, 3)])
         declared[f"x{k}"] = (batch, *shape)
         sketch.tensors[f"x{k}"] = (lead, *shape)
-    for _ in range(sketch.integer(1, max_steps)):
-        step = draw(st.sampled_from(_STEPS))
-        x = sketch.choice(list(sketch.tensors))
+    for _ in range(integer(1, max_steps)):
+        step = choice(_STEPS)
+        x = choice(list(sketch.tensors))
         if math.prod(sketch.tensors[x]) <= 48:
             step(sketch, x, sketch.tensors[x])
     if not sketch.nodes:
@@ -357,5 +365,5 @@ def networks(
         {name: (batch, *sketch.tensors[name][1:]) for name in outputs},
         sketch.constants,
         opset=sketch.opset,
-        as_nodes=draw(st.booleans()),
+        as_nodes=bool(integer(0, 1)),
     )

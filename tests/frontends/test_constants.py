@@ -191,3 +191,11 @@ def test_slices_with_limits_outside_are_those_of_onnxruntime(kind: str, step: in
         if kind != "variable":
             constants["c"] = values.astype(float) if kind == "float" else values
         agrees(build(nodes, inputs, ["y"], constants))
+
+
+def test_onnxruntime_prints_nothing(capfd: pytest.CaptureFixture[str]):
+    """Its fallback to another provider prints on standard output, as for messages that are no text."""
+    node = ("Resize", ["x", "", "k"], ["y"], {"mode": b"\xff\xfe"})
+    with pytest.raises(InvalidNetwork, match="onnxruntime does not run it"):
+        load_onnx(build([node], {"x": (1, 2)}, ["y"], {"k": np.array([1.0, 2.0], dtype=np.float32)}))
+    assert capfd.readouterr().out == ""
