@@ -1,6 +1,6 @@
 """Does any file break the reader? Small valid ONNX files, damaged at random, read and held against onnxruntime.
 
-    python -m benchmarks.trials.mutants --files 10000 --csv build/mutants.csv
+    python -m benchmarks.trials.mutant_files --files 10000 --csv build/mutants.csv
 
 File k is always the same: one of the networks of the tests with one to three mutations of its bytes, attributes,
 shapes, operators, constants or edges; every second one is read from a path. What is in the CSV file already is left
