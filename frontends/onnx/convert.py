@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
+from relu2mip.accept import mapping, several, whole
 from relu2mip.errors import InvalidNetwork, Refusal, UnknownOption, UnsupportedNetwork
+from relu2mip.frontends.onnx.batch import fixed_batch, free_batch
 from relu2mip.frontends.onnx.call import CONDITION, Call, RefusedError, label, schema
 from relu2mip.frontends.onnx.constants import fold
 from relu2mip.frontends.onnx.emit import Emitter, NonFiniteError
@@ -29,7 +31,8 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
     """Read an ONNX file (or its bytes, or a model in memory) into a graph, in float64.
 
     A symbolic batch axis counts as 1: the graph is the function of one sample. `shapes` gives full shapes,
-    batch axis included, of inputs whose other sizes are symbolic.
+    batch axis included, of inputs whose other sizes are symbolic; with 1 in front, a batch axis of fixed length
+    becomes one sample, if the network treats the rows of a batch alike.
 
     Raises `InvalidNetwork` where the file is no sound ONNX model, `UnsupportedNetwork` where it has nodes that
     are not piecewise linear or not known (it lists all of them, each with the reason and the remedy),
@@ -44,13 +47,21 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
           output y : 2
     """
     file = read(source)
-    given = {name: tuple(shape) for name, shape in (shapes or {}).items()}
+    given = _shapes(shapes)
     try:
+        if batch := fixed_batch(file.model, given):
+            file = file.with_model(free_batch(file.model, batch))
         return _Conversion(file, given).run()
     except (UnsupportedNetwork, UnknownOption):
         raise
     except InvalidNetwork as error:
         raise InvalidNetwork(f"{file.label}: {error}") from error
+
+
+def _shapes(given: Mapping[str, tuple[int, ...]] | None) -> dict[str, tuple[int, ...]]:
+    """Shapes as a caller gives them, checked."""
+    sizes = several(whole(1), (int, np.integer))
+    return {name: sizes(shape, f"shapes[{name!r}]") for name, shape in mapping(given or {}, "shapes").items()}
 
 
 class _Conversion:

@@ -28,6 +28,10 @@ class NetworkFile:
     data: bytes
     opset: int
 
+    def with_model(self, model: ModelProto) -> NetworkFile:
+        """The same file with another model in it."""
+        return NetworkFile(self.label, self.name, model, _serialise(model, self.label), self.opset)
+
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes."""

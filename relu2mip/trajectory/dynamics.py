@@ -115,6 +115,7 @@ class Dynamics:
                 f"{f'and the known {sorted(known)} ' if known else ''}"
                 f"among its inputs, {left} entries remain for {controls} control vector(s); "
                 "check window, inputs and the output, and name in known what are neither states nor controls"
+                f"{batch_hint(net)}"
             )
         m, coordinates = left // controls, normalisation or Normalisation()
         dynamics = cls(net, predicts, window, coordinates, layout, output, n, m, delay, known)
@@ -211,6 +212,16 @@ class Dynamics:
         if block in self.known:
             return np.zeros(size), np.ones(size)
         return self.normalisation.pair(block.partition("[")[0], size)
+
+
+def batch_hint(net: Graph) -> str:
+    """What to do where every input and output has the same first axis: it may be a batch of fixed length."""
+    shapes = [port.shape for port in (*net.inputs, *net.outputs)]
+    lengths = {shape[0] for shape in shapes if len(shape) > 1}
+    if len(lengths) != 1 or any(len(shape) < 2 for shape in shapes) or lengths == {1}:
+        return ""
+    one = {port.name: (1, *port.shape[1:]) for port in net.inputs}
+    return f"; where its first axis of {lengths.pop()} is a batch, load it with shapes={one}"
 
 
 def layout(value: Any, where: str) -> dict[str, tuple[str, ...]]:

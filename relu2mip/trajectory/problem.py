@@ -24,7 +24,7 @@ from relu2mip.ir import Graph
 from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import solve_options
 from relu2mip.trajectory.costs import Cost, cost
-from relu2mip.trajectory.dynamics import Dynamics, Normalisation, layout
+from relu2mip.trajectory.dynamics import Dynamics, Normalisation, batch_hint, layout
 from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
 from relu2mip.trajectory.known import known_signals
 from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, point_or_box, terminal_set
@@ -188,7 +188,7 @@ class Trajectory:
             want = f"({self.n},)" if self.window == 1 else f"({self.window}, {self.n}), oldest first"
             raise InvalidProblem(
                 f"initial_state has shape {np.shape(self.initial_state)}; the network {self.net.name} predicts "
-                f"{self.n} states: give finite numbers of shape {want}"
+                f"{self.n} states: give finite numbers of shape {want}{batch_hint(self.net)}"
             )
         if not np.isfinite(given).all():
             step, unit = (int(k) for k in np.argwhere(~np.isfinite(given))[0])

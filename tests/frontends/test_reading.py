@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from relu2mip.errors import InvalidNetwork, Relu2MipError
-from relu2mip.frontends.onnx import load_onnx
+import relu2mip as r2m
+from relu2mip.errors import InvalidNetwork, InvalidProblem, Relu2MipError
+from relu2mip.frontends.onnx import Replay, load_onnx
 from tests.frontends.networks import build, mlp
 from tests.frontends.oracle import agrees
 
@@ -299,3 +300,40 @@ def test_an_attribute_without_a_type(op: str):
 def test_a_missing_operand():
     with pytest.raises(InvalidNetwork, match="input 1 is missing"):
         load_onnx(build([("Add", ["x"], ["y"])], {"x": (2,)}, ["y"]))
+
+
+def fixed(*extra: tuple) -> onnx.ModelProto:
+    """A network of 5 inputs and 2 outputs in a batch of 32, whose Reshape holds the batch."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        ("Gemm", ["x", "w"], ["a"]), ("Relu", ["a"], ["b"]), ("Reshape", ["b", "s"], ["c"]), ("Add", ["c", "k"], ["d"]),
+        ("Reshape", ["d", "t"], ["e"]), *extra, ("MatMul", ["f" if extra else "e", "v"], ["y"]),
+    ]  # fmt: skip
+    constants = {
+        "w": rng.normal(size=(5, 6)), "v": rng.normal(size=(6, 2)), "k": rng.normal(size=(2, 3)),
+        "s": np.array([32, 2, 3]), "t": np.array([32, -1]),
+    }  # fmt: skip
+    return build(nodes, {"x": (32, 5)}, {"y": (32, 2)}, constants)
+
+
+def test_a_batch_of_fixed_length_is_freed_where_rows_are_alike() -> None:
+    import onnxruntime
+
+    model = fixed()
+    graph = load_onnx(model, {"x": (1, 5)})
+    assert (graph.inputs[0].shape, graph.outputs[0].shape) == ((5,), (2,))
+    x = np.random.default_rng(1).normal(size=(32, 5))
+    (expected,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x.astype(np.float32)})
+    np.testing.assert_allclose(graph.evaluate(x)["y"], expected, atol=1e-5)
+    np.testing.assert_allclose(Replay(graph.source).run({"x": x})["y"], expected, atol=1e-5)
+    with pytest.raises(InvalidProblem, match=r"first axis of 32 is a batch, load it with shapes=\{'x': \(1, 5\)\}"):
+        r2m.Trajectory(load_onnx(model), 3, [0.0, 0.0], r2m.Box(-1, 1))
+
+
+def test_a_batch_whose_rows_are_mixed_is_refused() -> None:
+    mixed = fixed(("ReduceMean", ["e"], ["m"], {"axes": [0]}), ("Sub", ["e", "m"], ["f"]))
+    mixed.opset_import[0].version = 13
+    with pytest.raises(InvalidNetwork, match="batch of 32 is part of what it computes"):
+        load_onnx(mixed, {"x": (1, 5)})
+    with pytest.raises(InvalidProblem, match="shapes"):
+        load_onnx(fixed(), {"x": (1, "five")})
