@@ -180,6 +180,13 @@ class Call:
         """An integer attribute."""
         return int(self.attribute(name, default))
 
+    def flag(self, name: str, default: int = 0) -> bool:
+        """An integer attribute that is 0 or 1; what others mean, readers of ONNX do not agree on."""
+        given = self.integer(name, default)
+        if given not in (0, 1):
+            self.fail(f"attribute {name!r} must be 0 or 1, not {given}; export the network again")
+        return bool(given)
+
     def real(self, name: str, default: float = 0.0) -> float:
         """A floating-point attribute; ONNX stores these in float32."""
         return float(np.float32(self.attribute(name, default)))

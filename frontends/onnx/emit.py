@@ -9,8 +9,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 import scipy.sparse as sp
 
+from relu2mip.errors import InvalidNetwork
 from relu2mip.frontends.onnx.values import Value, Variable
 from relu2mip.ir import Clip, Constant, Node, Op, Port, Rearrange
+
+
+LARGEST = 2**27
+"""Entries of a tensor; damaged files ask for more than any memory holds."""
 
 
 class NonFiniteError(Exception):
@@ -50,8 +55,11 @@ class Emitter:
         return self._append(Pending(op, nodes, shape, origin=origin))
 
     def _append(self, node: Pending) -> Variable:
+        size = math.prod(node.shape)
+        if size > LARGEST:
+            raise InvalidNetwork(f"a tensor of shape {node.shape} is too large: {LARGEST:,} entries are the limit")
         self.pending.append(node)
-        self.sizes.append(math.prod(node.shape))
+        self.sizes.append(size)
         return Variable(len(self.pending) - 1, node.shape)
 
     def op(self, x: Variable) -> Op | None:

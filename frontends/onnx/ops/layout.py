@@ -80,7 +80,7 @@ def transpose(call: Call) -> Value:
 def reshape(call: Call) -> Value:
     """Another shape: 0 keeps an axis (unless allowzero), -1 takes what is left."""
     x, wanted = call.variable(0), call.constant_integers(1) or []
-    if not call.integer("allowzero"):
+    if not call.flag("allowzero"):
         if any(size == 0 and k >= len(x.shape) for k, size in enumerate(wanted)):
             call.fail(f"shape {wanted} keeps an axis that shape {x.shape} does not have")
         wanted = [x.shape[k] if size == 0 else size for k, size in enumerate(wanted)]
@@ -254,5 +254,5 @@ def trilu(call: Call) -> Value:
     if len(x.shape) < 2 or len(k) != 1:
         call.fail(f"needs matrices and one diagonal, not shape {x.shape} and {k}")
     rows, columns = np.indices(x.shape[-2:])
-    kept = columns - rows >= k[0] if call.integer("upper", 1) else columns - rows <= k[0]
+    kept = columns - rows >= k[0] if call.flag("upper", 1) else columns - rows <= k[0]
     return move(call, [x, np.zeros(())], lambda numbers, zero: np.asarray(np.where(kept, numbers, zero)))

@@ -19,10 +19,10 @@ def batch_normalization(call: Call) -> Value:
     Version 7 knows spatial=0: statistics per activation.
     """
     x = call.variable()
-    if call.integer("training_mode") or any(call.output_used(k) for k in range(1, 5)):
+    if call.flag("training_mode") or any(call.output_used(k) for k in range(1, 5)):
         call.refuse("batch normalisation in training mode depends on the batch", TRAINING)
     call.attribute("momentum")
-    per_channel = call.integer("spatial", 1)
+    per_channel = call.flag("spatial", 1)
     statistics = x.shape[1:2] if per_channel else x.shape[1:]
     gain, shift, mean, variance = (call.constant(k) for k in range(1, 5))
     for k, array in enumerate((gain, shift, mean, variance)):

@@ -21,7 +21,7 @@ def average_pool(call: Call) -> Value:
     """The mean over each window; padding counts where count_include_pad says so."""
     x, at, look = _windows(call)
     counts = (look >= 0).sum(axis=1)
-    if call.integer("count_include_pad"):
+    if call.flag("count_include_pad"):
         counts = _within_padding(x.shape[2:], at)
     if not counts.all():
         call.fail("a window lies wholly in the padding; pads must be smaller than the kernel")
@@ -60,7 +60,7 @@ def _windows(call: Call) -> tuple[Variable, Geometry, Index]:
         call.fail("attribute 'kernel_shape' is missing; export the network again")
     if len(x.shape) < 3:
         call.fail(f"needs an input (batch, channels, axes ...), not shape {x.shape}")
-    at = geometry(call, x.shape[2:], kernel, ceil=bool(call.integer("ceil_mode")))
+    at = geometry(call, x.shape[2:], kernel, ceil=call.flag("ceil_mode"))
     return x, at, windows(x.shape[2:], at)
 
 

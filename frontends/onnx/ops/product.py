@@ -21,8 +21,8 @@ def gemm(call: Call) -> Value:
     """Alpha * A' B' + beta * C, where A' and B' are A and B, transposed where the attributes say so."""
     a, b, c = call.value(0), call.value(1), call.optional(2)
     alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
-    a_labels = "km" if call.integer("transA") else "mk"
-    b_labels = "nk" if call.integer("transB") else "kn"
+    a_labels = "km" if call.flag("transA") else "mk"
+    b_labels = "nk" if call.flag("transB") else "kn"
     if len(a.shape) != 2 or len(b.shape) != 2:
         call.fail(f"needs two matrices, not shapes {a.shape} and {b.shape}")
     if not isinstance(a, Variable) and not isinstance(b, Variable):

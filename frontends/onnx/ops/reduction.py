@@ -20,7 +20,7 @@ from relu2mip.ir import Abs, GroupMax, GroupMin
 @converter("ReduceSum", since=1)
 def reduce_sum(call: Call) -> Value:
     """Sums over axes given as an attribute."""
-    return _sum(call, call.integers("axes"))
+    return _sum(call, _axes_attribute(call))
 
 
 @converter("ReduceSum", since=13)
@@ -32,7 +32,7 @@ def reduce_sum_axes_input(call: Call) -> Value:
 @converter("ReduceL1", since=1)
 def reduce_l1(call: Call) -> Value:
     """Sums of absolute values over axes given as an attribute."""
-    return _sum(call, call.integers("axes"), absolute=True)
+    return _sum(call, _axes_attribute(call), absolute=True)
 
 
 @converter("ReduceL1", since=18)
@@ -48,7 +48,7 @@ def cumsum(call: Call) -> Value:
     if len(given) != 1:
         call.fail(f"needs one axis, not {given}")
     axis = call.axis(given[0], len(x.shape)) + 1
-    exclusive, reverse = call.integer("exclusive"), call.integer("reverse")
+    exclusive, reverse = call.flag("exclusive"), call.flag("reverse")
 
     def summed(units: Array) -> Array:
         units = np.flip(units, axis) if reverse else units
@@ -61,7 +61,7 @@ def cumsum(call: Call) -> Value:
 @converter("ReduceMean", since=1)
 def reduce_mean(call: Call) -> Value:
     """Means over axes given as an attribute."""
-    return _sum(call, call.integers("axes"), mean=True)
+    return _sum(call, _axes_attribute(call), mean=True)
 
 
 @converter("ReduceMean", since=18)
@@ -73,7 +73,7 @@ def reduce_mean_axes_input(call: Call) -> Value:
 @converter("ReduceMax", since=1)
 def reduce_max(call: Call) -> Value:
     """Maxima over axes given as an attribute."""
-    return _extremum(call, call.integers("axes"), GroupMax)
+    return _extremum(call, _axes_attribute(call), GroupMax)
 
 
 @converter("ReduceMax", since=18)
@@ -85,7 +85,7 @@ def reduce_max_axes_input(call: Call) -> Value:
 @converter("ReduceMin", since=1)
 def reduce_min(call: Call) -> Value:
     """Minima over axes given as an attribute."""
-    return _extremum(call, call.integers("axes"), GroupMin)
+    return _extremum(call, _axes_attribute(call), GroupMin)
 
 
 @converter("ReduceMin", since=18)
@@ -94,9 +94,14 @@ def reduce_min_axes_input(call: Call) -> Value:
     return _extremum(call, _axes_input(call), GroupMin)
 
 
+def _axes_attribute(call: Call) -> list[int] | None:
+    """The axes; an empty list reduces all, as none does."""
+    return call.integers("axes") or None
+
+
 def _axes_input(call: Call) -> list[int] | None:
     """The axes; an empty list reduces nothing where noop_with_empty_axes is set, else (None) all."""
-    axes, noop = call.constant_integers(1), call.integer("noop_with_empty_axes")
+    axes, noop = call.constant_integers(1), call.flag("noop_with_empty_axes")
     return axes or ([] if noop else None)
 
 
@@ -122,6 +127,6 @@ def _operands(call: Call, given: list[int] | None) -> tuple[Variable, tuple[int,
     x = call.variable()
     rank = len(x.shape)
     axes = tuple(range(rank)) if given is None else call.axes(given, rank)
-    if call.integer("keepdims", 1):
+    if call.flag("keepdims", 1):
         return x, axes, tuple(1 if k in axes else size for k, size in enumerate(x.shape))
     return x, axes, tuple(size for k, size in enumerate(x.shape) if k not in axes)

@@ -31,12 +31,12 @@ def split_to_sequence(call: Call) -> TensorSequence:
     """Parts along an axis: of length 1, of one length, or of lengths that are given."""
     x, sizes = call.value(0), call.constant_integers(1)
     axis = call.axis(call.integer("axis"), len(x.shape))
-    keep, length = call.integer("keepdims", 1), x.shape[axis]
+    keep, length = call.flag("keepdims", 1), x.shape[axis]
     given = call.arguments[1] if call.count > 1 else None
     if sizes is None:
         sizes = [1] * length
     else:
-        keep = 1
+        keep = True
         if isinstance(given, np.ndarray) and given.ndim == 0:
             if sizes[0] < 1:
                 call.fail(f"cannot split into parts of {sizes[0]}")
@@ -99,7 +99,7 @@ def sequence_length(call: Call) -> Value:
 @converter("ConcatFromSequence", since=11, on_constants=True)
 def concat_from_sequence(call: Call) -> Value:
     """The tensors one after the other along an axis, or stacked along a new one."""
-    items, new = call.sequence(0).items, call.integer("new_axis")
+    items, new = call.sequence(0).items, call.flag("new_axis")
     if not items:
         call.fail("joins an empty sequence")
     axis = call.axis(call.attribute("axis"), len(items[0].shape) + new)

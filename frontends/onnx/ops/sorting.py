@@ -42,7 +42,7 @@ def top_k(call: Call) -> list[Value | None]:
 def _top(call: Call, wanted: int) -> list[Value | None]:
     x = call.variable(0)
     axis = call.axis(call.integer("axis", -1), len(x.shape))
-    largest, in_order = call.integer("largest", 1), call.integer("sorted", 1)
+    largest, in_order = call.flag("largest", 1), call.flag("sorted", 1)
     if call.output_used(1):
         call.refuse("positions and orders are discontinuous", "Cut the network before it, or use its values alone")
     length = x.shape[axis]
@@ -59,7 +59,7 @@ def _top(call: Call, wanted: int) -> list[Value | None]:
         call.refuse("ONNX leaves the order of values open where they are not sorted", "Set sorted=1")
     value: Value = x
     for start in [0, 1] * ((length + 1) // 2):
-        value = _swapped(call, value, axis, start, bool(largest))
+        value = _swapped(call, value, axis, start, largest)
     return [move(call, [value], lambda numbers: numbers.take(np.arange(wanted), axis=axis)), None]
 
 
