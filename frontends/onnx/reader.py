@@ -129,7 +129,7 @@ def _load(tensor: TensorProto, folder: Path | None, label: str) -> None:
         raise InvalidNetwork(f"{label}: tensor {tensor.name!r} is in the file {where!r}; give the path of the model")
     try:
         load_external_data_for_tensor(tensor, str(folder))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, onnx.checker.ValidationError) as error:
         raise InvalidNetwork(
             f"{label}: tensor {tensor.name!r} should be in the file {where!r} beside it, which is missing or "
             f"damaged ({error}); put it there, or export with external_data=False"

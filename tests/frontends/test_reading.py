@@ -304,3 +304,19 @@ def test_a_batch_whose_rows_are_mixed_is_refused() -> None:
         load_onnx(mixed, {"x": (1, 5)})
     with pytest.raises(InvalidProblem, match="shapes"):
         load_onnx(fixed(), {"x": (1, "five")})
+
+
+def test_sizes_beyond_memory_are_an_error() -> None:
+    with pytest.raises(InvalidNetwork, match="does not fit into memory"):
+        load_onnx(build([("Identity", ["x"], ["y"])], {"x": (1, 2**42)}, ["y"]))
+
+
+def test_external_data_with_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    model = onnx.load(external(tmp_path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "y" * 300
+    (tmp_path / "long.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InvalidNetwork, match="missing or damaged"):
+        load_onnx(tmp_path / "long.onnx")
