@@ -14,7 +14,7 @@ from relu2mip.accept import refuse, shown
 from relu2mip.arrays import Array
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
 from relu2mip.deadline import expired, limited, seconds_left
-from relu2mip.errors import InvalidOption, InvalidProblem, OutOfTime
+from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, OutOfTime
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
@@ -31,6 +31,7 @@ from relu2mip.progress import report
 from relu2mip.registry import bound_methods, formulations
 from relu2mip.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
+from relu2mip.trajectory.conflict import spoken
 from relu2mip.trajectory.problem import Trajectory
 
 if TYPE_CHECKING:
@@ -180,7 +181,10 @@ def compile(
     unrolled = problem.unrolled
     unrolled_at = time.perf_counter()
     with limited(BOUNDS_SHARE * seconds_left()):
-        all_bounds = compute_bounds(unrolled, methods)
+        try:
+            all_bounds = compute_bounds(unrolled, methods)
+        except CrossedBounds as error:
+            raise CrossedBounds(spoken(str(error), problem)) from error
     if all_bounds.plan is not None:
         offer(unrolled, all_bounds.plan)
     bounded_at = time.perf_counter()

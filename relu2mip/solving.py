@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,7 @@ from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
 from relu2mip.progress import Listener, report, reporting, tell_time_of_this_budget
 from relu2mip.registry import backends
+from relu2mip.trajectory.conflict import sets_in
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend
@@ -234,7 +234,7 @@ def _sample(problem: Problem, compiled: Compiled, best: Best, seconds: float) ->
 def _checked(compiled: Compiled, solution: Solution, backend: str, plan: Plan | None) -> Answer:
     """The answer, with the known plan where the solver has none as good, or none that passes the check."""
     if plan is None or solution.stop is Stop.UNBOUNDED:
-        return Answer.of(compiled, incumbent(solution, backend), backend)
+        return Answer.of(compiled, incumbent(solution, backend, compiled.problem), backend)
     if solution.x is not None:
         answer = Answer.of(compiled, replace(solution, bound=min(solution.bound, plan.cost)), backend)
         resolution = SAME * Units.of(compiled.model).range
@@ -248,36 +248,14 @@ def _checked(compiled: Compiled, solution: Solution, backend: str, plan: Plan | 
     return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 
 
-_AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_]\w*)(?:\[\d+\])?(.*)")
-_SETS = {"state": "states", "control": "controls", "control_rate": "control_rate"}
-
-
-def sets_in(conflict: Sequence[str]) -> tuple[str, ...]:
-    """The sets and steps that rows and columns of an infeasible subset belong to, in order of steps.
-
-    `t03.state[1]` is the box of states at step 3; rows of the network itself (`t03.layer1...`, `t03.state[1].is`)
-    follow from the others and are left out, unless there is nothing else.
-    """
-    found: dict[tuple[int, str], str] = {}
-    rest = []
-    for name in conflict:
-        match = _AT_STEP.fullmatch(name)
-        if match is None or re.match(r"(cost\d+\.)?(layer\d|read)", match.group(2)):
-            rest.append(name)
-        elif not match.group(3).endswith(".is"):
-            step, kind = int(match.group(1)), match.group(2)
-            found[step, kind] = f"{_SETS.get(kind, kind)} at step {step}"
-    return tuple(found[key] for key in sorted(found)) or tuple(rest)
-
-
-def incumbent(solution: Solution, backend: str) -> Solution:
+def incumbent(solution: Solution, backend: str, problem: Problem) -> Solution:
     """The solution itself if it has a point; otherwise the error that says why there is none."""
     if solution.x is not None:
         return solution
     where = f"{backend} after {solution.seconds:.1f} s"
     match solution.stop:
         case Stop.INFEASIBLE:
-            conflict = sets_in(solution.conflict)
+            conflict = sets_in(solution.conflict, problem)
             which = f"; in conflict: {', '.join(conflict)}" if conflict else ""
             raise InfeasibleProblem(f"{where}: no plan satisfies the constraints{which}", conflict)
         case Stop.UNBOUNDED:

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -188,7 +190,8 @@ class TestBounds:
 
     def test_several_methods_stand_side_by_side(self, run: Run):
         shown = run("bounds", "problem.toml", "--method", "ibp", "--method", "ibp+crown").stdout.splitlines()
-        assert shown[0].split() == ["ibp", "ibp+crown"]
+        headers = next(line.split() for line in shown if "step" in line)
+        assert headers == ["step", "layer", "units", *["active", "inactive", "unstable", "mean", "width"] * 2]
         rows = [line.split() for line in shown if ".relu" in line]
         for method, first in (("ibp", 3), ("ibp+crown", 7)):
             layers = json.loads(run("bounds", "problem.toml", "--method", method, "--json").stdout)["layers"]
@@ -673,3 +676,28 @@ class TestDemo:
         find = importlib.util.find_spec
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gymnasium" else find(name))
         assert 'pip install "relu2mip[demo]"' in run("demo", code=1).stderr
+
+
+def test_names_that_the_terminal_cannot_write_are_replaced(folder: Path) -> None:
+    text = "\ufeff" + TRAJECTORY.replace("[states]", 'state_names = ["θ", "ω"]\n\n[states]')
+    (folder / "greek.toml").write_text(text, encoding="utf-8")
+    program = [sys.executable, "-c", "from relu2mip.cli import main; main()", "solve", "greek.toml"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    result = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "optimal" in result.stdout
+    assert "?" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_a_narrow_terminal_drops_whole_columns_and_says_so(folder: Path) -> None:
+    methods = [part for name in ("crown", "crown+lp", "ibp") for part in ("--method", name)]
+    program = [sys.executable, "-c", "from relu2mip.cli import main; main()", "bounds", "problem.toml", *methods]
+    environment = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+    header = next(line for line in plain.splitlines() if "step" in line and "layer" in line)
+    assert header.count("unstable") == 3
+    assert "…" not in plain
+    assert max(map(len, plain.splitlines())) <= 80 or "left out" in plain
+    assert "left out for want of width: active, inactive" in plain

@@ -18,8 +18,8 @@ from relu2mip.errors import (
 )
 from relu2mip.mip import Solution, Stop
 from relu2mip.samples import integrator, tiny
-from relu2mip.solving import sets_in
 from relu2mip.trajectory import size
+from relu2mip.trajectory.conflict import sets_in
 
 
 def problem(**changes: object) -> r2m.Trajectory:
@@ -35,17 +35,37 @@ CORRIDOR = r2m.Linear(state=[[1, 1.0]], upper=0.7, name="corridor", steps=[3])
 
 def test_an_infeasible_problem_names_the_sets_by_step() -> None:
     for backend in ("highs", "gurobi"):
-        with pytest.raises(InfeasibleProblem, match=r"gate at step 2.*corridor at step 3") as caught:
+        with pytest.raises(InfeasibleProblem, match=r"in conflict: constraint 'gate' at step 2") as caught:
             r2m.solve(problem(constraints=[GATE, CORRIDOR]), backend)
-        assert {"gate at step 2", "corridor at step 3"} <= set(caught.value.conflict)
+        assert {"constraint 'gate' at step 2", "constraint 'corridor' at step 3"} <= set(caught.value.conflict)
     with pytest.raises(InfeasibleProblem, match="no plan satisfies"):
         r2m.solve(problem(constraints=[GATE, CORRIDOR]), "cvxpy")
 
 
-def test_names_of_a_conflict_become_sets() -> None:
-    names = ["t03.state[1]", "t02.control[0]", "t02.layer1.relu[3].above", "t03.state[0].is", "t01.gate[0]"]
-    assert sets_in(names) == ("gate at step 1", "controls at step 2", "states at step 3")
-    assert sets_in(["layer1.relu[0].above"]) == ("layer1.relu[0].above",)
+def test_names_of_a_conflict_become_sets_as_they_were_given() -> None:
+    names = [
+        "t03.state[1]",
+        "t02.control[0]",
+        "t02.layer1.relu[3].above",
+        "t03.state[0].is",
+        "t01.gate[0]",
+        "t00.state[0]",
+    ]
+    plain = problem()
+    said = ("constraint 'gate' at step 1", "states at step 3", "initial state", "controls at step 2")
+    assert sets_in(names, plain) == said
+    named = problem(state_names=["p", "v"], control_names=["force"])
+    assert sets_in(names, named)[1::2] == ("v at step 3", "force at step 2")
+    assert sets_in(["t04.state[0]", "t04.terminal[0]"], problem(terminal=r2m.Box(0, 1))) == ("terminal set",)
+    assert "states at step 3" not in sets_in(names, problem(states=None))
+    assert len(sets_in([f"t{k:02d}.gate[0]" for k in range(9)], plain)) == 5
+    assert sets_in(["layer1.relu[0].above"], plain) == ("layer1.relu[0].above",)
+
+
+def test_a_set_out_of_reach_says_by_how_much_and_of_what() -> None:
+    far = problem(states=r2m.Box([2.5, -3], [3, 3]), state_names=["position", "speed"])
+    with pytest.raises(InfeasibleProblem, match=r"position at step 1 \(t01\.state\[0\]\).*it misses its set by 1\.5"):
+        r2m.solve(far)
 
 
 @pytest.mark.parametrize(

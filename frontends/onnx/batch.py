@@ -32,7 +32,7 @@ def fixed_batch(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> int
 
 def free_batch(model: ModelProto, batch: int) -> ModelProto:
     """The model with a symbolic batch axis; raises `InvalidNetwork` where its rows are not treated alike."""
-    freed = ModelProto.FromString(model.SerializeToString())
+    freed: ModelProto = ModelProto.FromString(model.SerializeToString())
     graph = freed.graph
     constants = {tensor.name for tensor in graph.initializer}
     for value in (*graph.input, *graph.output):

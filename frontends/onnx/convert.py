@@ -56,6 +56,8 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
         raise
     except InvalidNetwork as error:
         raise InvalidNetwork(f"{file.label}: {error}") from error
+    except MemoryError as error:
+        raise InvalidNetwork(f"{file.label}: does not fit into memory; check the sizes of its inputs") from error
 
 
 def _shapes(given: Mapping[str, tuple[int, ...]] | None) -> dict[str, tuple[int, ...]]:

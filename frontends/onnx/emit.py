@@ -13,7 +13,6 @@ from relu2mip.errors import InvalidNetwork
 from relu2mip.frontends.onnx.values import Value, Variable
 from relu2mip.ir import Clip, Constant, Node, Op, Port, Rearrange
 
-
 LARGEST = 2**27
 """Entries of a tensor; damaged files ask for more than any memory holds."""
 
@@ -57,7 +56,9 @@ class Emitter:
     def _append(self, node: Pending) -> Variable:
         size = math.prod(node.shape)
         if size > LARGEST:
-            raise InvalidNetwork(f"a tensor of shape {node.shape} is too large: {LARGEST:,} entries are the limit")
+            raise InvalidNetwork(
+                f"a tensor of shape {node.shape} does not fit into memory: {LARGEST:,} entries are the limit"
+            )
         self.pending.append(node)
         self.sizes.append(size)
         return Variable(len(self.pending) - 1, node.shape)

@@ -130,7 +130,7 @@ def _load(tensor: TensorProto, folder: Path | None, label: str) -> None:
         raise InvalidNetwork(f"{label}: tensor {tensor.name!r} is in the file {where!r}; give the path of the model")
     try:
         load_external_data_for_tensor(tensor, str(folder))
-    except (OSError, ValueError, RuntimeError, onnx.checker.ValidationError) as error:  # RuntimeError: from C++
+    except (OSError, ValueError, TypeError, RuntimeError, onnx.checker.ValidationError) as error:
         raise InvalidNetwork(
             f"{label}: tensor {shortened(tensor.name)!r} should be in the file {shortened(where)!r} beside it, which "
             f"is missing or damaged ({shortened(str(error))}); put it there, or export with external_data=False"

@@ -208,10 +208,11 @@ def intersect(
         real = low - high > crossings(form, lower, upper, i + 1)[i]
         if real.any():
             unit = int(np.flatnonzero(real)[0])
+            short = float(low[unit] - high[unit])
             raise CrossedBounds(
                 f"{form.values[i].place.name(unit)}: nothing in [{lower[i][unit]:g}, {upper[i][unit]:g}] can be "
-                f"reached, its value lies in [{new[0][unit]:g}, {new[1][unit]:g}]; widen the sets before this step, "
-                "or the initial state"
+                f"reached, its value lies in [{new[0][unit]:g}, {new[1][unit]:g}], it misses its set by {short:.3g}; "
+                "widen the sets before this step, or the initial state"
             )
         low, high = np.minimum(low, high), np.maximum(low, high)
     return low, high

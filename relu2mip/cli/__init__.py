@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,10 @@ def main() -> None:
     """Run the command line (the entry point `relu2mip`)."""
     from relu2mip.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        # Names may hold what the terminal's encoding lacks; that is no reason to lose a plan.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="relu2mip")
     except SystemExit as end:

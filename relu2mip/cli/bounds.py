@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relu2mip.cli.arguments import Debug, Json, Problem, check_choices
-from relu2mip.cli.console import message, show, show_json, side_by_side, table
+from relu2mip.cli.console import message, show, show_json, table
 from relu2mip.cli.files import check_output, complete
-from relu2mip.cli.report import LAYER, holds_for, layer_table
+from relu2mip.cli.report import LAYER, comparison, holds_for, layer_table
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidOption, InvalidProblem
 
@@ -117,13 +117,7 @@ def _show(found: Mapping[str, Bounds], sign: float) -> None:
 
     layers = {name: layer_bounds(bounds) for name, bounds in found.items()}
     first = next(iter(layers.values()))
-    show(
-        layer_table(first, LAYER)
-        if len(found) == 1
-        else side_by_side(
-            {"": layer_table(first, LAYER[:3]), **{name: layer_table(own, LAYER[3:]) for name, own in layers.items()}}
-        )
-    )
+    show(layer_table(first, LAYER) if len(found) == 1 else comparison(layers))
     totals = [
         (
             name,
@@ -136,14 +130,14 @@ def _show(found: Mapping[str, Bounds], sign: float) -> None:
         for name, bounds in found.items()
     ]
     columns = ["bounds", "unstable", "mean width", "seconds", "sound", "hold for"]
-    show(table(columns, totals, left=["bounds", "hold for"]))
+    show(table(columns, totals, left=["bounds", "hold for"], drop=["mean width", "seconds"]))
     steps = [
         (name if k == 0 else "", p.method, _seconds(p.seconds), p.sound, holds_for(p.cutoff, sign), _counts(p.detail))
         for name, bounds in found.items()
         for k, p in enumerate(bounds.provenance)
     ]
     columns = ["bounds", "method", "seconds", "sound", "hold for", "counted"]
-    show(table(columns, steps, left=["bounds", "method", "hold for", "counted"]))
+    show(table(columns, steps, left=["bounds", "method", "hold for", "counted"], drop=["counted", "seconds", "bounds"]))
 
 
 def _seconds(value: float) -> str:

@@ -7,6 +7,9 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from rich import box
@@ -26,13 +29,43 @@ def _console(stderr: bool) -> Console:
     return console
 
 
+class Sheet(Table):
+    """A table that knows what it can do without, the least telling first: headers of columns, by what they tell."""
+
+    drop: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+    def without(self, headers: Sequence[str]) -> Sheet:
+        """The same table without some columns."""
+        result = copy(self)
+        kept = (column for column in self.columns if column.header not in headers)
+        result.columns = [replace(column, _index=k) for k, column in enumerate(kept)]
+        return result
+
+
 def show(*parts: RenderableType) -> None:
     """Print a command's result on standard output."""
     console = _console(stderr=False)
     for part in parts:
+        shown, dropped = _fitted(console, part) if isinstance(part, Sheet) else (part, [])
         # A table wider than the terminal runs over its edge; cutting or folding its numbers would be worse.
-        needed = Measurement.get(console, console.options.update(max_width=WIDE), part).maximum
-        console.print(part, width=max(needed, console.width))
+        console.print(shown, width=max(_width(console, shown), console.width))
+        if dropped:
+            console.print(f"left out for want of width: {', '.join(dropped)}; --json has everything\n", soft_wrap=True)
+
+
+def _width(console: Console, part: RenderableType) -> int:
+    return Measurement.get(console, console.options.update(max_width=WIDE), part).maximum
+
+
+def _fitted(console: Console, sheet: Sheet) -> tuple[Sheet, list[str]]:
+    """The table without as many of the columns that it can do without as it takes to fit, and their headers."""
+    dropped: list[str] = []
+    for name, headers in sheet.drop.items():
+        if _width(console, sheet) <= console.width:
+            break
+        sheet = sheet.without(headers)
+        dropped.append(name)
+    return sheet, dropped
 
 
 def show_json(data: Any) -> None:
@@ -58,23 +91,22 @@ def progress(text: str) -> Iterator[None]:
         yield
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], left: Sequence[str] = ()) -> Table:
-    """A table; columns stand right except those named in `left`, floats have six digits, None is blank."""
-    result = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    left: Sequence[str] = (),
+    drop: Sequence[str] | Mapping[str, Sequence[str]] = (),
+) -> Sheet:
+    """A table; columns stand right except those named in `left`, floats have six digits, None is blank.
+
+    drop: columns that a narrow terminal does not show, the least telling first; those of one name go together.
+    """
+    result = Sheet(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    result.drop = drop if isinstance(drop, Mapping) else {header: (header,) for header in drop}
     for column in columns:
         result.add_column(column, justify="left" if column in left else "right", vertical="bottom", no_wrap=True)
     for row in rows:
         result.add_row(*map(text, row))
-    return result
-
-
-def side_by_side(tables: Mapping[str, Table]) -> Table:
-    """Tables of as many rows each, in one row, their names above them."""
-    result = Table.grid(padding=(0, 3, 0, 0))
-    for name, part in tables.items():
-        part.title, part.title_justify, part.title_style = name, "left", ""
-        result.add_column(vertical="bottom", no_wrap=True)
-    result.add_row(*tables.values())
     return result
 
 

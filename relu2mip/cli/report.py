@@ -18,13 +18,40 @@ if TYPE_CHECKING:
     from relu2mip.statistics import LayerBounds, Statistics
 
 LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
+DROPPED = ("nonzeros", "mean width", "inactive", "active")
+"""What a narrow terminal does without, in this order."""
+
+DROPPED_FACTS = ("mean_width", "inactive", "active")
+"""The same of a comparison, the last first."""
+
 SIZES = (*LAYER, "columns", "binaries", "rows", "nonzeros")
 
 
 def layer_table(layers: Sequence[LayerBounds], names: Sequence[str]) -> Table:
     """One row for each layer and step, with the named facts."""
     rows = ([getattr(layer, name) for name in names] for layer in layers)
-    return table([name.replace("_", " ") for name in names], rows, left=["layer"])
+    headers = [name.replace("_", " ") for name in names]
+    return table(headers, rows, left=["layer"], drop=[name for name in DROPPED if name in headers])
+
+
+def comparison(stacks: Mapping[str, Sequence[LayerBounds]]) -> Table:
+    """The same layers by several stacks of methods, side by side."""
+    first, facts_ = next(iter(stacks.values())), LAYER[3:]
+    headers = {(name, fact): f"{_wrapped(name)}\n{fact.replace('_', ' ')}" for name in stacks for fact in facts_}
+    rows = (
+        [
+            *(getattr(layer, fact) for fact in LAYER[:3]),
+            *(getattr(x[k], fact) for x in stacks.values() for fact in facts_),
+        ]
+        for k, layer in enumerate(first)
+    )
+    drop = {fact.replace("_", " "): [headers[name, fact] for name in stacks] for fact in reversed(DROPPED_FACTS)}
+    return table([*LAYER[:3], *headers.values()], rows, left=["layer"], drop=drop)
+
+
+def _wrapped(name: str) -> str:
+    """The name of a stack of methods, one method a line."""
+    return name.replace("+", "+\n")
 
 
 def holds_for(cutoff: float | None, sign: float = 1.0) -> str:

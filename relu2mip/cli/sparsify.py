@@ -48,7 +48,11 @@ def sparsify(
     watch: list[Watch] = [ProgressBars()]
     if tensorboard is not None:
         watch.append(TensorBoard(tensorboard))
-    family = train(run.network, run.objective, run.schedule, run.family, run.folder, resume, watch)
+    try:
+        family = train(run.network, run.objective, run.schedule, run.family, run.folder, resume, watch)
+    except KeyboardInterrupt:
+        message(f"interrupted; what is trained so far is kept, go on with: relu2mip sparsify {config} --resume")
+        raise
     rows = [_row(member) for member in family]
     if json:
         show_json(rows)

@@ -27,7 +27,7 @@ import numpy as np
 
 from relu2mip.accept import shown
 from relu2mip.arrays import Array, Index, Mask
-from relu2mip.errors import InvalidOption
+from relu2mip.errors import InvalidOption, UnknownOption
 from relu2mip.formulations.encode import Formulation
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Place
@@ -59,8 +59,9 @@ class Policy:
         if self.fan_in < 0 or self.until < 0 or not self.width >= 0:
             raise InvalidOption("policy: fan_in, until and width must be at least 0")
         for role, spec in (("strong", self.strong), ("weak", self.weak)):
-            known = spec in formulations if isinstance(spec, str) else hasattr(spec, "relu")
-            if not known or isinstance(spec, type):
+            if isinstance(spec, str) and spec not in formulations:
+                raise UnknownOption(f"formulation of policy, {role}:", spec, formulations)
+            if isinstance(spec, type) or not (isinstance(spec, str) or hasattr(spec, "relu")):
                 raise InvalidOption(f"policy: {role} is {shown(spec)}; give a formulation, or the name of one")
             if not (chosen := _resolved(spec)).exact:
                 raise InvalidOption(f"policy: {role} is {chosen}, a relaxation; give an exact formulation")

@@ -14,14 +14,18 @@ from relu2mip.ir import Graph
 
 
 def known_signals(net: Graph, given: Mapping[str, Any], horizon: int) -> dict[str, Array]:
-    """Each signal by step, (H, k); zeros for inputs of the network that none of its nodes reads.
+    """Each signal by step, (H, k).
 
     A number holds at all steps, (H,) is one number a step, and (k,) for an input of k entries holds at all steps.
     """
     sizes = {port.name: port.size for port in net.inputs}
-    signals = {text(name, "a name in known"): _signal(x, name, horizon, sizes.get(name)) for name, x in given.items()}
+    return {text(name, "a name in known"): _signal(x, name, horizon, sizes.get(name)) for name, x in given.items()}
+
+
+def unread(net: Graph) -> dict[str, int]:
+    """Inputs that no node of a network reads, and their sizes."""
     read = {name for node in net.nodes for name in node.inputs} | {port.name for port in net.outputs}
-    return signals | {name: np.zeros((horizon, sizes[name])) for name in sizes if name not in read | set(signals)}
+    return {port.name: port.size for port in net.inputs if port.name not in read}
 
 
 def _signal(value: Any, name: str, horizon: int, size: int | None) -> Array:

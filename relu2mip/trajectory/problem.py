@@ -26,7 +26,7 @@ from relu2mip.options import solve_options
 from relu2mip.trajectory.costs import Cost, cost
 from relu2mip.trajectory.dynamics import Dynamics, Normalisation, batch_hint, layout
 from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
-from relu2mip.trajectory.known import known_signals
+from relu2mip.trajectory.known import known_signals, unread
 from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, point_or_box, terminal_set
 from relu2mip.trajectory.size import check_horizon
 
@@ -157,14 +157,21 @@ class Trajectory:
     @cached_property
     def dynamics(self) -> Dynamics:
         """One step of the system."""
-        sizes = {name: signal.shape[1] for name, signal in self.signals.items()}
-        how = self.predicts, self.window, self.normalisation, self.inputs, self.output
-        return Dynamics.of(self.net, *how, self.delay, sizes)
+        sizes = {name: np.shape(signal)[1] for name, signal in self.known.items()}
+        how = self.net, self.predicts, self.window, self.normalisation, self.inputs, self.output, self.delay
+        try:
+            return Dynamics.of(*how, sizes)
+        except InvalidProblem:
+            if not (spare := unread(self.net)):
+                raise
+            # An input that nothing reads may have come along with the export.
+            return Dynamics.of(*how, spare | sizes)
 
-    @property
+    @cached_property
     def signals(self) -> Mapping[str, Array]:
-        """The known signals, (H, k) each, zeros for inputs that nothing reads."""
-        return self.known  # type: ignore[return-value]
+        """The known signals, (H, k) each, zeros for inputs that came along and nothing reads."""
+        none = {name: np.zeros((self.horizon, size)) for name, size in self.dynamics.known.items()}
+        return none | self.known  # type: ignore[operator]
 
     @property
     def n(self) -> int:

@@ -48,7 +48,7 @@ def read(path: str | Path) -> Trajectory | BoxProblem:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidProblem(f"{path}: cannot read the problem file: {error.strerror}") from error
     except ValueError as error:

@@ -357,7 +357,7 @@ def test_a_solve_stopped_by_time_leaves_a_sound_bound(monkeypatch: pytest.Monkey
         ("lp(goal=zero)", 'goal "width" or "sign"'),
         ("lp(budget=0s)", "positive budget"),
         ("lp(count=-1)", "count of 0 or more"),
-        ("lp(rounds=0)", "at least one round"),
+        ("lp(rounds=0)", "1 or more rounds"),
         ("lp(processes=0)", "at least 1"),
     ],
 )

@@ -284,6 +284,18 @@ def test_unknown_and_mistyped_attributes():
         load_onnx(model)
 
 
+@pytest.mark.parametrize(
+    ("op", "name"), [("ReduceSum", "keepdims"), ("TopK", "largest"), ("Gemm", "transB"), ("Reshape", "allowzero")]
+)
+def test_flags_are_0_or_1(op: str, name: str):
+    """onnxruntime takes the smallest values where TopK's largest is 7; others would take the largest."""
+    operands = {"TopK": np.array([1]), "Gemm": np.eye(3), "Reshape": np.array([3, 1])}
+    node = (op, ["x", *(["c"] if op in operands else [])], ["y"], {name: 7})
+    model = build([node], {"x": (1, 3)}, ["y"], {"c": operands[op]} if op in operands else {})
+    with pytest.raises(InvalidNetwork, match=f"attribute '{name}' must be 0 or 1, not 7"):
+        load_onnx(model)
+
+
 @pytest.mark.parametrize("op", ["LeakyRelu", "Constant", "Softmax"])
 def test_an_attribute_without_a_type(op: str):
     nodes = {
@@ -337,3 +349,20 @@ def test_a_batch_whose_rows_are_mixed_is_refused() -> None:
         load_onnx(mixed, {"x": (1, 5)})
     with pytest.raises(InvalidProblem, match="shapes"):
         load_onnx(fixed(), {"x": (1, "five")})
+
+
+@pytest.mark.parametrize("size", [2**30, 2**42, 2**63 - 1])
+def test_sizes_beyond_memory_are_an_error(size: int) -> None:
+    with pytest.raises(InvalidNetwork, match="does not fit into memory"):
+        load_onnx(build([("Identity", ["x"], ["y"])], {"x": (1, size)}, ["y"]))
+
+
+def test_external_data_with_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    model = onnx.load(external(tmp_path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "y" * 300
+    (tmp_path / "long.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InvalidNetwork, match="missing or damaged"):
+        load_onnx(tmp_path / "long.onnx")

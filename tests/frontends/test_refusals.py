@@ -54,6 +54,11 @@ def test_discontinuous_functions(op: str):
         (("TopK", ["x", "c"], ["v", "y"]), {"c": np.array([1])}, "positions and orders"),
         (("ThresholdedRelu", ["x"], ["y"], {"alpha": 0.5}), {}, "jumps at its threshold 0.5"),
         (("Shrink", ["x"], ["y"], {"bias": 0.25, "lambd": 0.5}), {}, "its bias is not its lambd"),
+        (
+            ("Slice", ["x", "a", "b", "c", "d"], ["y"]),
+            {"a": np.array([2]), "b": np.array([2**63 - 1]), "c": np.array([1]), "d": np.array([-1])},
+            "everything in onnxruntime",
+        ),
         (("LayerNormalization", ["x", "c"], ["y"]), {"c": np.ones(3)}, "statistics of its input"),
         (("ReduceL2", ["x"], ["y"]), {}, "not piecewise linear"),
         (("GridSample", ["x", "c"], ["y"]), {"c": np.ones((1, 1, 1, 2))}, "this operator is not supported"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -163,3 +164,11 @@ def test_comparisons_of_constants_are_folded() -> None:
     constants = {"c": np.array([1.0, 2.0, 3.0]), "d": np.array([1.0, 2.5, 3.0])}
     graph = agrees(build(nodes, {"x": (1, 3)}, ["y"], constants))
     np.testing.assert_array_equal(graph.evaluate(np.zeros(3))["y"], [0.0, 2.0, 0.0])
+
+
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1"])
+@pytest.mark.parametrize("keep", [0, 1])
+def test_an_empty_attribute_of_axes_reduces_all(op: str, keep: int) -> None:
+    model = build([(op, ["x"], ["y"], {"keepdims": keep})], {"x": (2, 3)}, ["y"], opset=11)
+    model.graph.node[0].attribute.append(helper.make_attribute("axes", [], attr_type=onnx.AttributeProto.INTS))
+    assert agrees(model).outputs[0].size == 1

@@ -11,6 +11,9 @@ from relu2mip.frontends.onnx.movement import move
 from relu2mip.frontends.onnx.registry import converter
 from relu2mip.frontends.onnx.values import Value
 
+ENDLESS = {2**31 - 1, 2**63 - 1}
+"""Ends that mean the end of an axis, forwards."""
+
 
 @converter("Slice", since=1)
 def slice_attributes(call: Call) -> Value:
@@ -37,6 +40,11 @@ def _sliced(
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         call.fail(f"starts {starts}, ends {ends}, axes {axes} and steps {steps} do not fit")
+    if any(step < 0 and end in ENDLESS for end, step in zip(ends, steps, strict=True)):
+        call.refuse(
+            "a backward slice to the largest integer is empty in ONNX, and everything in onnxruntime",
+            "Write the smallest integer where it should go to the front",
+        )
     kept = [np.arange(size) for size in x.shape]
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         kept[axis] = _range(start, end, step, x.shape[axis])
