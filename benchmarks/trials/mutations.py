@@ -52,7 +52,7 @@ def mutated(data: bytes, rng: Generator) -> tuple[str, bytes]:
             with np.errstate(over="ignore"):
                 mutation(model, rng)
             data = model.SerializeToString(deterministic=True)
-        except (ValueError, TypeError, OSError, RuntimeError, onnx.checker.ValidationError):
+        except (ValueError, TypeError, KeyError, OSError, RuntimeError, onnx.checker.ValidationError):
             continue  # protobuf takes no such value, or a constant is damaged already
         names.append(mutation.__name__)
     return "+".join(names), data

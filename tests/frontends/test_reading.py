@@ -263,6 +263,7 @@ def test_shapes_that_contradict_the_file_are_warned_of() -> None:
         (("Concat", ["x", "c"], ["y"], {"axis": 1}), {"c": np.ones((2, 4))}, "Concat 'y':"),
         (("Gather", ["x", "c"], ["y"], {"axis": 1}), {"c": np.array([4])}, "Gather 'y': indices between 4 and 4"),
         (("Transpose", ["x"], ["y"], {"perm": [0, 0]}), {}, "is no permutation"),
+        (("Pad", ["x", "c"], ["y"]), {"c": np.array([2, 0, -3, 0])}, "remove more than there is"),
         (("Flatten", ["x"], ["y"], {"axis": 3}), {}, "axis 3 is outside a tensor of rank 2"),
         (("Concat", ["x", "c"], ["y"]), {"c": np.ones((1, 4))}, "attribute 'axis' is missing"),
         (("Einsum", ["x", "c"], ["y"], {"equation": "ij->i"}), {"c": np.ones(4)}, "has 1 terms for 2 operands"),

@@ -33,6 +33,14 @@ CONTINUOUS: dict[str, tuple[list[NodeSpec], Mapping[str, Any]]] = {
         [("LessOrEqual", ["x", "limits"], ["c"]), ("Where", ["c", "x", "limits"], ["y"])],
         {"limits": np.array([0.5, -1.0, 2.0])},
     ),
+    "limits of very different size": (
+        [("LessOrEqual", ["x", "limits"], ["c"]), ("Where", ["c", "x", "limits"], ["y"])],
+        {"limits": np.array([1e30, -1.0, 3e38])},
+    ),
+    "a lower limit that is none": (
+        [("Greater", ["limits", "x"], ["c"]), ("Where", ["c", "limits", "x"], ["y"])],
+        {"limits": np.array([-1e30, -1.0, -3e38])},
+    ),
     "a product": (
         [("Greater", ["x", "zero"], ["c"]), ("Cast", ["c"], ["f"], FLOAT), ("Mul", ["x", "f"], ["y"])], {"zero": ZERO},
     ),

@@ -2,7 +2,7 @@
 
 With d the difference that a condition compares with 0, and a and b affine in d entry by entry,
 
-    where(d > 0, a, b)  =  b + k relu(d)      if  a - b = k d ,
+    where(d > 0, a, b)  =  b + k relu(d)  =  a + k relu(-d)      if  a - b = k d ,
 
 which is continuous. Anything else jumps where d = 0 and is refused.
 """
@@ -63,9 +63,16 @@ def switch(call: Call, condition: Condition, a: Value, b: Value) -> Variable:
         k = gain / d.factor
         jump = np.abs(first.offset - second.offset - k * d.offset)
         if (jump <= SAME * (np.abs(first.offset) + np.abs(second.offset) + np.abs(k * d.offset))).all():
-            above = call.emit(Relu(), [expand(call, condition.above, shape)], shape)
-            kink = scale(call, above, k.reshape(shape))
-            return weighted_sum(call, [(1.0, kink), (1.0, b)])
+            node, root_shape = roots.pop()
+            root = expand(call, Variable(node, root_shape, shared=True), shape)
+            # The branch with the smaller offset: a limit of 1e30 would swallow the other.
+            flip = np.abs(first.offset) < np.abs(second.offset)
+            base = _scaled(
+                call, root, np.where(flip, first.factor, second.factor), np.where(flip, first.offset, second.offset)
+            )
+            sign = np.where(flip, -1.0, 1.0)
+            above = call.emit(Relu(), [_scaled(call, root, sign * d.factor, sign * d.offset)], shape)
+            return weighted_sum(call, [(1.0, _scaled(call, above, k, np.zeros(k.size))), (1.0, base)])
     return call.refuse(CONDITION, "Use Max, Min or Clip")
 
 
@@ -76,6 +83,10 @@ class _Affine:
     root: tuple[int, tuple[int, ...]] | None
     factor: Array
     offset: Array
+
+
+def _scaled(call: Call, x: Variable, factor: Array, offset: Array) -> Variable:
+    return scale(call, x, factor.reshape(x.shape), offset.reshape(x.shape))
 
 
 def _affine(call: Call, value: Value, shape: tuple[int, ...]) -> _Affine:

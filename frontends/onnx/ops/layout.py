@@ -198,6 +198,8 @@ def _padded(call: Call, pads: list[int], given: list[int] | None, value: Value) 
     widths = [(0, 0)] * rank
     for k, axis in enumerate(axes):
         widths[axis] = (pads[k], pads[len(axes) + k])
+    if any(max(-a, 0) + max(-b, 0) > n for (a, b), n in zip(widths, x.shape, strict=True)):
+        call.fail(f"pads {pads} remove more than there is of shape {x.shape}")
     kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, x.shape, strict=True))
     added = [(max(a, 0), max(b, 0)) for a, b in widths]
 
