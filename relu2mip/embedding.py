@@ -118,6 +118,8 @@ def _unused(stem: str, taken: set[str]) -> str:
 def _by_input(net: Graph, x: Any) -> dict[str, Any]:
     if type(x).__module__.startswith("gurobipy") and isinstance(x, Mapping):  # a tupledict, keyed by number
         x = list(x.values())
+    if isinstance(x, list | tuple) and any(isinstance(row, list | tuple) for row in x):
+        x = [entry for row in x for entry in (row if isinstance(row, list | tuple) else [row])]
     if isinstance(x, Mapping):
         given = dict(x)
     elif len(net.inputs) == 1:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 
-STATE, CONTROL, REPLAY, LIMIT = "#1f5aa6", "#b45309", "#111827", "#9ca3af"
+STATE, CONTROL, REPLAY, LIMIT, TARGET = "#1f5aa6", "#b45309", "#111827", "#9ca3af", "#15803d"
+FLAT = 0.02
+"""Share of its limits, or of its size, that a panel spans at least."""
+
 PANELS_PER_COLUMN = 6
 
 
@@ -31,11 +34,13 @@ def plot_answer(
     problem: Trajectory | None = None,
     replay: ArrayLike | None = None,
     replay_name: str = "simulated",
+    period: float | None = None,
 ) -> Path:
     """Draw the states (H + 1 points) and the controls (held for one step each) of a plan, one panel each.
 
-    problem: draws the limits of its boxes, where they are in view.  replay: states (H + 1, n) to draw beside the
-    planned ones, as from a simulator, named `replay_name` in the legend.
+    problem: draws the limits of its boxes, where they are in view, and the targets of its costs.  replay: states
+    (H + 1, n) to draw beside the planned ones, as from a simulator, named `replay_name` in the legend.  period: seconds
+    of a step; the axis is then time.
 
     Raises `Relu2MipError` where matplotlib is missing or the suffix is none of .png, .svg, .pdf, and `InvalidProblem`
     for an answer without a trajectory or a replay of another shape.
@@ -47,6 +52,10 @@ def plot_answer(
     beside = None if replay is None else np.asarray(replay, dtype=np.float64)
     if beside is not None and beside.shape != states.shape:
         raise InvalidProblem(f"replay has shape {beside.shape}; give the states {states.shape} of steps 0 to H")
+
+    if period is not None and not (np.isfinite(period) and period > 0):
+        raise InvalidProblem(f"period is {period}; give the seconds of a step")
+    scale = 1.0 if period is None else float(period)
 
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -60,13 +69,15 @@ def plot_answer(
     grid = figure.subplots(rows, columns, sharex=True, squeeze=False)
     panels: Sequence[Axes] = grid.T.ravel().tolist()
     limits: Sequence[Sequence[Array]] = _limits(problem) if problem is not None else [()] * (n + m)
+    targets: Sequence[Sequence[Array]] = _targets(problem) if problem is not None else [()] * (n + m)
+    time = scale * np.arange(horizon + 1)
     for i, axes in enumerate(panels[:n]):
-        axes.plot(states[:, i], color=STATE, marker=".", markersize=7, linewidth=1.6, label="planned")
+        axes.plot(time, states[:, i], color=STATE, marker=".", markersize=7, linewidth=1.6, label="planned")
         if beside is not None:
             style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markerfacecolor": "none", "markersize": 7}
-            axes.plot(beside[:, i], color=REPLAY, markeredgewidth=0.9, label=replay_name, **style)
+            axes.plot(time, beside[:, i], color=REPLAY, markeredgewidth=0.9, label=replay_name, **style)
     for j, axes in enumerate(panels[n : n + m]):
-        axes.stairs(controls[:, j], np.arange(horizon + 1), baseline=None, color=CONTROL, linewidth=1.8)
+        axes.stairs(controls[:, j], time, baseline=None, color=CONTROL, linewidth=1.8)
     names = (*answer.state_names, *answer.control_names)
     for i, (axes, name) in enumerate(zip(panels, names, strict=False)):
         axes.set_title(name, loc="left", fontsize=9, pad=3)
@@ -74,17 +85,19 @@ def plot_answer(
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.02, y=0.15)
-        _draw_limits(axes, limits[i])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for target in targets[i]:
+            axes.plot(time, target, color=TARGET, linewidth=1.0, linestyle="--", zorder=0.6, label="target")
+        _draw_limits(axes, time, limits[i])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=period is None))
     for axes in panels[n + m :]:
         axes.set_visible(False)
     for column in range(columns):
         last = panels[min((column + 1) * rows, n + m) - 1]
-        last.set_xlabel("step", fontsize=9)
+        last.set_xlabel("step" if period is None else "time (s)", fontsize=9)
         last.tick_params(labelbottom=True)
     figure.suptitle(f"{answer.status}: objective {answer.objective:.6g}, gap {answer.gap:.2%}", fontsize=10)
-    if beside is not None:
-        panels[0].legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.97), borderpad=0)
+    if beside is not None or targets[0]:
+        panels[0].legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1.0, 0.97), borderpad=0)
     figure.savefig(path)
     return path
 
@@ -106,10 +119,38 @@ def _limits(problem: Trajectory) -> list[tuple[Array, Array]]:
     return [(lower[:, k], upper[:, k]) for lower, upper in (states, controls) for k in range(lower.shape[1])]
 
 
-def _draw_limits(axes: Axes, limits: Sequence[Array]) -> None:
-    """Dotted lines that leave the scale of the axis as it is: far limits shall not flatten the plan."""
-    view = axes.get_ylim()
+def _targets(problem: Trajectory) -> list[list[Array]]:
+    """Targets at steps 0 to H of every state and then control, those of weighted entries of its costs."""
+    found: list[list[Array]] = [[] for _ in range(problem.n + problem.m)]
+    for part in problem.cost.parts() if problem.cost is not None else ():
+        for what, weights, first, size in (
+            ("target", ("state", "terminal"), 0, problem.n),
+            ("control_target", ("control",), problem.n, problem.m),
+        ):
+            given = [w for w in (getattr(part, name, None) for name in weights) if w is not None]
+            if getattr(part, "keypoints", None) is not None or not given:
+                continue
+            steps = np.broadcast_to(np.asarray(getattr(part, what)), (problem.horizon, size))
+            ends = steps[:1], steps[-1:]
+            whole = np.vstack([ends[0], steps] if what == "target" else [steps, ends[1]])
+            for k in range(size):
+                if any(np.ndim(w) != 1 or np.ravel(w)[min(k, np.size(w) - 1)] != 0 for w in given):
+                    found[first + k].append(whole[:, k])
+    return found
+
+
+def _draw_limits(axes: Axes, time: Array, limits: Sequence[Array]) -> None:
+    """Dotted lines that leave the scale of the axis as it is: far limits shall not flatten the plan.
+
+    What hardly changes is drawn flat: the axis spans a share of the limits, or of the values, at least.
+    """
+    low, high = axes.get_ylim()
+    known = [side for side in limits if np.isfinite(side).all()]
+    width = float(np.max(known[1] - known[0])) if len(known) == 2 else 0.0
+    least = max(FLAT * width, FLAT * max(abs(low), abs(high)))
+    if high - low < least:
+        low, high = (low + high - least) / 2, (low + high + least) / 2
     for side in limits:
         if np.isfinite(side).any():
-            axes.plot(side, color=LIMIT, linewidth=1.0, linestyle=":", zorder=0.5)
-    axes.set_ylim(view)
+            axes.plot(time, side, color=LIMIT, linewidth=1.0, linestyle=":", zorder=0.5)
+    axes.set_ylim(low, high)

@@ -130,3 +130,15 @@ def test_a_tupledict_of_variables_is_an_input() -> None:
         model.setObjective(GOAL @ y)
         model.optimize()
         np.testing.assert_allclose(NET.evaluate([v.X for v in x.values()])["y"], y.X, atol=1e-6)
+
+
+def test_lists_of_lists_of_variables_are_an_input() -> None:
+    """gurobi-machinelearning 246: a list of rows was flattened by some calls and refused by others."""
+    with gp.Env(params={"OutputFlag": 0}) as env, gp.Model(env=env) as model:
+        x = [[model.addVar(lb=-1, ub=1), model.addVar(lb=-1, ub=1)]]
+        matrix = model.addMVar((1, 2), lb=-1, ub=1)
+        y, z = r2m.embed(NET, x, model, -1, 1).output, r2m.embed(NET, matrix, model, -1, 1).output
+        model.setObjective(GOAL @ y - GOAL @ z)
+        model.optimize()
+        np.testing.assert_allclose(NET.evaluate([v.X for v in x[0]])["y"], y.X, atol=1e-6)
+        np.testing.assert_allclose(NET.evaluate(matrix.X.ravel())["y"], z.X, atol=1e-6)

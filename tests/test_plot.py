@@ -84,7 +84,7 @@ def test_limits_leave_the_scale_as_it_is(
     answer: r2m.Answer, problem: r2m.Trajectory, tmp_path: Path, figures: list[Figure]
 ):
     plot_answer(answer, tmp_path / "without.png")
-    plot_answer(answer, tmp_path / "with.png", problem=problem)
+    plot_answer(answer, tmp_path / "with.png", problem=replace(problem, cost=None))
     without, within = figures
     assert [axes.get_ylim() for axes in without.axes] == [axes.get_ylim() for axes in within.axes]
     added = [len(b.lines) - len(a.lines) for a, b in zip(without.axes, within.axes, strict=True)]
@@ -129,3 +129,26 @@ def test_no_window_system_is_touched(answer: r2m.Answer, tmp_path: Path, monkeyp
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     plot_answer(answer, tmp_path / "plan.png")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_targets_and_time_are_drawn(answer: r2m.Answer, problem: r2m.Trajectory, tmp_path: Path, figures: list[Figure]):
+    plot_answer(answer, tmp_path / "plan.png", problem=problem, period=0.05)
+    (figure,) = figures
+    axes = figure.axes[0]
+    dashed = [line for line in axes.lines if line.get_label() == "target"]
+    assert dashed
+    assert {float(y) for line in dashed for y in np.ravel(line.get_ydata())}
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), 0.05 * np.arange(problem.horizon + 1))
+    assert any(part.get_xlabel() == "time (s)" for part in figure.axes)
+    with pytest.raises(InvalidProblem, match="period is -1"):
+        plot_answer(answer, tmp_path / "plan.png", period=-1)
+
+
+def test_a_constant_is_drawn_flat(tmp_path: Path, figures: list[Figure]):
+    resting = r2m.Trajectory(
+        integrator(), 3, [1.0, 1e-9], r2m.Box(-1, 1), "change", states=r2m.Box(-2, 2), cost=r2m.costs.L1(control=1.0)
+    )
+    plot_answer(r2m.solve(resting), tmp_path / "plan.png", problem=resting)
+    (figure,) = figures
+    low, high = figure.axes[1].get_ylim()
+    assert high - low >= 0.02 * 4 * 0.99

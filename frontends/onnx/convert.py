@@ -62,7 +62,7 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
 
 def _shapes(given: Mapping[str, tuple[int, ...]] | None) -> dict[str, tuple[int, ...]]:
     """Shapes as a caller gives them, checked."""
-    sizes = several(whole(1), (int, np.integer))
+    sizes = several(whole(0), (int, np.integer))
     return {name: sizes(shape, f"shapes[{name!r}]") for name, shape in mapping(given or {}, "shapes").items()}
 
 

@@ -170,8 +170,8 @@ class Trajectory:
     @cached_property
     def signals(self) -> Mapping[str, Array]:
         """The known signals, (H, k) each, zeros for inputs that came along and nothing reads."""
-        none = {name: np.zeros((self.horizon, size)) for name, size in self.dynamics.known.items()}
-        return none | self.known  # type: ignore[operator]
+        signals = {name: np.zeros((self.horizon, size)) for name, size in self.dynamics.known.items()}
+        return signals | {name: np.asarray(signal) for name, signal in self.known.items()}
 
     @property
     def n(self) -> int:
