@@ -50,7 +50,8 @@ def load_onnx(source: str | Path | bytes | ModelProto, shapes: Mapping[str, tupl
     given = _shapes(shapes)
     try:
         if batch := fixed_batch(file.model, given):
-            file = file.with_model(free_batch(file.model, batch))
+            rows = {name: (batch, *shape[1:]) if shape[:1] == (1,) else shape for name, shape in given.items()}
+            file = file.with_model(free_batch(file.model, batch, _Conversion(file, rows).run()))
         return _Conversion(file, given).run()
     except (UnsupportedNetwork, UnknownOption):
         raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Iterator, MutableMapping
 
 from onnx import GraphProto
 
+from relu2mip.errors import InvalidNetwork
 from relu2mip.frontends.onnx.tensors import from_sparse_tensor, from_tensor
 from relu2mip.frontends.onnx.values import Tensor
 
@@ -16,6 +17,9 @@ class Initializers(MutableMapping[str, "Tensor | None"]):
 
     def __init__(self, graph: GraphProto) -> None:
         self._known: dict[str, Tensor | None] = {}
+        names = [tensor.name for tensor in graph.initializer] + [t.values.name for t in graph.sparse_initializer]
+        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+            raise InvalidNetwork(f"constant {twice!r} is given twice; export the network again")
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
 

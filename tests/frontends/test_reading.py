@@ -352,6 +352,45 @@ def test_a_batch_whose_rows_are_mixed_is_refused() -> None:
         load_onnx(fixed(), {"x": (1, "five")})
 
 
+MIXING = {
+    "a maximum over the batch, rarely active": [
+        ("ReduceMax", ["e"], ["m"], {"axes": [0]}), ("Sub", ["m", "high"], ["n"]), ("Relu", ["n"], ["r"]),
+        ("Add", ["e", "r"], ["f"]),
+    ],
+    "the last two rows swapped": [("Gather", ["e", "order"], ["f"], {"axis": 0})],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_rows_that_a_sample_does_not_show_to_be_mixed_are_refused(name: str) -> None:
+    model = fixed(*MIXING[name])
+    model.opset_import[0].version = 13
+    constants = {"high": np.float32(1e4), "order": np.array([*range(30), 31, 30])}
+    for constant, value in constants.items():
+        if any(constant in node.input for node in model.graph.node):
+            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), constant))
+    with pytest.raises(InvalidNetwork, match="batch of 32 is part of what it computes"):
+        load_onnx(model, {"x": (1, 5)})
+
+
+def test_the_shape_of_a_number() -> None:
+    assert load_onnx(build([("Relu", ["x"], ["y"])], {"x": ()}, ["y"]), {"x": ()}).inputs[0].shape == ()
+
+
+def test_a_constant_given_twice_is_an_error() -> None:
+    """onnxruntime takes one of them, others may take the other."""
+    model = mlp([3, 4, 2])
+    model.graph.initializer.append(model.graph.initializer[0])
+    with pytest.raises(InvalidNetwork, match="constant 'w1' is given twice"):
+        load_onnx(model)
+
+
+def test_pads_of_a_number() -> None:
+    """onnxruntime does not run them either."""
+    with pytest.raises(InvalidNetwork, match="a number has no axes to pad"):
+        load_onnx(build([("Pad", ["x", "p"], ["y"])], {"x": ()}, ["y"], {"p": np.zeros(0, dtype=np.int64)}))
+
+
 @pytest.mark.parametrize("size", [2**30, 2**42, 2**63 - 1])
 def test_sizes_beyond_memory_are_an_error(size: int) -> None:
     with pytest.raises(InvalidNetwork, match="does not fit into memory"):

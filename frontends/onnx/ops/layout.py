@@ -188,6 +188,8 @@ def pad(call: Call) -> Value:
 def _padded(call: Call, pads: list[int], given: list[int] | None, value: Value) -> Value:
     x, mode = call.value(0), call.text("mode", "constant")
     rank = len(x.shape)
+    if not rank:
+        call.fail("a number has no axes to pad")
     axes = tuple(range(rank)) if given is None else call.axes(given, rank)
     if len(pads) != 2 * len(axes):
         call.fail(f"pads {pads} do not fit {len(axes)} axes")
