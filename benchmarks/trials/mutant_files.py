@@ -27,7 +27,7 @@ from benchmarks.trials.judge import Fault, Verdict
 from benchmarks.trials.mutations import mutated
 from benchmarks.trials.originals import originals
 from benchmarks.trials.record import Record
-from relu2mip.errors import CapabilityMissing, Relu2MipError, UnsupportedNetwork
+from relu2mip.errors import Relu2MipError, UnsupportedNetwork
 from relu2mip.frontends.onnx import Replay, load_onnx
 from relu2mip.ir import Graph
 
@@ -173,8 +173,10 @@ def compared(graph: Graph) -> tuple[str, tuple[Fault, ...]]:
         return "raw error", (Fault("error", f"evaluate: {type(error).__name__}: {error}"),)
     try:
         expected = Replay(graph.source).run(inputs) if graph.source else {}
-    except (CapabilityMissing, Relu2MipError):
+    except Relu2MipError:
         return "read; onnxruntime refuses it", ()
+    except Exception as error:
+        return "raw error", (Fault("error", f"replay: {type(error).__name__}: {error}"),)
     faults = []
     for port in graph.outputs:
         theirs, ours = expected[port.name], values[port.name]

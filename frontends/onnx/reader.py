@@ -83,7 +83,9 @@ def _parse(data: bytes, label: str) -> ModelProto:
 
 def _check_text(graph: GraphProto, label: str) -> None:
     """Damaged text comes out of the parser as bytes."""
-    texts = [value.name for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer)]
+    values = (*graph.input, *graph.output, *graph.value_info)
+    texts = [value.name for value in (*values, *graph.initializer)]
+    texts += [size.dim_param for value in values for size in value.type.tensor_type.shape.dim]
     for node in graph.node:
         texts += [node.op_type, node.domain, node.name, *node.input, *node.output]
         for attribute in node.attribute:

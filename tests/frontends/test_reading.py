@@ -385,6 +385,12 @@ def test_a_constant_given_twice_is_an_error() -> None:
         load_onnx(model)
 
 
+def test_damaged_names_of_sizes() -> None:
+    data = build([("Relu", ["x"], ["y"])], {"x": ("batch", 2)}, ["y"]).SerializeToString()
+    with pytest.raises(InvalidNetwork, match="has names that are no text"):
+        load_onnx(data.replace(b"batch", b"b\xa5tch"))
+
+
 def test_pads_of_a_number() -> None:
     """onnxruntime does not run them either."""
     with pytest.raises(InvalidNetwork, match="a number has no axes to pad"):

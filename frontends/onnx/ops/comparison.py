@@ -59,12 +59,12 @@ def switch(call: Call, condition: Condition, a: Value, b: Value) -> Variable:
     d, first, second = (_affine(call, value, shape) for value in (condition.above, a, b))
     roots = {form.root for form in (d, first, second) if form.factor.any()}
     gain = first.factor - second.factor
-    if len(roots) == 1 and d.factor.all():
+    only = next(iter(roots), None)
+    if only is not None and len(roots) == 1 and d.factor.all():
         k = gain / d.factor
         jump = np.abs(first.offset - second.offset - k * d.offset)
         if (jump <= SAME * (np.abs(first.offset) + np.abs(second.offset) + np.abs(k * d.offset))).all():
-            node, root_shape = roots.pop()
-            root = expand(call, Variable(node, root_shape, shared=True), shape)
+            root = expand(call, Variable(*only, shared=True), shape)
             # The branch with the smaller offset: a limit of 1e30 would swallow the other.
             flip = np.abs(first.offset) < np.abs(second.offset)
             base = _scaled(
