@@ -1,172 +1,212 @@
-"""Do damaged files say so? Small valid ONNX files, changed at random, loaded and held against onnxruntime.
+"""Does any file break the reader? Small valid ONNX files, damaged at random, read and held against onnxruntime.
 
-    python -m benchmarks.trials.mutants --files 10000
+    python -m benchmarks.trials.mutants --files 10000 --csv build/mutants.csv
 
-A mutant is a file with a few changes: bytes, operators, attributes, shapes, constants, edges of the graph. Faults: an
-error that is no Relu2MipError ("raw"), more than 20 s ("hang"), values other than onnxruntime's ("wrong"). Exit code 1
-where there is any.
+File k is always the same: one of the networks of the tests with one to three mutations of its bytes, attributes,
+shapes, operators, constants or edges; every second one is read from a path. What is in the CSV file already is left
+out. Files are read in a process of their own, so that one that hangs or kills it is counted too. Exit code 1 where
+anything is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import sys
 import tempfile
 import time
 import warnings
-from collections import Counter
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from onnx import ModelProto, TensorProto, numpy_helper
 
-from relu2mip.errors import CapabilityMissing, Relu2MipError
-from relu2mip.frontends.onnx import Replay, load_onnx, supported_ops
+from benchmarks.trials.judge import Fault, Verdict
+from benchmarks.trials.mutations import mutated
+from benchmarks.trials.originals import originals
+from benchmarks.trials.record import Record
+from relu2mip.errors import Relu2MipError, UnsupportedNetwork
+from relu2mip.frontends.onnx import Replay, load_onnx
+from relu2mip.ir import Graph
 
+COLUMNS = ["seed", "original", "mutations", "outcome"]
 HANG = 20.0
-TOLERANCE = 1e-3
-"""Of the largest value: onnxruntime computes in float32, with kernels that round differently."""
+"""Seconds in which a file must be read."""
+
+MEMORY = 6 * 2**30
+"""Bytes of address space for the process that reads."""
+
+WRONG = 1e-3
+"""Difference, relative to the largest value, that counts as wrong: float32 is far better on such small networks."""
+
+MOST_ENTRIES = 10**6
+"""Entries of inputs and outputs that are still compared."""
+
+READING, COMPARING = "reading", "comparing"
 
 
 def main() -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(description="Mutated ONNX files.")
-    parser.add_argument("--files", type=int, default=1000)
+    parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this long")
+    parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
-    begun, counts = time.perf_counter(), Counter[str]()
-    sources, path = originals(), Path(tempfile.mkdtemp()) / "mutant.onnx"
-    for seed in range(options.first, options.first + options.files):
-        path.write_bytes(mutant(sources, np.random.default_rng(seed)))
-        outcome, detail = trial(path)
-        counts[outcome] += 1
-        if outcome in {"raw", "hang", "wrong"}:
-            print(seed, outcome, detail, flush=True)
-    print(f"{options.files} files in {time.perf_counter() - begun:.0f} s: {dict(counts)}")
-    return int(bool(counts["raw"] or counts["hang"] or counts["wrong"]))
+    record = run(range(options.first, options.first + options.files), options.csv, options.seconds)
+    print("\n".join(record.lines()))
+    for outcome, count in sorted(record.by.items()):
+        if outcome.startswith("outcome "):
+            print(f"  {outcome.removeprefix('outcome '):40} {count['trials']}")
+    return int(record.wrong > 0)
 
 
-def originals() -> list[ModelProto]:
-    """One-node models of every operator, and a few small networks."""
-    from tests.frontends.cases import CASES
-    from tests.frontends.networks import mlp
-    from tests.frontends.test_ops import versions
-
-    models = [mlp([3, 4, 4, 2]), mlp([2, 5, 1], seed=1)]
-    for op, cases in CASES.items():
-        newest = versions(op)[-1]
-        models += [case.model(newest, as_nodes=bool(k % 2)) for k, case in enumerate(cases(newest))][:6]
-    return models
-
-
-def mutant(sources: list[ModelProto], rng: np.random.Generator) -> bytes:
-    """A source with one to three changes."""
-    model = ModelProto.FromString(sources[int(rng.integers(len(sources)))].SerializeToString())
-    for _ in range(int(rng.choice([1, 1, 2, 3]))):
-        _change(model, rng)
-    data = bytearray(model.SerializeToString())
-    if rng.random() < 0.2:
-        for place in rng.integers(0, len(data), int(rng.integers(1, 4))):
-            data[place] = rng.integers(0, 256)
-    return bytes(data)
-
-
-def _change(model: ModelProto, rng: np.random.Generator) -> None:
-    graph = model.graph
-    node = graph.node[int(rng.integers(len(graph.node)))]
-    names = [name for n in graph.node for name in (*n.input, *n.output)] + ["", "nowhere"]
-    match int(rng.integers(11)):
-        case 0:
-            ops = [op for op, _ in supported_ops()]
-            node.op_type = str(rng.choice([*ops, "Sigmoid", "Loop", "Nothing"]))
-        case 1 if node.attribute:
-            attribute = node.attribute[int(rng.integers(len(node.attribute)))]
-            attribute.type = int(rng.integers(0, 9))  # type: ignore[assignment]
-        case 2 if node.attribute:
-            attribute = node.attribute[int(rng.integers(len(node.attribute)))]
-            attribute.i, attribute.f = int(rng.integers(-5, 2**31)), float(rng.normal() * 10.0 ** rng.integers(-3, 9))
-            attribute.ints[:] = rng.integers(-3, 9, len(attribute.ints)).tolist()
-        case 3 if node.input:
-            node.input[int(rng.integers(len(node.input)))] = str(rng.choice(names))
-        case 4:
-            node.input.append(str(rng.choice(names)))
-        case 5 if node.input:
-            del node.input[int(rng.integers(len(node.input)))]
-        case 6 if graph.initializer:
-            tensor = graph.initializer[int(rng.integers(len(graph.initializer)))]
-            _damage(tensor, rng)
-        case 7:
-            value = rng.choice([*graph.input, *graph.output])  # type: ignore[arg-type]
-            dims = value.type.tensor_type.shape.dim
-            if dims:
-                dims[int(rng.integers(len(dims)))].dim_value = int(rng.choice([0, 1, 2, 7, -1, 2**40]))
-        case 8:
-            model.opset_import[0].version = int(rng.choice([0, 6, 7, 9, 11, 13, 18, 21, 99]))
-        case 9:
-            copy = graph.node.add()
-            copy.CopyFrom(node)
-        case _:
-            node.attribute.add(name=str(rng.choice(["axis", "alpha", "mode", "x"])), i=int(rng.integers(-2, 5)), type=2)
-
-
-def _damage(tensor: TensorProto, rng: np.random.Generator) -> None:
-    match int(rng.integers(5)):
-        case 0 if tensor.dims:
-            tensor.dims[int(rng.integers(len(tensor.dims)))] = int(rng.choice([0, 1, 3, -2, 2**33]))
-        case 1:
-            tensor.data_type = int(rng.integers(0, 25))
-        case 2 if tensor.data_location != TensorProto.EXTERNAL and tensor.raw_data:
-            try:
-                array = numpy_helper.to_array(tensor).copy()
-            except (ValueError, TypeError, KeyError):  # damaged by the change before
-                return
-            if array.size and array.dtype.kind in "iuf":
-                flat = array.reshape(-1)
-                flat[int(rng.integers(flat.size))] = rng.choice([0, 1, 3, 1000])
-                tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-        case 3:
-            tensor.data_location = TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value=str(rng.choice(["x", "y" * 300, "../z", ""])))
-        case _:
-            tensor.raw_data = bytes(tensor.raw_data[: int(rng.integers(0, 9))])
-
-
-def trial(path: Path) -> tuple[str, str]:
-    """What becomes of a file, and the details of a fault."""
+def run(seeds: range, csv: Path | None = None, seconds: float = float("inf")) -> Record:
+    """Every seed that is not in the file, until the time is up."""
     begun = time.perf_counter()
+    record = Record(csv, COLUMNS)
+    done = record.done("seed")
+    reader = _Reader()
+    for seed in seeds:
+        if (str(seed),) in done:
+            continue
+        if time.perf_counter() - begun > seconds:
+            break
+        original, mutations, outcome, verdict = reader.read(seed)
+        record.add(dict(zip(COLUMNS, (seed, original, mutations, outcome), strict=True)), verdict)
+        if verdict.wrong:
+            print(seed, original, mutations, *(f"{f.kind}: {f.detail}" for f in verdict.wrong), sep="  ", flush=True)
+    reader.stop()
+    return record
+
+
+def mutant(seed: int) -> tuple[str, str, bytes]:
+    """The name of the original, the mutations, and the file."""
+    rng = np.random.default_rng([seed, 21])
+    name, data = originals()[int(rng.integers(len(originals())))]
+    mutations, data = mutated(data, rng)
+    return name, mutations, data
+
+
+class _Reader:
+    """A process that reads files one after the other; a new one where it dies or must be ended."""
+
+    def __init__(self) -> None:
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def read(self, seed: int) -> tuple[str, str, str, Verdict]:
+        """Original, mutations, outcome, verdict."""
+        name, mutations, data = mutant(seed)
+        if self._process is None or self._pipe is None:
+            self._pipe, theirs = multiprocessing.Pipe()
+            self._process = multiprocessing.get_context("fork").Process(target=_serve, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+        begun, stage, read_in = time.perf_counter(), READING, 0.0
+        self._pipe.send((data, seed % 2 == 1))
+        try:
+            while self._pipe.poll(HANG):
+                answer = self._pipe.recv()
+                if answer != COMPARING:
+                    outcome, faults = answer
+                    return name, mutations, outcome, Verdict(faults, time.perf_counter() - begun)
+                stage, read_in = COMPARING, time.perf_counter() - begun
+            outcome = "hang"
+        except EOFError:
+            outcome = "death"
+        self.stop()
+        if stage == COMPARING:  # onnxruntime, on a damaged file
+            return name, mutations, f"read; {outcome} of onnxruntime", Verdict((), read_in)
+        return name, mutations, outcome, Verdict((Fault(outcome, "while it was read"),), time.perf_counter() - begun)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process = None
+
+
+def _serve(pipe: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        while True:
+            data, from_path = pipe.recv()
+            path = Path(folder) / "mutant.onnx"
+            if from_path:
+                path.write_bytes(data)
+            pipe.send(judged(data, path if from_path else data, lambda: pipe.send(COMPARING)))
+
+
+def judged(data: bytes, source: bytes | Path, before_comparing: Callable[[], None]) -> tuple[str, tuple[Fault, ...]]:
+    """What became of a file, and what is wrong with that."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            graph = load_onnx(path)
-    except Relu2MipError:
-        return ("hang", "") if time.perf_counter() - begun > HANG else ("refused", "")
+        graph = load_onnx(source)
+    except UnsupportedNetwork:
+        return "refused", ()
+    except Relu2MipError as error:
+        if not str(error):
+            return "empty message", (Fault("error", "empty message"),)
+        before_comparing()
+        return ("invalid, though onnxruntime runs it" if runs(data) else "invalid"), ()
     except Exception as error:
-        return "raw", f"{type(error).__name__}: {error}"
-    if time.perf_counter() - begun > HANG:
-        return "hang", f"{time.perf_counter() - begun:.0f} s"
+        return "raw error", (Fault("error", f"{type(error).__name__}: {error}"),)
+    before_comparing()
     return compared(graph)
 
 
-def compared(graph: object) -> tuple[str, str]:
-    """The values of a graph beside onnxruntime's."""
+def compared(graph: Graph) -> tuple[str, tuple[Fault, ...]]:
+    """The values of a graph that was read, beside those of onnxruntime on the same file."""
     rng = np.random.default_rng(0)
-    if sum(port.size for port in graph.inputs) > 10**5:  # type: ignore[attr-defined]
-        return "large", ""
-    inputs = {port.name: rng.normal(size=(3, port.size)) for port in graph.inputs}  # type: ignore[attr-defined]
+    if sum(port.size for port in (*graph.inputs, *graph.outputs)) > MOST_ENTRIES:
+        return "read; too large to compare", ()
+    inputs = {port.name: rng.normal(size=(3, port.size)) for port in graph.inputs}
+    for x in inputs.values():
+        x[0] = 0.0
     try:
-        with np.errstate(all="ignore"):
-            expected = Replay(graph.source).run(inputs)  # type: ignore[attr-defined]
-    except CapabilityMissing:
-        return "not run by onnxruntime", ""
-    except Relu2MipError as error:
-        return "refused", str(error)
-    values = graph.evaluate_flat(inputs)  # type: ignore[attr-defined]
-    for name, value in expected.items():
-        ours = np.broadcast_to(values[name], value.shape) if values[name].size else values[name].reshape(value.shape)
-        size = 1.0 + np.abs(value).max(initial=0.0)
-        if not np.allclose(ours, value, rtol=TOLERANCE, atol=TOLERANCE * size):
-            return "wrong", f"{name}: {np.abs(ours - value).max():.3g} of {size:.3g}"
-    return "right", ""
+        values = graph.evaluate_flat(inputs)
+    except Exception as error:
+        return "raw error", (Fault("error", f"evaluate: {type(error).__name__}: {error}"),)
+    try:
+        expected = Replay(graph.source).run(inputs) if graph.source else {}
+    except Relu2MipError:
+        return "read; onnxruntime refuses it", ()
+    except Exception as error:
+        return "raw error", (Fault("error", f"replay: {type(error).__name__}: {error}"),)
+    faults = []
+    for port in graph.outputs:
+        theirs, ours = expected[port.name], values[port.name]
+        if ours.shape != theirs.shape:
+            faults.append(Fault("shape", f"{port.name}: {ours.shape}, onnxruntime {theirs.shape}"))
+            continue
+        finite = np.isfinite(theirs)
+        size = 1.0 + np.abs(theirs[finite]).max(initial=0.0)
+        error = np.abs(ours - theirs)[finite].max(initial=0.0) / size
+        if error > WRONG:
+            faults.append(Fault("value", f"{port.name}: off by {error:.3g} of {size:.3g}"))
+        elif not finite.all() and np.isfinite(ours).all():
+            return "read; onnxruntime overflows", ()
+    return ("wrong" if faults else "read; agrees"), tuple(faults)
+
+
+def runs(data: bytes) -> bool:
+    """Whether onnxruntime runs a file at zeros."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+        sizes = {v.name: [n if isinstance(n, int) else 1 for n in v.shape] for v in session.get_inputs()}
+        session.run(None, {v.name: np.zeros(sizes[v.name], kinds[v.type]) for v in session.get_inputs()})
+    except Exception:  # its errors share no type
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+from onnx.defs import OpSchema
 
 from relu2mip.accept import mapping, several, whole
 from relu2mip.errors import InvalidNetwork, Refusal, UnknownOption, UnsupportedNetwork
@@ -123,6 +124,8 @@ class _Conversion:
         """Convert what the outputs of a graph need; their values."""
         nodes, uses = needed_nodes(graph)
         self.uses.update(uses)
+        for node in graph.node:  # also where nothing reads it: onnxruntime may die of such a node
+            _check_inputs(node, self.file.opset)
         declared = {value.name: value for value in (*graph.value_info, *graph.output)}
         for node in nodes:
             values = self._node(node, scope)
@@ -236,6 +239,19 @@ def _shape_kept(node: NodeProto, inputs: Sequence[Tensor | None]) -> tuple[int, 
 
 def _is_infinite(value: Tensor | None) -> bool:
     return isinstance(value, np.ndarray) and is_float(value) and not np.isfinite(value).all()
+
+
+def _check_inputs(node: NodeProto, opset: int) -> None:
+    """Every input is there that the operator's definition does not call optional."""
+    definition = schema(node.op_type, opset) if node.domain in ("", "ai.onnx") else None
+    if definition is None or not definition.inputs:
+        return
+    for k, name in enumerate(node.input):
+        if (
+            not name
+            and definition.inputs[min(k, len(definition.inputs) - 1)].option != OpSchema.FormalParameterOption.Optional
+        ):
+            raise InvalidNetwork(f"{node.op_type} {label(node)!r}: input {k} is missing; export the network again")
 
 
 def _check_operator(node: NodeProto, opset: int) -> None:

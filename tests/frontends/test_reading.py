@@ -412,3 +412,10 @@ def test_external_data_with_a_name_that_no_file_can_have(tmp_path: Path) -> None
     (tmp_path / "long.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(InvalidNetwork, match="missing or damaged"):
         load_onnx(tmp_path / "long.onnx")
+
+
+def test_an_input_that_must_be_there_is_missing_where_nothing_reads_it() -> None:
+    model = mlp([3, 4, 2])
+    model.graph.node.append(helper.make_node("Min", [model.graph.output[0].name, ""], ["unread"]))
+    with pytest.raises(InvalidNetwork, match=r"Min 'unread': input 1 is missing"):
+        load_onnx(model)

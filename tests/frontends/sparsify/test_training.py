@@ -308,4 +308,4 @@ def test_a_model_of_the_users_own():
     model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
     before = objective.errors(model)["output"]
     member = train(model, objective, replace(SHORT, units=(4,)), FAMILY)[-1]
-    assert member.errors["output"] < before / 4
+    assert member.errors["output"] < before / 2
