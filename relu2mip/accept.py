@@ -74,6 +74,13 @@ def number(value: Any, where: str) -> float:
     return float(array.reshape(-1)[0])
 
 
+def positive(value: Any, where: str) -> float:
+    """A finite number above 0."""
+    if (size := number(value, where)) <= 0:
+        refuse(value, where, "a number above 0")
+    return size
+
+
 def text(value: Any, where: str) -> str:
     """A text that is not empty."""
     if not isinstance(value, str) or not value:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from relu2mip.accept import positive
 from relu2mip.answer import Answer
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
@@ -40,7 +41,7 @@ def plot_answer(
 
     problem: draws the limits of its boxes, where they are in view, and the targets of its costs.  replay: states
     (H + 1, n) to draw beside the planned ones, as from a simulator, named `replay_name` in the legend.  period: seconds
-    of a step; the axis is then time.
+    of a step, by default those of the problem; where they are known the axis is time.
 
     Raises `Relu2MipError` where matplotlib is missing or the suffix is none of .png, .svg, .pdf, and `InvalidProblem`
     for an answer without a trajectory or a replay of another shape.
@@ -53,9 +54,9 @@ def plot_answer(
     if beside is not None and beside.shape != states.shape:
         raise InvalidProblem(f"replay has shape {beside.shape}; give the states {states.shape} of steps 0 to H")
 
-    if period is not None and not (np.isfinite(period) and period > 0):
-        raise InvalidProblem(f"period is {period}; give the seconds of a step")
-    scale = 1.0 if period is None else float(period)
+    if period is None and problem is not None:
+        period = problem.period
+    scale = 1.0 if period is None else positive(period, "period")
 
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -87,7 +88,7 @@ def plot_answer(
         axes.margins(x=0.02, y=0.15)
         for target in targets[i]:
             axes.plot(time, target, color=TARGET, linewidth=1.0, linestyle="--", zorder=0.6, label="target")
-        _draw_limits(axes, time, limits[i])
+        _draw_limits(axes, time, limits[i], "steps-mid" if i < n else "steps-post")
         axes.xaxis.set_major_locator(MaxNLocator(integer=period is None))
     for axes in panels[n + m :]:
         axes.set_visible(False)
@@ -139,7 +140,7 @@ def _targets(problem: Trajectory) -> list[list[Array]]:
     return found
 
 
-def _draw_limits(axes: Axes, time: Array, limits: Sequence[Array]) -> None:
+def _draw_limits(axes: Axes, time: Array, limits: Sequence[Array], between: str) -> None:
     """Dotted lines that leave the scale of the axis as it is: far limits shall not flatten the plan.
 
     What hardly changes is drawn flat: the axis spans a share of the limits, or of the values, at least.
@@ -152,5 +153,5 @@ def _draw_limits(axes: Axes, time: Array, limits: Sequence[Array]) -> None:
         low, high = (low + high - least) / 2, (low + high + least) / 2
     for side in limits:
         if np.isfinite(side).any():
-            axes.plot(time, side, color=LIMIT, linewidth=1.0, linestyle=":", zorder=0.5)
+            axes.plot(time, side, color=LIMIT, linewidth=1.0, linestyle=":", zorder=0.5, drawstyle=between)
     axes.set_ylim(low, high)

@@ -16,8 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import relu2mip as r2m
-from relu2mip.cli.app import COMMANDS, app, exit_code
-from relu2mip.errors import Relu2MipError, SolverFailure, UnboundedProblem
+from relu2mip import errors
+from relu2mip.cli.app import COMMANDS, EXIT_CODES, INTERRUPTED, app, exit_code
+from relu2mip.errors import Relu2MipError
 from relu2mip.trajectory.toml import read
 from tests.conftest import ROOT, installed_backends
 from tests.problem_files import BOX, TRAJECTORY, write_problem
@@ -435,10 +436,30 @@ class TestNoPlan:
         assert "FAILED" in result.stdout
         assert "highs: the controls of the returned point leave the sets" in result.stderr
 
-    def test_codes_of_errors_no_file_can_cause(self):
-        assert exit_code(UnboundedProblem("")) == 3
-        assert exit_code(SolverFailure("")) == 4
-        assert exit_code(Relu2MipError("")) == 1
+    def test_every_error_has_its_code(self):
+        no_plan = {errors.InfeasibleProblem, errors.CrossedBounds, errors.UnboundedProblem, errors.NoIncumbent}
+        backend = {errors.BackendUnavailable, errors.CapabilityMissing, errors.SolverFailure}
+        kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Relu2MipError)]
+        assert len(kinds) > 12
+        for kind in kinds:
+            wanted = 3 if kind in no_plan | {errors.OutOfTime} else 4 if kind in backend else 1
+            error = kind.__new__(kind)
+            error.stop = "time limit"
+            assert exit_code(error) == wanted
+            error.stop = "interrupted"
+            assert exit_code(error) == (INTERRUPTED if kind is errors.NoIncumbent else wanted)
+        assert exit_code(OSError()) == 1
+
+    def test_the_documentation_lists_the_codes(self):
+        page = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+        table = page.partition("## Exit codes")[2].partition("## ")[0]
+        listed = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+        assert listed == {0, 1, 2, INTERRUPTED, *EXIT_CODES.values()}
+
+    def test_wrong_usage(self, run: Run):
+        run("solve", code=2)
+        run("sovle", "problem.toml", code=2)
+        run("solve", "problem.toml", "--no-such-option", code=2)
 
 
 class TestBackends:

@@ -1,5 +1,6 @@
 """Pictures of plans: what is drawn, and what is refused."""
 
+import dataclasses
 import importlib.util
 import sys
 from dataclasses import replace
@@ -132,7 +133,7 @@ def test_no_window_system_is_touched(answer: r2m.Answer, tmp_path: Path, monkeyp
 
 
 def test_targets_and_time_are_drawn(answer: r2m.Answer, problem: r2m.Trajectory, tmp_path: Path, figures: list[Figure]):
-    plot_answer(answer, tmp_path / "plan.png", problem=problem, period=0.05)
+    plot_answer(answer, tmp_path / "plan.png", problem=dataclasses.replace(problem, period=0.05))
     (figure,) = figures
     axes = figure.axes[0]
     dashed = [line for line in axes.lines if line.get_label() == "target"]
@@ -140,7 +141,7 @@ def test_targets_and_time_are_drawn(answer: r2m.Answer, problem: r2m.Trajectory,
     assert {float(y) for line in dashed for y in np.ravel(line.get_ydata())}
     np.testing.assert_allclose(axes.lines[0].get_xdata(), 0.05 * np.arange(problem.horizon + 1))
     assert any(part.get_xlabel() == "time (s)" for part in figure.axes)
-    with pytest.raises(InvalidProblem, match="period is -1"):
+    with pytest.raises(InvalidProblem, match="period is -1; give a number above 0"):
         plot_answer(answer, tmp_path / "plan.png", period=-1)
 
 

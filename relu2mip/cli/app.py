@@ -28,13 +28,14 @@ from relu2mip.errors import (
     CapabilityMissing,
     InfeasibleProblem,
     NoIncumbent,
+    OutOfTime,
     Relu2MipError,
     SolverFailure,
     UnboundedProblem,
 )
 
 EXIT_CODES: dict[tuple[type[Exception], ...], int] = {
-    (InfeasibleProblem, UnboundedProblem, NoIncumbent): 3,
+    (InfeasibleProblem, UnboundedProblem, NoIncumbent, OutOfTime): 3,
     (BackendUnavailable, CapabilityMissing, SolverFailure): 4,
 }
 

@@ -2,7 +2,8 @@
 
 The sparsifier writes ONNX metadata as JSON under `relu2mip.predicts` ("state" or "change"), `relu2mip.window`,
 `relu2mip.state_names`, `relu2mip.control_names`, and the ranges of the training data, `relu2mip.state_range` and
-`relu2mip.control_range` ({"lower": [...], "upper": [...]}). Anyone may write the same keys.
+`relu2mip.control_range` ({"lower": [...], "upper": [...]}). Anyone may write the same keys, and `relu2mip.period`, the
+seconds of a step.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from relu2mip.accept import Reader, names, numbers, one_of, refuse, whole
+from relu2mip.accept import Reader, names, numbers, one_of, positive, refuse, whole
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
 
 FROM_FILE: Any = None
 """The default of a field that the network's file may set."""
+
+BEYOND = 0.01
+"""Share of the data's range by which a value may leave it before it is worth a word."""
 
 
 def _range(value: Any, where: str) -> tuple[Array, Array]:
@@ -30,6 +34,7 @@ def _range(value: Any, where: str) -> tuple[Array, Array]:
 READERS: dict[str, Reader] = {
     "predicts": one_of("state", "change"),
     "window": whole(1),
+    "period": positive,
     "state_names": names,
     "control_names": names,
     "state_range": _range,
@@ -68,7 +73,8 @@ def beyond(said: dict[str, Any], key: str, values: Array) -> str:
     if key not in said or said[key][0].shape != values.shape[-1:]:
         return ""
     low, high = said[key]
-    outside = (values < low) | (values > high)
+    slack = BEYOND * (high - low)
+    outside = (values < low - slack) | (values > high + slack)
     if not outside.any():
         return ""
     unit = int(np.argwhere(outside)[0][-1])

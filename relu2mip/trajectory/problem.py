@@ -17,7 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import accept, instance, mapping, names, network, numbers, one_of, optional, several, text, whole
+from relu2mip.accept import (
+    accept,
+    instance,
+    mapping,
+    names,
+    network,
+    numbers,
+    one_of,
+    optional,
+    positive,
+    several,
+    text,
+    whole,
+)
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -59,6 +72,7 @@ class Trajectory:
     options: defaults for `solve` and `compile` (a problem file's [solve] table).
     delay: steps until a control takes effect: x[t + 1] follows from x[t] and u[t - delay].
     known: signals that are known beforehand (forecasts, parameters), by name: (H, k), (H,), or a number for all steps.
+    period: seconds of a step, for pictures. Default: what the network's file says, else unknown.
 
     A `Box` may be given as a pair (lower, upper). What is given in another form is replaced by these when the problem
     is made.
@@ -94,6 +108,7 @@ class Trajectory:
     options: Mapping[str, Any] = field(default_factory=dict)
     delay: int = 0
     known: Mapping[str, ArrayLike] = field(default_factory=dict)
+    period: float | None = FROM_FILE
 
     def __post_init__(self) -> None:
         accept(self, net=network, horizon=whole(1))
@@ -118,9 +133,11 @@ class Trajectory:
             options=solve_options,
             delay=whole(0),
             known=mapping,
+            period=optional(positive),
         )
         object.__setattr__(self, "predicts", agreed(self.predicts, said, "predicts", "state", self.net))
         object.__setattr__(self, "window", agreed(self.window, said, "window", 1, self.net))
+        object.__setattr__(self, "period", agreed(self.period, said, "period", None, self.net))
         object.__setattr__(self, "known", known_signals(self.net, self.known, self.horizon))
         for what, size in (("state_names", self.n), ("control_names", self.m)):
             given = getattr(self, what)

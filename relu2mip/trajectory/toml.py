@@ -79,6 +79,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "solve": _solve(folder),
         "delay": _whole,
         "known": _known,
+        "period": _number,
     }
 
 

@@ -129,8 +129,14 @@ def test_the_file_of_a_network_sets_the_defaults(caplog: pytest.LogCaptureFixtur
     with pytest.raises(InvalidProblem, match="window is 2, but the file"):
         r2m.Trajectory(net, **settings, window=2)
     with caplog.at_level(logging.WARNING, "relu2mip"):
+        r2m.Trajectory(net, **{**settings, "initial_state": [1.01, 0.5]})
+        assert not caplog.text
         r2m.Trajectory(net, **{**settings, "initial_state": [1.5, 0.5]})
     assert "initial_state: entry 0 is 1.5" in caplog.text
+    assert problem.period is None
+    assert r2m.Trajectory(saying(period=0.1), **settings).period == 0.1
+    with pytest.raises(InvalidProblem, match=r"period in its file is -1; give a number above 0"):
+        r2m.Trajectory(saying(period=-1), **settings)
     with pytest.raises(InvalidProblem, match=r"relu2mip\.predicts in its file is 'chnage'"):
         r2m.Trajectory(saying(predicts="chnage"), **settings)
 
