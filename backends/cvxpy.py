@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.backends import gurobi, highs
 from relu2mip.backends.protocol import (
@@ -27,14 +26,15 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most, interrupt
 from relu2mip.errors import InvalidOption, InvalidProblem, Relu2MipError, SolverFailure
+from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions, settle
-from relu2mip.standard_output import to_stderr
+from relu2mip.runtime.deadline import at_most, interrupt
+from relu2mip.runtime.standard_output import to_stderr
 
 NO_START = "MIP start not used: CVXPY hands none over"
 

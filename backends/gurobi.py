@@ -22,15 +22,15 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most, interrupt
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.lp.cuts import violated
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import needs, require
-from relu2mip.mip.cuts import violated
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions, settle
-from relu2mip.progress import reporter
+from relu2mip.runtime.deadline import at_most, interrupt
+from relu2mip.runtime.progress import reporter
 
 STOPS = {
     2: Stop.OPTIMAL,

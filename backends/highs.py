@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
 from relu2mip.backends.protocol import (
     Availability,
@@ -21,8 +20,8 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.deadline import at_most, expired
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.capability import require
 from relu2mip.mip.check import feasible, violations
@@ -30,7 +29,8 @@ from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions, settle
-from relu2mip.progress import reporter
+from relu2mip.runtime.deadline import at_most, expired
+from relu2mip.runtime.progress import reporter
 
 STOPS = {
     "kOptimal": Stop.OPTIMAL,

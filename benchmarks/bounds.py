@@ -28,9 +28,9 @@ import numpy as np
 
 import relu2mip as r2m
 from relu2mip.bounds import Bounds
-from relu2mip.deadline import limited
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Relu
+from relu2mip.runtime.deadline import limited
 
 ROOT = Path(__file__).resolve().parents[1]
 NETS = ROOT.parent / "shared" / "nets"

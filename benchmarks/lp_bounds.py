@@ -24,15 +24,15 @@ import numpy as np
 import relu2mip as r2m
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds import Bounds, Crown, Lp, compute_bounds
-from relu2mip.bounds.duals import SafeMinimum
 from relu2mip.bounds.lp import TRIANGLE
-from relu2mip.bounds.persistent import DUAL, PersistentLp
-from relu2mip.bounds.relaxed_model import relaxed_model
-from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds
-from relu2mip.compiled import resolve_bounds
+from relu2mip.formulations.relaxed_model import relaxed_model
+from relu2mip.lp.duals import SafeMinimum
+from relu2mip.lp.persistent import DUAL, PersistentLp
+from relu2mip.lp.tally import Tally
 from relu2mip.normal_form import NormalForm, Relu
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.pipeline.compiled import resolve_bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "cartpole"
 MODELS = ("dynamics", "dynamics_2x16", "dynamics_2x32")

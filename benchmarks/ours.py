@@ -18,7 +18,7 @@ from problems import Outcome, Problem, random_problem
 import relu2mip as r2m
 from relu2mip.bounds import Bounds
 from relu2mip.bounds.ibp import propagate
-from relu2mip.normal_form.lower import lower
+from relu2mip.ir.lower import lower
 
 
 def trajectory(problem: Problem) -> r2m.Trajectory:

@@ -20,7 +20,7 @@ import numpy as np
 
 import relu2mip as r2m
 from relu2mip.errors import NoIncumbent, Relu2MipError
-from relu2mip.samples import tiny
+from relu2mip.ir.samples import tiny
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "cartpole"

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Answer": "relu2mip.answer",
+    "Answer": "relu2mip.pipeline.answer",
     "Bounds": "relu2mip.bounds",
     "Box": "relu2mip.trajectory.sets",
     "BoxProblem": "relu2mip.trajectory.box_problem",
-    "Compiled": "relu2mip.compiled",
+    "Compiled": "relu2mip.pipeline.compiled",
     "Finite": "relu2mip.trajectory.sets",
     "Graph": "relu2mip.ir",
     "Linear": "relu2mip.trajectory.sets",
@@ -32,10 +32,10 @@ _WHERE = {
     "Relu2MipError": "relu2mip.errors",
     "SolveOptions": "relu2mip.options",
     "Trajectory": "relu2mip.trajectory.problem",
-    "compile": "relu2mip.compiled",
-    "embed": "relu2mip.embedding",
+    "compile": "relu2mip.pipeline.compiled",
+    "embed": "relu2mip.pipeline.embedding",
     "load": "relu2mip.frontends.onnx:load_onnx",
-    "solve": "relu2mip.solving",
+    "solve": "relu2mip.pipeline.solving",
 }
 _MODULES = {
     "bounds": "relu2mip.bounds",
@@ -72,17 +72,17 @@ __all__ = [
 
 if TYPE_CHECKING:
     from relu2mip import bounds, errors, formulations
-    from relu2mip.answer import Answer
     from relu2mip.bounds import Bounds
-    from relu2mip.compiled import Compiled, compile
-    from relu2mip.embedding import embed
     from relu2mip.errors import Relu2MipError
     from relu2mip.frontends.onnx import load_onnx as load
     from relu2mip.ir import Graph
     from relu2mip.mip import MipModel
     from relu2mip.normal_form import NormalForm
     from relu2mip.options import SolveOptions
-    from relu2mip.solving import solve
+    from relu2mip.pipeline.answer import Answer
+    from relu2mip.pipeline.compiled import Compiled, compile
+    from relu2mip.pipeline.embedding import embed
+    from relu2mip.pipeline.solving import solve
     from relu2mip.trajectory import costs
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.dynamics import Normalisation

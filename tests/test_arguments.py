@@ -20,8 +20,8 @@ import scipy.sparse as sp
 
 import relu2mip as r2m
 from relu2mip.errors import Relu2MipError
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.registry import backends, bound_methods, formulations
-from relu2mip.samples import integrator, tiny
 
 C = r2m.costs
 ODD: dict[str, Any] = {

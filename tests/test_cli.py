@@ -425,13 +425,13 @@ class TestNoPlan:
         assert found["bound"] < best.objective < found["objective"]
 
     def test_a_relaxation_whose_controls_are_no_plan(self, run: Run, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("relu2mip.answer.SOLUTION", -1.0)
+        monkeypatch.setattr("relu2mip.pipeline.answer.SOLUTION", -1.0)
         result = run("solve", "problem.toml", "--bounds", "ibp", "--formulation", "triangle", code=3)
         assert "no, triangle is a relaxation: its controls are no plan" in result.stdout
         assert "no plan: triangle is a relaxation, and its controls leave the sets" in result.stderr
 
     def test_point_that_fails_the_check(self, run: Run, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("relu2mip.answer.SOLUTION", -1.0)
+        monkeypatch.setattr("relu2mip.pipeline.answer.SOLUTION", -1.0)
         result = run("solve", "problem.toml", code=4)
         assert "FAILED" in result.stdout
         assert "highs: the controls of the returned point leave the sets" in result.stderr

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from relu2mip.ctrl_c import stopped_by_ctrl_c
-from relu2mip.deadline import interrupted, limited
+from relu2mip.runtime.ctrl_c import stopped_by_ctrl_c
+from relu2mip.runtime.deadline import interrupted, limited
 from tests.conftest import ROOT, installed_backends
 
 EXAMPLE = ROOT / "examples" / "cartpole"
@@ -32,7 +32,7 @@ SOLVE = """
     import json, sys, time
     import relu2mip as r2m
     from relu2mip.bounds import Ibp
-    from relu2mip.deadline import expired
+    from relu2mip.runtime.deadline import expired
 
     class Slow:
         name, sound = "slow", True

@@ -4,7 +4,7 @@ from threading import Thread
 
 import pytest
 
-from relu2mip.deadline import expired, interrupt, interrupted, limited, seconds_left
+from relu2mip.runtime.deadline import expired, interrupt, interrupted, limited, seconds_left
 
 
 class FakeClock:

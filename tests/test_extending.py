@@ -17,11 +17,11 @@ from relu2mip import registry
 from relu2mip.bounds import Bounds
 from relu2mip.errors import Relu2MipError, UnknownOption
 from relu2mip.formulations import BigM
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.mip import MipModel, Solution, Stop
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
 from relu2mip.registry import Registry, backends, bound_methods, formulations
-from relu2mip.samples import integrator, tiny
+from relu2mip.unrolled.unrolled import Unrolled
 from tests.registries import REGISTRIES, restored_registries  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("restored_registries")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip import highs_process
+from relu2mip.lp import highs_process
 from relu2mip.mip.heuristic import Heuristic
 from relu2mip.options import SolveOptions
 from relu2mip.registry import backends
@@ -175,13 +175,13 @@ def test_nothing_else_makes_or_runs_a_solver_object() -> None:
     sources = [path for folder in ("relu2mip", "backends") for path in (ROOT / folder).rglob("*.py")]
     makes = re.compile(r"\bHighs\(|\b(highs|native)\.run\(|\bresetGlobalScheduler\b|import .*\bHighs\b")
     found = [str(path.relative_to(ROOT)) for path in sources if makes.search(path.read_text())]
-    assert found == ["relu2mip/highs_process.py"]
+    assert found == ["relu2mip/lp/highs_process.py"]
 
 
 SOLVE = """
 import sys
 import relu2mip as r2m
-from relu2mip.samples import tiny
+from relu2mip.ir.samples import tiny
 for formulation in ("regions", "ideal"):
     answer = r2m.solve(r2m.BoxProblem(tiny(), -1, 1, [1.0], "max"), sys.argv[1], bounds="crown+lp",
                        formulation=formulation, log=sys.argv[2] == "log", threads=1)
@@ -199,7 +199,7 @@ def test_no_solver_prints_on_standard_output(backend: str, log: str) -> None:
 
 
 def test_the_log_is_where_python_says_standard_error_is(capsys: pytest.CaptureFixture[str], backend: str) -> None:
-    from relu2mip.samples import tiny
+    from relu2mip.ir.samples import tiny
 
     r2m.solve(r2m.BoxProblem(tiny(), -1, 1, [1.0], "max"), backend, log=True)
     printed = capsys.readouterr()

@@ -11,8 +11,8 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.errors import InvalidProblem, Relu2MipError
-from relu2mip.plot import plot_answer
-from relu2mip.samples import integrator, tiny
+from relu2mip.ir.samples import integrator, tiny
+from relu2mip.plots.plan import plot_answer
 
 pytest.importorskip("matplotlib")
 

@@ -9,8 +9,8 @@ import pytest
 import relu2mip as r2m
 from relu2mip.bounds import Bounds
 from relu2mip.errors import InvalidProblem, Relu2MipError
-from relu2mip.plot_bounds import plot_bounds
-from relu2mip.samples import integrator, tiny
+from relu2mip.ir.samples import integrator, tiny
+from relu2mip.plots.bounds import plot_bounds
 from tests.test_plot import figures  # noqa: F401
 
 pytest.importorskip("matplotlib")

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import relu2mip as r2m
 from relu2mip.backends.highs import HighsBackend
 from relu2mip.mip.condition import basis_matrix, condition_estimate
-from relu2mip.quality import quality
+from relu2mip.pipeline.quality import quality
 from relu2mip.registry import formulations
 from tests.forms import mlp
 from tests.trajectory.test_plans import PROBLEMS

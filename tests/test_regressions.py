@@ -7,7 +7,7 @@ import pytest
 import relu2mip as r2m
 from relu2mip.errors import InvalidProblem, Relu2MipError, UnboundedUnit, UnknownOption
 from relu2mip.frontends.onnx.replay import Replay
-from relu2mip.samples import integrator, tiny
+from relu2mip.ir.samples import integrator, tiny
 from tests.frontends.networks import build
 
 W = np.array([[1.0, -2.0], [3.0, 0.5]])

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip import solving
 from relu2mip.errors import (
     InfeasibleProblem,
     InvalidOption,
@@ -16,8 +15,9 @@ from relu2mip.errors import (
     SolverFailure,
     UnboundedProblem,
 )
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.mip import Solution, Stop
-from relu2mip.samples import integrator, tiny
+from relu2mip.pipeline import solving
 from relu2mip.trajectory import size
 from relu2mip.trajectory.conflict import sets_in
 

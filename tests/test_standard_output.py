@@ -5,7 +5,7 @@ import sys
 
 PRINTS = """
 import ctypes, os, threading
-from relu2mip.standard_output import to_stderr
+from relu2mip.runtime.standard_output import to_stderr
 
 c, both = ctypes.CDLL(None), threading.Barrier(2)
 print("before")

@@ -5,9 +5,9 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.errors import InvalidProblem
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.mip.check import violations
 from relu2mip.registry import formulations
-from relu2mip.samples import integrator, tiny
 from tests.forms import mlp
 from tests.trajectory.test_plans import PROBLEMS
 
@@ -68,7 +68,7 @@ def test_the_solver_itself_takes_the_start(backend: str) -> None:
     """Without any search, the solver's own incumbent is no worse than an optimal start."""
     pytest.importorskip({"highs": "highspy", "gurobi": "gurobipy"}[backend])
     from relu2mip.mip.run import run
-    from relu2mip.solving import resolve_backend
+    from relu2mip.pipeline.solving import resolve_backend
 
     compiled = r2m.compile(WIDE, bounds="ibp")
     best = compiled.solve("gurobi")

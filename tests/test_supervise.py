@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from relu2mip.deadline import interrupt, limited, seconds_left
 from relu2mip.mip import Stop, supervise
 from relu2mip.mip.supervise import cut_short, supervised
+from relu2mip.runtime.deadline import interrupt, limited, seconds_left
 
 
 @pytest.fixture

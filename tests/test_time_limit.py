@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip import solving
 from relu2mip.arrays import Array
 from relu2mip.bounds import Bounds, Crown, Ibp, compute_bounds
-from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InfeasibleProblem, NoIncumbent, OutOfTime, SolverFailure
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.descend import descend
@@ -20,15 +18,17 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.polish import polish
 from relu2mip.incumbent.start import start_from
+from relu2mip.ir.samples import integrator
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.outer_approximation import outer_approximate
 from relu2mip.mip.run import run
 from relu2mip.mip.separator import CutOptions
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
-from relu2mip.progress import Progress
+from relu2mip.pipeline import solving
 from relu2mip.regions import RegionsOutOfTime, enumerate_regions, split
-from relu2mip.samples import integrator
+from relu2mip.runtime.deadline import expired, limited, seconds_left
+from relu2mip.runtime.progress import Progress
+from relu2mip.unrolled.unrolled import Unrolled
 from tests.forms import mlp
 from tests.test_deadline import FakeClock
 
@@ -129,7 +129,7 @@ class TestStages:
         compiled = r2m.compile(WIDE, bounds="ibp", formulation="ideal")
         assert compiled.statistics.cuts.rounds > 1
         model = replace(compiled.model, cutting=CutOptions())
-        from relu2mip.mip.cuts import with_root_cuts
+        from relu2mip.lp.cuts import with_root_cuts
 
         with limited(0.0, clock):
             _, cuts = with_root_cuts(model)

@@ -11,7 +11,7 @@ import numpy as np
 from replay import replay
 
 import relu2mip as r2m
-from relu2mip.plot import plot_answer
+from relu2mip.plots.plan import plot_answer
 
 HERE = Path(__file__).parent
 

@@ -2,17 +2,17 @@
 
 from relu2mip.bounds.alpha_crown import AlphaCrown
 from relu2mip.bounds.auto import Auto
-from relu2mip.bounds.bounds import BoundMethod, Bounds, Domain, Provenance, compute_bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.data import Data
 from relu2mip.bounds.file import File
 from relu2mip.bounds.ibp import Ibp
-from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import Lp
 from relu2mip.bounds.mip import Mip
 from relu2mip.bounds.split import Split
 from relu2mip.bounds.structure import Structure
+from relu2mip.unrolled.bounds import BoundMethod, Bounds, Domain, Provenance, compute_bounds
+from relu2mip.unrolled.implications import Implications
 
 __all__ = [
     "AlphaCrown",

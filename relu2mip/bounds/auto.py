@@ -1,6 +1,6 @@
 """The default policy: what pays for itself in the search that follows, and no more.
 
-1. `crown`, for at most half of the time that is left (`relu2mip.deadline`). With more than `DEEP` layers over the
+1. `crown`, for at most half of the time that is left (`relu2mip.runtime.deadline`). With more than `DEEP` layers over the
    horizon, `crown(window=WINDOW)`, and nothing more, since its time grows with the square of the depth and what is far
    back is forgotten by then.
 2. Nothing more up to `FEW` unstable units, and up to `MANY` where step 4 is out of the question: search is as fast.
@@ -21,17 +21,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from relu2mip.bounds.bounds import BoundMethod, Bounds
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.difficulty import gap
 from relu2mip.bounds.lp import described
 from relu2mip.bounds.split import Split
-from relu2mip.deadline import limited, now, seconds_left
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import limited, now, seconds_left
+from relu2mip.unrolled.bounds import BoundMethod, Bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 DEEP = 120
 WINDOW = 24

@@ -21,14 +21,14 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.lp import Lp, described, tighten_lp
-from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.sample import Sampling
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import expired, limited, seconds_left
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from typing import ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.bounds.bounds import Bounds, intersect
-from relu2mip.deadline import expired
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import expired
+from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

@@ -11,18 +11,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from relu2mip.bounds.bounds import Bounds
-from relu2mip.bounds.relaxed_model import relaxed_model
-from relu2mip.deadline import expired, seconds_left
 from relu2mip.errors import Relu2MipError
 from relu2mip.formulations import Triangle
-from relu2mip.incumbent.plan import FEASIBLE, Plan
+from relu2mip.formulations.relaxed_model import relaxed_model
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
 from relu2mip.passes import specialise
 from relu2mip.registry import backends
+from relu2mip.runtime.deadline import expired, seconds_left
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 SAMPLES = 64
 """Random plans."""

@@ -1,6 +1,6 @@
 """Bounds in a file: `Bounds.save`, `Bounds.load`, and the bound method that reads them.
 
-The file is an .npz of plain arrays, and a header in JSON with what the bounds rest on (`relu2mip.bounds.premises`), the
+The file is an .npz of plain arrays, and a header in JSON with what the bounds rest on (`relu2mip.unrolled.premises`), the
 version of relu2mip among it, and where they came from. Nothing of a file is used before all of that was compared with
 the problem.
 
@@ -20,14 +20,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.bounds.bounds import Bounds, Provenance
-from relu2mip.bounds.implications import Implications
-from relu2mip.bounds.premises import Premises
 from relu2mip.errors import InvalidOption, InvalidProblem
-from relu2mip.incumbent.plan import Plan
 from relu2mip.normal_form import NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.unrolled.bounds import Bounds, Provenance
+from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.premises import Premises
+from relu2mip.unrolled.unrolled import Unrolled
 
 FORMAT = 1
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)

@@ -19,10 +19,10 @@ from typing import ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Matrix
-from relu2mip.bounds.bounds import Bounds, intersect
 from relu2mip.errors import UnboundedUnit
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.unrolled import Unrolled
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ constraints and control rates are rows. `scope = "prefix"` has everything up to 
 problem says of that; `scope = "full"` the whole horizon, so that sets of later steps count too. Units are visited layer
 by layer, and each layer's program has the triangles of the bounds found before it.
 
-One program stays inside HiGHS (`relu2mip.bounds.persistent`), sides are left out by what earlier points attain
-(`relu2mip.bounds.sweep`), and each bound is recomputed from the duals so that it holds whatever the solver did
-(`relu2mip.bounds.duals`). Where a solve fails, the earlier bound stays.
+One program stays inside HiGHS (`relu2mip.lp.persistent`), sides are left out by what earlier points attain
+(`relu2mip.lp.sweep`), and each bound is recomputed from the duals so that it holds whatever the solver did
+(`relu2mip.lp.duals`). Where a solve fails, the earlier bound stays.
 
 Source: Tjeng, Xiao, Tedrake, "Evaluating Robustness of Neural Networks with Mixed Integer Programming" (ICLR 2019),
 section 4.3, for the progression from intervals to LPs.
@@ -27,20 +27,20 @@ from typing import ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.bounds import Bounds
-from relu2mip.bounds.duals import SafeMinimum
-from relu2mip.bounds.persistent import Basis, Outcome, PersistentLp
-from relu2mip.bounds.relaxed_model import Prefix, relaxed_model
-from relu2mip.bounds.sweep import SIGNS, Rules, Sweep, Targets
-from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
-from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption, SolverFailure
 from relu2mip.formulations import Triangle
+from relu2mip.formulations.relaxed_model import Prefix, relaxed_model
+from relu2mip.lp.duals import SafeMinimum
+from relu2mip.lp.persistent import Basis, Outcome, PersistentLp
+from relu2mip.lp.sweep import SIGNS, Rules, Sweep, Targets
+from relu2mip.lp.tally import Tally
 from relu2mip.mip import MipModel
 from relu2mip.normal_form import NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import limited
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

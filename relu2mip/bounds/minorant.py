@@ -22,11 +22,11 @@ from functools import cached_property
 import numpy as np
 
 from relu2mip.arrays import Array, Index, Mask
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import ROUNDING
 from relu2mip.bounds.zonotopes import Zonotopes
 from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 ITERATIONS = 4
 """Most Frank-Wolfe steps; twice as many needed hardly fewer cells."""

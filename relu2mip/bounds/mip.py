@@ -21,24 +21,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.lp import check_options, described
-from relu2mip.bounds.persistent import highs_lp
-from relu2mip.bounds.relaxed_model import relaxed_model
-from relu2mip.bounds.sweep import SIGNS, Rules, Sweep
-from relu2mip.bounds.tally import Tally
 from relu2mip.bounds.walk import rounds, targets
-from relu2mip.deadline import limited
 from relu2mip.errors import InvalidOption, SolverFailure
 from relu2mip.formulations import BigM, Formulation, Triangle
+from relu2mip.formulations.relaxed_model import relaxed_model
+from relu2mip.lp import highs_process
+from relu2mip.lp.persistent import highs_lp
+from relu2mip.lp.sweep import SIGNS, Rules, Sweep
+from relu2mip.lp.tally import Tally
 from relu2mip.mip import Expression, MipModel, ModelBuilder
 from relu2mip.mip.rescale import rescaled
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import limited
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

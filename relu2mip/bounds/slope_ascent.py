@@ -17,9 +17,9 @@ from torch import Tensor  # noqa: TID253
 
 from relu2mip.arrays import Array, Index, Matrix
 from relu2mip.bounds.crown import Relaxation
-from relu2mip.deadline import now, seconds_left
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Affine, Input, Max, Relu
+from relu2mip.runtime.deadline import now, seconds_left
 
 if TYPE_CHECKING:
     from relu2mip.bounds.alpha_crown import AlphaCrown

@@ -29,7 +29,6 @@ from typing import ClassVar
 import numpy as np
 
 from relu2mip.arrays import Mask
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import above
@@ -38,12 +37,13 @@ from relu2mip.bounds.lp import described
 from relu2mip.bounds.minorant import Linear, Minorant
 from relu2mip.bounds.walk import returned
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
-from relu2mip.deadline import expired, limited, now, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
-from relu2mip.incumbent.plan import FEASIBLE, Plan
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
 from relu2mip.passes import specialise
+from relu2mip.runtime.deadline import expired, limited, now, seconds_left
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

@@ -23,16 +23,16 @@ from typing import ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import SLOPES, Relaxation
 from relu2mip.bounds.ibp import Ibp
-from relu2mip.bounds.implications import Implications
 from relu2mip.bounds.lp import described
-from relu2mip.deadline import expired
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Max, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import expired
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.unrolled import Unrolled
 
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Values of lambda tried, times the ratio of the widths of the two pre-activations."""

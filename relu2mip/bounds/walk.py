@@ -14,15 +14,15 @@ from typing import TypeAlias
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.bounds import Bounds, intersect
 from relu2mip.bounds.crown import Crown, Relaxation, undecided
-from relu2mip.bounds.sweep import Targets
-from relu2mip.bounds.tally import Tally
-from relu2mip.deadline import now
+from relu2mip.lp.sweep import Targets
+from relu2mip.lp.tally import Tally
 from relu2mip.normal_form import Affine, Input, NormalForm, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import specialise
 from relu2mip.passes.rewrite import Rewrite
+from relu2mip.runtime.deadline import now
+from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.unrolled import Unrolled
 
 Visit: TypeAlias = "Callable[[NormalForm, Sequence[Array], Sequence[Array], int, Index], tuple[Array, Array] | None]"
 """Bounds of some units of a value, from (form, lower, upper, value, units); None where nothing was learnt."""

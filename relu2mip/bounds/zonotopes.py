@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array, Index, Matrix, apply
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.bounds.crown import ROUNDING
-from relu2mip.bounds.rounding import crossings
-from relu2mip.deadline import expired
 from relu2mip.normal_form import Affine, Input, Max, Relu
+from relu2mip.runtime.deadline import expired
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.rounding import crossings
 
 RESTART = 0.75
 """A state starts anew where its interval is narrower than this share of its zonotope's."""

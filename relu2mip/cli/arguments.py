@@ -45,9 +45,9 @@ def check_choices(
     options: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise `UnknownOption` or `InvalidOption` before any file is read."""
-    from relu2mip.compiled import resolve_bounds, resolve_formulation
     from relu2mip.options import SolveOptions, build
-    from relu2mip.solving import resolve_backend
+    from relu2mip.pipeline.compiled import resolve_bounds, resolve_formulation
+    from relu2mip.pipeline.solving import resolve_backend
 
     if bounds is not None:
         resolve_bounds(bounds)

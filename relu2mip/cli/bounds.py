@@ -48,7 +48,7 @@ def bounds(
       relu2mip bounds problem.toml --method "crown+lp" --save bounds.npz
     """
     from relu2mip.bounds import compute_bounds
-    from relu2mip.compiled import resolve_bounds
+    from relu2mip.pipeline.compiled import resolve_bounds
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.toml import read
 
@@ -56,7 +56,7 @@ def bounds(
         check_choices(name)
     check_output(save, (".npz",))
     if plot is not None:
-        from relu2mip.plot import check_plot
+        from relu2mip.plots.plan import check_plot
 
         check_output(check_plot(plot))
     described = read(problem)
@@ -76,7 +76,7 @@ def bounds(
         with complete(save) as path:
             next(iter(found.values())).save(path)
     if plot is not None:
-        from relu2mip.plot_bounds import plot_bounds
+        from relu2mip.plots.bounds import plot_bounds
 
         with complete(plot) as path:
             plot_bounds(found, path)
@@ -92,7 +92,7 @@ def bounds(
 
 def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
     """What is known of the bounds of one stack of methods, totals before details."""
-    from relu2mip.statistics import layer_bounds, merged
+    from relu2mip.pipeline.statistics import layer_bounds, merged
 
     layers = layer_bounds(bounds)
     total = merged(layers)
@@ -113,7 +113,7 @@ def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
 
 def _show(found: Mapping[str, Bounds], sign: float) -> None:
     """Layers and steps, then one row for each stack of methods, then one for each method in it."""
-    from relu2mip.statistics import layer_bounds, merged
+    from relu2mip.pipeline.statistics import layer_bounds, merged
 
     layers = {name: layer_bounds(bounds) for name, bounds in found.items()}
     first = next(iter(layers.values()))

@@ -35,14 +35,14 @@ def check(file: NetworkOrProblem, json: Json = False, debug: Debug = False) -> N
 def _compile(file: Path) -> dict[str, Any]:
     """Sizes of what a network or a problem compiles to."""
     if file.suffix == ".toml":
-        from relu2mip.compiled import compile as compile_problem
+        from relu2mip.pipeline.compiled import compile as compile_problem
         from relu2mip.trajectory.toml import read
 
         statistics = compile_problem(read(file)).statistics
         return {name: getattr(statistics, name) for name in ("units", "stable", "columns", "binaries", "rows")}
 
     from relu2mip.frontends.onnx import load_onnx
-    from relu2mip.normal_form.lower import lower
+    from relu2mip.ir.lower import lower
     from relu2mip.passes import simplify
 
     form = simplify(lower(load_onnx(file))).form

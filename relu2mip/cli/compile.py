@@ -29,7 +29,7 @@ def compile_(
       relu2mip compile problem.toml --output plan.mps
       relu2mip compile problem.toml --output plan.lp --bounds ibp --formulation big-m
     """
-    from relu2mip.compiled import compile as compile_problem
+    from relu2mip.pipeline.compiled import compile as compile_problem
     from relu2mip.trajectory.toml import read
 
     check_choices(bounds, formulation)

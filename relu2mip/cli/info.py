@@ -17,8 +17,8 @@ from relu2mip.cli.files import check_output, complete
 from relu2mip.errors import InvalidOption
 
 if TYPE_CHECKING:
-    from relu2mip.compiled import Problem
     from relu2mip.ir import Graph
+    from relu2mip.pipeline.compiled import Problem
 
 Draw = Annotated[
     Path | None, typer.Option(help="Also draw the network: .svg, .png, .pdf, .dot or .txt.", show_default=False)
@@ -72,7 +72,7 @@ def info(
 
 
 def _network(net: Graph) -> dict[str, Any]:
-    from relu2mip.normal_form.lower import lower
+    from relu2mip.ir.lower import lower
     from relu2mip.passes import simplify
 
     form = simplify(lower(net)).form
@@ -93,7 +93,7 @@ def _network(net: Graph) -> dict[str, Any]:
 
 
 def _problem(problem: Problem, quality: bool, bounds: str | None, formulation: str | None) -> dict[str, Any]:
-    from relu2mip.compiled import compile as compile_problem
+    from relu2mip.pipeline.compiled import compile as compile_problem
     from relu2mip.trajectory.problem import Trajectory
 
     compiled = compile_problem(problem, bounds, formulation)

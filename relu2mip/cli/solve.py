@@ -14,12 +14,12 @@ from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
-from relu2mip.standard_output import to_stderr
+from relu2mip.runtime.standard_output import to_stderr
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from relu2mip.answer import Answer
+    from relu2mip.pipeline.answer import Answer
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.problem import Trajectory
 
@@ -116,7 +116,7 @@ def solved(
     options: Mapping[str, Any] | None = None,
 ) -> Answer:
     """The answer; what the solver prints goes to standard error."""
-    from relu2mip.solving import solve as solve_problem
+    from relu2mip.pipeline.solving import solve as solve_problem
 
     options = options or {}
     log = options.get("log", problem.options.get("log", False))
@@ -126,14 +126,14 @@ def solved(
 
 def check_picture(path: Path) -> None:
     """Raise before any work is done for a picture that could not be drawn."""
-    from relu2mip.plot import check_plot
+    from relu2mip.plots.plan import check_plot
 
     check_output(check_plot(path))
 
 
 def draw(answer: Answer, path: Path, problem: Trajectory, replay: ArrayLike | None = None) -> None:
     """Write the picture of a plan, whole or not at all."""
-    from relu2mip.plot import plot_answer
+    from relu2mip.plots.plan import plot_answer
 
     with complete(path) as temporary:
         plot_answer(answer, temporary, problem=problem, replay=replay)

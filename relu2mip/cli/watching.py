@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from relu2mip.cli.console import message, stderr, text
-from relu2mip.progress import Progress, reporting
+from relu2mip.runtime.progress import Progress, reporting
 
 PATIENCE = 2.0
 """Seconds before the first line in a pipe, and between two of them: what is quick needs none."""

@@ -10,7 +10,7 @@ time, here for all units of a layer at once. These 2^n rows, those of big-M with
 the convex hull of the unit's points over the box of v where x is within its bounds.
 
 Written are the columns and rows of `big_m`, which is exact already. Rounds at the root add facets that the linear
-relaxation violates (`relu2mip.mip.cuts`); with `callback` a backend that can separates at the nodes of its search too.
+relaxation violates (`relu2mip.lp.cuts`); with `callback` a backend that can separates at the nodes of its search too.
 A facet has at most two entries more than the unit's row of w. Its constant is rounded up, so that it holds in exact
 arithmetic. Maxima are those of big-M.
 

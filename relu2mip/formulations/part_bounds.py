@@ -23,9 +23,9 @@ def tightened(parts: Parts, model: ModelBuilder, place: Place, seconds: float) -
     Raises `CrossedBounds` where the relaxation is empty.
     """
     from relu2mip.bounds.lp import Empty, sweep
-    from relu2mip.bounds.persistent import BASIC, NONBASIC_LOWER, Basis, PersistentLp
-    from relu2mip.bounds.sweep import Rules, Targets
-    from relu2mip.bounds.tally import Tally
+    from relu2mip.lp.persistent import BASIC, NONBASIC_LOWER, Basis, PersistentLp
+    from relu2mip.lp.sweep import Rules, Targets
+    from relu2mip.lp.tally import Tally
 
     if not parts.unit.size:
         return parts

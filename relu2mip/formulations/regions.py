@@ -35,13 +35,13 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.formulations.big_m import BigM
 from relu2mip.formulations.encode import Encoder, Encoding
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
 from relu2mip.options import settle
+from relu2mip.runtime.deadline import expired, limited, seconds_left
 
 if TYPE_CHECKING:
     from relu2mip.bounds import Bounds

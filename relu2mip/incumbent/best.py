@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from relu2mip.incumbent.plan import Plan
-from relu2mip.normal_form.unrolled import Unrolled
-from relu2mip.progress import reporter
+from relu2mip.runtime.progress import reporter
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 
 class Best:

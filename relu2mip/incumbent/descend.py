@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.deadline import expired
-from relu2mip.incumbent.objective import Objective
-from relu2mip.incumbent.plan import Plan
+from relu2mip.runtime.deadline import expired
+from relu2mip.trajectory.objective import Objective
+from relu2mip.unrolled.plan import Plan
 
 STEPS = 0.2 * 0.5 ** np.arange(12)
 """Step sizes tried at once in every iteration, as shares of the box."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from relu2mip.bounds.bounds import Bounds
-from relu2mip.deadline import limited
 from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.improve import improve
-from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.sample import Sampling, cross_entropy
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.runtime.deadline import limited
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 
 def find_plan(

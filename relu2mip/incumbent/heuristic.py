@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
-from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.rival import rival
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import MipModel
 from relu2mip.mip.heuristic import better
 from relu2mip.mip.judge import SOLUTION
 from relu2mip.normal_form import NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from relu2mip.bounds.bounds import Bounds
-from relu2mip.deadline import expired, limited
 from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.descend import descend
-from relu2mip.incumbent.plan import Plan
 from relu2mip.incumbent.polish import polish
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.runtime.deadline import expired, limited
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 ROUNDS = 4
 """Most rounds of descending and polishing."""

@@ -10,19 +10,19 @@ import logging
 
 import numpy as np
 
-from relu2mip.bounds.bounds import Bounds
-from relu2mip.bounds.relaxed_model import relaxed_model
-from relu2mip.deadline import at_most, expired
 from relu2mip.errors import SolverFailure
+from relu2mip.formulations.relaxed_model import relaxed_model
 from relu2mip.formulations.triangle import Triangle
-from relu2mip.incumbent.plan import Plan
 from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import SolveOptions
 from relu2mip.passes import drop_stable
-from relu2mip.progress import unreported
 from relu2mip.registry import backends
+from relu2mip.runtime.deadline import at_most, expired
+from relu2mip.runtime.progress import unreported
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

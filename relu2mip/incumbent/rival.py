@@ -11,9 +11,9 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.incumbent.best import offer
-from relu2mip.incumbent.objective import Objective
-from relu2mip.incumbent.plan import FEASIBLE, Plan
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.trajectory.objective import Objective
+from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.unrolled import Unrolled
 
 RANDOM = 256
 """Random plans in a look."""

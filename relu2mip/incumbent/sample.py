@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.deadline import expired, limited
-from relu2mip.incumbent.objective import Batch, Objective
-from relu2mip.incumbent.plan import FEASIBLE, Plan
+from relu2mip.runtime.deadline import expired, limited
+from relu2mip.trajectory.objective import Batch, Objective
+from relu2mip.unrolled.plan import FEASIBLE, Plan
 
 HASTE = 8
 """Of how many points one is tried where no time is left at all."""

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.deadline import at_most, expired
 from relu2mip.errors import SolverFailure
-from relu2mip.incumbent.plan import Plan
 from relu2mip.mip import MipModel
 from relu2mip.mip.lowering import pairs_to_sos1
 from relu2mip.mip.run import ask
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import SolveOptions
-from relu2mip.progress import unreported
 from relu2mip.registry import backends
+from relu2mip.runtime.deadline import at_most, expired
+from relu2mip.runtime.progress import unreported
+from relu2mip.unrolled.plan import Plan
 
 log = logging.getLogger(__name__)
 

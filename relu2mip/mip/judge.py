@@ -24,12 +24,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.deadline import expired
 from relu2mip.errors import BackendUnavailable, CapabilityMissing, SolverFailure
 from relu2mip.mip.check import violations
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.solution import Solution, Stop
 from relu2mip.mip.units import Units
+from relu2mip.runtime.deadline import expired
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
-from relu2mip.deadline import at_most
 from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able
 from relu2mip.mip.extend import with_columns, with_rows
@@ -34,7 +33,8 @@ from relu2mip.mip.names import DerivedBlock
 from relu2mip.mip.solution import Solution, Stop
 from relu2mip.mip.supervise import cut_short
 from relu2mip.options import SolveOptions
-from relu2mip.progress import report, unreported
+from relu2mip.runtime.deadline import at_most
+from relu2mip.runtime.progress import report, unreported
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relu2mip.deadline import expired, seconds_left
 from relu2mip.errors import InvalidProblem
 from relu2mip.mip.capability import Capability, needs
 from relu2mip.mip.judge import Judge, Question, nothing_known
@@ -22,8 +21,9 @@ from relu2mip.mip.solution import Solution, Stop
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import LEAST_TOLERANCE, SolveOptions
-from relu2mip.progress import reported_as
 from relu2mip.registry import backends
+from relu2mip.runtime.deadline import expired, seconds_left
+from relu2mip.runtime.progress import reported_as
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend

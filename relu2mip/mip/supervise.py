@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from contextvars import copy_context
 
-from relu2mip.ctrl_c import heard_again
-from relu2mip.deadline import interrupted, now
 from relu2mip.mip.solution import Stop
+from relu2mip.runtime.ctrl_c import heard_again
+from relu2mip.runtime.deadline import interrupted, now
 
 POLL = 0.05
 """Seconds between two looks at the clock."""

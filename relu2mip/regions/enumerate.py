@@ -22,11 +22,11 @@ from functools import partial
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.deadline import expired
 from relu2mip.errors import Relu2MipError
+from relu2mip.lp.polyhedron import Polyhedron
 from relu2mip.normal_form import Affine, Input, Max, Relu
-from relu2mip.regions.polyhedron import Polyhedron
 from relu2mip.regions.steps import Step
+from relu2mip.runtime.deadline import expired
 
 THIN = 1e-8
 """A polyhedron whose largest ball has at most this radius, the box being [-1, 1]^n, counts as having no inside."""

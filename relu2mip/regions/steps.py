@@ -14,8 +14,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.bounds import Bounds
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Place, Relu
+from relu2mip.unrolled.bounds import Bounds
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,18 +20,18 @@ from relu2mip.accept import accept, network, numbers, one_of
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
+from relu2mip.ir.lower import lower
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import FormBuilder, Place
-from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import solve_options
 from relu2mip.passes import simplify
 from relu2mip.trajectory.sets import Box
+from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
-    from relu2mip.bounds.premises import Premises
-    from relu2mip.incumbent.objective import Objective
+    from relu2mip.trajectory.objective import Objective
+    from relu2mip.unrolled.premises import Premises
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class BoxProblem:
         )
 
     def _objective(self) -> Objective:
-        from relu2mip.incumbent.objective import BoxObjective
+        from relu2mip.trajectory.objective import BoxObjective
 
         return BoxObjective(self)
 

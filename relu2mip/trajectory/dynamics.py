@@ -23,8 +23,8 @@ from relu2mip.accept import accept, mapping, names, numbers, optional, refuse
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
+from relu2mip.ir.lower import lower
 from relu2mip.normal_form import FormBuilder, NormalForm, Place
-from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
 from relu2mip.passes import simplify
 

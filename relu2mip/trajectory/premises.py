@@ -1,4 +1,4 @@
-"""What of a problem bounds rest on: see `relu2mip.bounds.premises`. Texts of the facts are read by people in errors."""
+"""What of a problem bounds rest on: see `relu2mip.unrolled.premises`. Texts of the facts are read by people in errors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relu2mip import __version__
-from relu2mip.bounds.premises import FORM, Premises, fingerprint
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.trajectory.names import name_of
+from relu2mip.unrolled.premises import FORM, Premises, fingerprint
+from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
     from relu2mip.trajectory.box_problem import BoxProblem

@@ -34,7 +34,6 @@ from relu2mip.accept import (
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.options import solve_options
 from relu2mip.trajectory.costs import Cost, cost
 from relu2mip.trajectory.dynamics import Dynamics, Normalisation, batch_hint, layout
@@ -42,6 +41,7 @@ from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
 from relu2mip.trajectory.known import known_signals, unread
 from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, point_or_box, terminal_set
 from relu2mip.trajectory.size import check_horizon
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Trajectory:
     Raises `InvalidProblem` for anything that does not fit, naming the key, step and unit.
 
     >>> import relu2mip as r2m
-    >>> from relu2mip.samples import integrator
+    >>> from relu2mip.ir.samples import integrator
     >>> problem = r2m.Trajectory(
     ...     integrator(), horizon=3, initial_state=[1.0, 0.0], predicts="change",
     ...     controls=r2m.Box(-1, 1), states=r2m.Box(-2, 2), cost=r2m.costs.L1(state=1.0, control=0.1))

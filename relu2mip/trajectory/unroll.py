@@ -10,19 +10,19 @@ import numpy as np
 
 from relu2mip.arrays import Array, selection
 from relu2mip.errors import InvalidProblem
+from relu2mip.ir.lower import lower
 from relu2mip.normal_form import FormBuilder, Place
-from relu2mip.normal_form.lower import lower
 from relu2mip.normal_form.splice import splice
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes import simplify
 from relu2mip.trajectory.names import cost_name, name_of
 from relu2mip.trajectory.size import check_horizon, step_bytes
 from relu2mip.trajectory.write import write_problem
+from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
-    from relu2mip.bounds.premises import Premises
-    from relu2mip.incumbent.objective import Objective
+    from relu2mip.trajectory.objective import Objective
     from relu2mip.trajectory.problem import Trajectory
+    from relu2mip.unrolled.premises import Premises
 
 
 def unroll(problem: Trajectory) -> Unrolled:
@@ -80,7 +80,7 @@ def unroll(problem: Trajectory) -> Unrolled:
 
 
 def _objective(problem: Trajectory) -> Objective:
-    from relu2mip.incumbent.objective import TrajectoryObjective
+    from relu2mip.trajectory.objective import TrajectoryObjective
 
     return TrajectoryObjective(problem)
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 import relu2mip as r2m
 from relu2mip.bounds import Bounds, Data, Ibp, compute_bounds
 from relu2mip.bounds.ibp import propagate
-from relu2mip.compiled import resolve_bounds
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, UnboundedUnit, UnknownOption
-from relu2mip.incumbent.objective import Batch
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.normal_form import FormBuilder, NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
-from relu2mip.samples import integrator, tiny
+from relu2mip.pipeline.compiled import resolve_bounds
+from relu2mip.trajectory.objective import Batch
+from relu2mip.unrolled.unrolled import Unrolled
 from tests.forms import domain, forms, mlp, points
 
 
@@ -91,7 +91,7 @@ def test_provenance_says_what_took_part() -> None:
 
 
 def mlp_form() -> NormalForm:
-    from relu2mip.normal_form.lower import lower
+    from relu2mip.ir.lower import lower
 
     return lower(mlp([2, 6, 6, 1], seed=3))
 

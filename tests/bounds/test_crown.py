@@ -85,7 +85,7 @@ def test_sampled_trajectories_stay_inside_over_a_horizon() -> None:
 
 
 def test_a_window_is_between_intervals_and_the_whole_form() -> None:
-    from relu2mip.normal_form.lower import lower as lowered
+    from relu2mip.ir.lower import lower as lowered
 
     form = lowered(mlp([4, 12, 12, 12, 2], seed=5))
     widths = []

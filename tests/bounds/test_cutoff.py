@@ -9,13 +9,13 @@ import pytest
 import relu2mip as r2m
 from relu2mip.bounds import Auto, Crown, Cutoff, compute_bounds
 from relu2mip.bounds.difficulty import gap
-from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.descend import descend
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.polish import polish
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
+from relu2mip.runtime.deadline import limited
 from tests.bounds.test_bounds import trajectory
 from tests.brute_force import best_sequence, box_optimum
 from tests.forms import mlp

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from relu2mip.bounds.duals import SafeMinimum
+from relu2mip.lp.duals import SafeMinimum
 from relu2mip.mip import MipModel
 from relu2mip.mip.names import Names
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import relu2mip as r2m
 from relu2mip.bounds import Bounds, Crown, Lp, compute_bounds
 from relu2mip.bounds.lp import tighten_lp
-from relu2mip.bounds.persistent import Outcome, PersistentLp, Vertex
 from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.ir.lower import lower as lowered
+from relu2mip.ir.samples import integrator
+from relu2mip.lp.persistent import Outcome, PersistentLp, Vertex
 from relu2mip.normal_form import NormalForm, Relu
-from relu2mip.normal_form.lower import lower as lowered
-from relu2mip.samples import integrator
 from tests.bounds.test_bounds import trajectory, unrolled
 from tests.brute_force import box_optimum
 from tests.conftest import ROOT

@@ -9,8 +9,8 @@ import relu2mip as r2m
 from relu2mip.bounds import Crown, Lp, Mip, compute_bounds
 from relu2mip.bounds.mip import IntegerProgram, tighten_mip
 from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.ir.samples import tiny
 from relu2mip.normal_form import NormalForm
-from relu2mip.samples import tiny
 from tests.bounds.test_bounds import trajectory, unrolled
 from tests.bounds.test_lp import assert_holds, assert_inside, deep_form, detail, inside, unstable
 from tests.brute_force import best_sequence, box_optimum

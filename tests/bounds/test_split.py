@@ -12,9 +12,9 @@ from relu2mip.bounds import Auto, Crown, Ibp, Split, compute_bounds
 from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.minorant import Minorant
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
-from relu2mip.deadline import limited
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.normal_form import FormBuilder, NormalForm
+from relu2mip.runtime.deadline import limited
 from relu2mip.trajectory.names import name_of
 from tests.bounds.test_bounds import unrolled
 from tests.brute_force import best_sequence, box_optimum

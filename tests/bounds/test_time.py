@@ -22,7 +22,7 @@ from relu2mip.bounds import (
     Structure,
     compute_bounds,
 )
-from relu2mip.deadline import limited
+from relu2mip.runtime.deadline import limited
 from tests.forms import mlp
 
 PROBLEM = r2m.Trajectory(

@@ -7,17 +7,17 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip import ir
-from relu2mip.compiled import Problem
 from relu2mip.errors import BackendUnavailable, CapabilityMissing
 from relu2mip.formulations import BigM
 from relu2mip.ir.graph import Graph, Node, Port
+from relu2mip.ir.samples import integrator
 from relu2mip.mip.capability import needs
 from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower, pairs_to_sos1
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
+from relu2mip.pipeline.compiled import Problem
 from relu2mip.registry import backends, formulations
-from relu2mip.samples import integrator
 from tests.forms import mlp
 
 LOWERED = {

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import relu2mip as r2m
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.registry import formulations
-from relu2mip.samples import integrator, tiny
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"

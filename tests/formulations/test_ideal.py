@@ -14,13 +14,13 @@ import relu2mip as r2m
 from relu2mip.backends import gurobi
 from relu2mip.errors import CapabilityMissing, InvalidOption, UnknownOption
 from relu2mip.formulations import Ideal
+from relu2mip.ir.samples import integrator
 from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.run import ask
 from relu2mip.mip.separator import VIOLATED
 from relu2mip.normal_form import Place
 from relu2mip.options import SolveOptions
-from relu2mip.samples import integrator
-from relu2mip.solving import resolve_backend
+from relu2mip.pipeline.solving import resolve_backend
 from tests.forms import mlp
 
 

@@ -8,7 +8,7 @@ from relu2mip.errors import InvalidOption, UnknownOption
 from relu2mip.formulations import Partition, Policy
 from relu2mip.ir import Graph, Linear, Node, Port, Relu
 from relu2mip.ir.ops import GroupMax
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
 from tests.brute_force import box_optimum
 from tests.forms import mlp
 from tests.trajectory.test_plans import plan

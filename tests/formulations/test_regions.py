@@ -15,13 +15,13 @@ from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.formulations import BigM
 from relu2mip.formulations.regions import Regions
 from relu2mip.ir import Graph, Linear, Node, Port, Relu
+from relu2mip.ir.samples import integrator
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
-from relu2mip.quality import quality
+from relu2mip.pipeline.quality import quality
+from relu2mip.pipeline.solving import resolve_backend
 from relu2mip.regions import enumerate_regions, split
 from relu2mip.regions.graph import can_follow
-from relu2mip.samples import integrator
-from relu2mip.solving import resolve_backend
 from tests.brute_force import best_sequence, box_optimum
 from tests.conftest import ROOT
 from tests.forms import mlp

@@ -8,7 +8,7 @@ import onnx
 from relu2mip.errors import CapabilityMissing
 from relu2mip.frontends.onnx import Replay, load_onnx
 from relu2mip.ir import Graph
-from relu2mip.normal_form.lower import lower
+from relu2mip.ir.lower import lower
 
 SAMPLES = 4
 

@@ -3,7 +3,7 @@
 import onnx
 from hypothesis import given, settings
 
-from relu2mip.normal_form.lower import lower
+from relu2mip.ir.lower import lower
 from tests.frontends.networks import networks
 from tests.frontends.oracle import agrees
 

@@ -10,7 +10,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.ir import Constant, Graph, GroupMax, Linear, Node, Port, Rearrange, Relu
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
 
 BOUNDS = [
     "ibp", "crown", "alpha-crown(iterations=3)", "lp(budget=1)", "mip(budget=1)", "auto(budget=0.5)",

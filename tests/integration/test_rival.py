@@ -5,10 +5,10 @@ import pytest
 
 import relu2mip as r2m
 from benchmarks.trials.draw import sketch
-from relu2mip.incumbent.given import given_plan
-from relu2mip.incumbent.objective import TrajectoryObjective
 from relu2mip.incumbent.rival import neighbours, rival
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
+from relu2mip.trajectory.given import given_plan
+from relu2mip.trajectory.objective import TrajectoryObjective
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import relu2mip.ir as ir
 from relu2mip.errors import InvalidNetwork, InvalidProblem, Relu2MipError
 from relu2mip.ir import Graph, Node, Port
 from relu2mip.ir.draw import draw
-from relu2mip.normal_form.lower import lower
-from relu2mip.samples import integrator, tiny
+from relu2mip.ir.lower import lower
+from relu2mip.ir.samples import integrator, tiny
 
 INF = np.inf
 OPS = {

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 import relu2mip as r2m
 from relu2mip.cli.app import app
+from relu2mip.lp.cuts import with_root_cuts
 from relu2mip.mip import MipModel
-from relu2mip.mip.cuts import with_root_cuts
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
-from relu2mip.solving import resolve_backend
+from relu2mip.pipeline.solving import resolve_backend
 from tests.conftest import ROOT
 from tests.forms import mlp
 

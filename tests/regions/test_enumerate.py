@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 import relu2mip as r2m
 from relu2mip.bounds import Bounds, Crown, compute_bounds
 from relu2mip.ir import Graph, LeakyRelu, Linear, Node, Port
+from relu2mip.ir.samples import integrator, tiny
 from relu2mip.normal_form import FormBuilder, Max, NormalForm, Relu
 from relu2mip.passes import specialise
 from relu2mip.regions import Region, Step, TooManyRegions, enumerate_regions, split
-from relu2mip.samples import integrator, tiny
 from tests.bounds.test_bounds import unrolled
 from tests.forms import forms, mlp
 from tests.formulations.test_exactness import SMALL_NETS

@@ -11,7 +11,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.errors import InvalidProblem, UnknownOption
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
 from tests.problem_files import dynamics, exogenous
 from tests.trajectory.test_plans import plan
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.samples import integrator
+from relu2mip.ir.samples import integrator
 from tests.brute_force import best_sequence
 from tests.forms import mlp
 

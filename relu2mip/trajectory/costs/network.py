@@ -14,8 +14,8 @@ from relu2mip.accept import accept, network, number
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
+from relu2mip.ir.lower import lower
 from relu2mip.normal_form import NormalForm
-from relu2mip.normal_form.lower import lower
 from relu2mip.passes import simplify
 from relu2mip.trajectory.costs.base import Cost
 from relu2mip.trajectory.frame import Frame

@@ -16,7 +16,7 @@ from torch import nn  # noqa: E402
 import relu2mip as r2m  # noqa: E402
 from relu2mip.errors import InvalidNetwork, InvalidOption  # noqa: E402
 from relu2mip.frontends.sparsify import Gumbel, Kind, Member, compact, export, gates_of, sparsify  # noqa: E402
-from relu2mip.normal_form.lower import lower  # noqa: E402
+from relu2mip.ir.lower import lower  # noqa: E402
 from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, OTHERS, randomise  # noqa: E402
 

@@ -32,7 +32,7 @@ from relu2mip.frontends.sparsify import (  # noqa: E402
     train,
 )
 from relu2mip.frontends.sparsify.config import read_config  # noqa: E402
-from relu2mip.normal_form.lower import lower  # noqa: E402
+from relu2mip.ir.lower import lower  # noqa: E402
 from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, samples, system  # noqa: E402
 

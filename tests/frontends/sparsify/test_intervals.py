@@ -18,8 +18,8 @@ from relu2mip.bounds.ibp import propagate  # noqa: E402
 from relu2mip.errors import UnsupportedNetwork  # noqa: E402
 from relu2mip.frontends.sparsify import Regression, Schedule, Stability, gates_of, mlp, sparsify, train  # noqa: E402
 from relu2mip.frontends.sparsify.intervals import gate_bounds  # noqa: E402
+from relu2mip.ir.lower import lower  # noqa: E402
 from relu2mip.normal_form import Input, Relu  # noqa: E402
-from relu2mip.normal_form.lower import lower  # noqa: E402
 from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, OTHERS, randomise, samples  # noqa: E402
 

@@ -31,7 +31,7 @@ from relu2mip.frontends.sparsify import (  # noqa: E402
     mlp,
     train,
 )
-from relu2mip.normal_form.lower import lower  # noqa: E402
+from relu2mip.ir.lower import lower  # noqa: E402
 from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import samples, system  # noqa: E402
 

@@ -8,19 +8,6 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from relu2mip.accept import shown
-from relu2mip.answer import Answer
-from relu2mip.compiled import (
-    BoundSpec,
-    Compiled,
-    Problem,
-    chosen_formulation,
-    require_problem,
-    resolve_bounds,
-    unbuilt,
-)
-from relu2mip.compiled import compile as compile_problem
-from relu2mip.ctrl_c import stopped_by_ctrl_c
-from relu2mip.deadline import expired, interrupted, limited, now, seconds_left
 from relu2mip.errors import (
     CrossedBounds,
     InfeasibleProblem,
@@ -34,16 +21,29 @@ from relu2mip.formulations import Formulation
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.best import Best, keeping
 from relu2mip.incumbent.find import find_plan
-from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
 from relu2mip.mip.run import TOO_LATE, run
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build, parse
-from relu2mip.progress import Listener, report, reporting, tell_time_of_this_budget
+from relu2mip.pipeline.answer import Answer
+from relu2mip.pipeline.compiled import (
+    BoundSpec,
+    Compiled,
+    Problem,
+    chosen_formulation,
+    require_problem,
+    resolve_bounds,
+    unbuilt,
+)
+from relu2mip.pipeline.compiled import compile as compile_problem
 from relu2mip.registry import backends
+from relu2mip.runtime.ctrl_c import stopped_by_ctrl_c
+from relu2mip.runtime.deadline import expired, interrupted, limited, now, seconds_left
+from relu2mip.runtime.progress import Listener, report, reporting, tell_time_of_this_budget
 from relu2mip.trajectory.conflict import sets_in
+from relu2mip.trajectory.given import Start, given_plan
 
 if TYPE_CHECKING:
     from relu2mip.backends.protocol import Backend
@@ -91,7 +91,7 @@ def solve(
     `CapabilityMissing`, `SolverFailure`, `UnknownOption`, and what `relu2mip.compile` raises.
 
     >>> import relu2mip as r2m
-    >>> from relu2mip.samples import tiny
+    >>> from relu2mip.ir.samples import tiny
     >>> answer = r2m.solve(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
     >>> round(answer.objective, 4), answer.status, answer.has_plan
     (2.0, 'optimal', True)

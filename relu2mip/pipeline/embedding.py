@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from relu2mip import accept
-from relu2mip.compiled import BoundSpec
-from relu2mip.compiled import compile as compile_problem
 from relu2mip.errors import InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.ir import Graph
-from relu2mip.solving import resolve_backend
+from relu2mip.pipeline.compiled import BoundSpec
+from relu2mip.pipeline.compiled import compile as compile_problem
+from relu2mip.pipeline.solving import resolve_backend
 from relu2mip.trajectory.box_problem import BoxProblem, output_name
 
 _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
@@ -67,7 +67,7 @@ def embed(
     Raises `InvalidProblem` for another kind of model or a wrong number of inputs, and what `relu2mip.compile` raises.
 
     >>> import cvxpy as cp, numpy as np, relu2mip as r2m
-    >>> from relu2mip.samples import tiny
+    >>> from relu2mip.ir.samples import tiny
     >>> x, constraints = cp.Variable(2), []
     >>> y = r2m.embed(tiny(), x, constraints, -1, 1).output
     >>> problem = cp.Problem(cp.Maximize(y[0] - 0.5 * x[0]), constraints)

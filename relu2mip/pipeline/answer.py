@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.compiled import Compiled
 from relu2mip.errors import InvalidProblem, Relu2MipError
-from relu2mip.incumbent.given import values_of
-from relu2mip.incumbent.objective import BoxObjective, TrajectoryObjective
-from relu2mip.incumbent.plan import Plan
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution, Stop
 from relu2mip.mip.check import violations
 from relu2mip.mip.judge import SOLUTION
 from relu2mip.mip.units import Units
-from relu2mip.statistics import Statistics
+from relu2mip.pipeline.compiled import Compiled
+from relu2mip.pipeline.statistics import Statistics
 from relu2mip.trajectory.box_problem import BoxProblem
+from relu2mip.trajectory.given import values_of
+from relu2mip.trajectory.objective import BoxObjective, TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
+from relu2mip.unrolled.plan import Plan
 
 RELAXED = "relaxed"
 """The status of an answer whose solver found the optimum of a relaxation."""
@@ -193,7 +193,7 @@ class Answer:
 
     def plot(self, path: str | Path) -> Path:
         """A picture of states and controls over time (needs the `plot` extra)."""
-        from relu2mip.plot import plot_answer
+        from relu2mip.plots.plan import plot_answer
 
         return plot_answer(self, path)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from relu2mip.deadline import current
+from relu2mip.runtime.deadline import current
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array
 from relu2mip.errors import SolverFailure
+from relu2mip.lp import highs_process
 
 TOLERANCE = 1e-10
 """HiGHS's feasibility tolerances here, its smallest."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relu2mip.arrays import Array, Index, Mask
-from relu2mip.bounds.tally import Tally
+from relu2mip.lp.tally import Tally
 
 MINIMUM, MAXIMUM = 0, 1
 SIGNS = (1.0, -1.0)

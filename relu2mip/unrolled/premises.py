@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.unrolled.unrolled import Unrolled
 
 FORM = "unrolled form"
 """The fact that says how the network was unrolled. It follows from the others, and is told only where they agree."""

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.bounds.implications import Implications
-from relu2mip.bounds.premises import Premises
-from relu2mip.bounds.rounding import crossings
 from relu2mip.errors import CrossedBounds, InvalidProblem, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
-from relu2mip.normal_form.unrolled import Unrolled
 from relu2mip.passes.rewrite import Rewrite
-from relu2mip.progress import report
+from relu2mip.runtime.progress import report
+from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.premises import Premises
+from relu2mip.unrolled.rounding import crossings
+from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
-    from relu2mip.compiled import Problem
-    from relu2mip.incumbent.plan import Plan
+    from relu2mip.pipeline.compiled import Problem
+    from relu2mip.unrolled.plan import Plan
 
 Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 """Boxes that the problem gives for some values: its inputs, and the states between steps."""
@@ -201,7 +201,7 @@ def intersect(
 ) -> tuple[Array, Array]:
     """The intersection of the bounds of value i with new ones; raises `CrossedBounds` where it is empty.
 
-    lower, upper: of all values up to i, which say what rounding can do (`relu2mip.bounds.rounding`).
+    lower, upper: of all values up to i, which say what rounding can do (`relu2mip.unrolled.rounding`).
     """
     low, high = np.maximum(lower[i], new[0]), np.minimum(upper[i], new[1])
     if (low > high).any():

@@ -10,8 +10,8 @@ import numpy as np
 
 from relu2mip.bounds import Bounds
 from relu2mip.formulations import Encoding
+from relu2mip.lp.cuts import RootCuts
 from relu2mip.mip import MipModel
-from relu2mip.mip.cuts import RootCuts
 from relu2mip.normal_form import Max, Place, Relu
 
 SIZES = ("columns", "binaries", "rows", "nonzeros")

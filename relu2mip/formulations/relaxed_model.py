@@ -15,13 +15,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.persistent import BASIC, NONBASIC_LOWER, NONBASIC_UPPER, Basis
 from relu2mip.formulations import Encoder, Formulation
+from relu2mip.lp.persistent import BASIC, NONBASIC_LOWER, NONBASIC_UPPER, Basis
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.normal_form import Input, NormalForm
-from relu2mip.normal_form.unrolled import Unrolled
+from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 

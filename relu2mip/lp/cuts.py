@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array
-from relu2mip.deadline import at_most
 from relu2mip.errors import SolverFailure
+from relu2mip.lp import highs_process
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.separator import Cuts
+from relu2mip.runtime.deadline import at_most
 
 log = logging.getLogger(__name__)
 

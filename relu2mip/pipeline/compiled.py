@@ -13,33 +13,33 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from relu2mip.accept import refuse, shown
 from relu2mip.arrays import Array
 from relu2mip.bounds import BoundMethod, Bounds, compute_bounds
-from relu2mip.deadline import expired, limited, seconds_left
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, OutOfTime
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
 from relu2mip.incumbent.best import offer
-from relu2mip.incumbent.given import Start, given_plan
 from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
+from relu2mip.lp.cuts import with_root_cuts
 from relu2mip.mip import Expression, MipModel, ModelBuilder
-from relu2mip.mip.cuts import with_root_cuts
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
 from relu2mip.passes import specialise
-from relu2mip.progress import report
+from relu2mip.pipeline.statistics import Statistics
 from relu2mip.registry import bound_methods, formulations
-from relu2mip.statistics import Statistics
+from relu2mip.runtime.deadline import expired, limited, seconds_left
+from relu2mip.runtime.progress import report
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.conflict import spoken
+from relu2mip.trajectory.given import Start, given_plan
 from relu2mip.trajectory.problem import Trajectory
 
 if TYPE_CHECKING:
-    from relu2mip.answer import Answer
     from relu2mip.backends.protocol import Backend, Emitted
-    from relu2mip.incumbent.plan import Plan
-    from relu2mip.progress import Listener
-    from relu2mip.quality import Quality
+    from relu2mip.pipeline.answer import Answer
+    from relu2mip.pipeline.quality import Quality
+    from relu2mip.runtime.progress import Listener
+    from relu2mip.unrolled.plan import Plan
 
 Problem: TypeAlias = Trajectory | BoxProblem
 
@@ -84,13 +84,13 @@ class Compiled:
         **options: Any,
     ) -> Answer:
         """Solve and check; see `relu2mip.solve`. The time limit is that of the search."""
-        from relu2mip.solving import solve_compiled
+        from relu2mip.pipeline.solving import solve_compiled
 
         return solve_compiled(self, backend, start, progress, options)
 
     def quality(self, best: float = math.nan, time_limit: float = 30.0) -> Quality:
-        """How strong and how well scaled the program is; see `relu2mip.quality.quality`."""
-        from relu2mip.quality import quality
+        """How strong and how well scaled the program is; see `relu2mip.pipeline.quality.quality`."""
+        from relu2mip.pipeline.quality import quality
 
         return quality(self, best, time_limit)
 
@@ -105,7 +105,7 @@ class Compiled:
         for what was seen.
 
         >>> import relu2mip as r2m
-        >>> from relu2mip.samples import tiny
+        >>> from relu2mip.ir.samples import tiny
         >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
         >>> x = compiled.start_from([0.5, 0.25])
         >>> compiled.expressions["y"].evaluate(x).round(6).tolist()
@@ -136,7 +136,7 @@ class Compiled:
 
         Warns where the bounds hold only for plans at least as good as a known one: your own may exclude all of those.
         """
-        from relu2mip.solving import resolve_backend
+        from relu2mip.pipeline.solving import resolve_backend
 
         if self.all_bounds.cutoff is not None:
             warnings.warn(
@@ -163,12 +163,12 @@ def compile(
     problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
     formulation: "auto", "big-m", or a formulation.
 
-    Inside `relu2mip.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
+    Inside `relu2mip.runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
     to build the program in. Warns of a stage most of whose programs the solver failed at; answers say so too.
 
     >>> import relu2mip as r2m
-    >>> from relu2mip.samples import tiny
+    >>> from relu2mip.ir.samples import tiny
     >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
     >>> compiled.model.binaries, compiled.statistics.units
     (2, 2)

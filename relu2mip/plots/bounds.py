@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from relu2mip.bounds import Bounds
 from relu2mip.errors import InvalidProblem
-from relu2mip.plot import check_plot
-from relu2mip.statistics import LayerBounds, layer_bounds, merged
+from relu2mip.pipeline.statistics import LayerBounds, layer_bounds, merged
+from relu2mip.plots.plan import check_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
-from relu2mip.incumbent.objective import TrajectoryObjective
-from relu2mip.incumbent.plan import Plan
 from relu2mip.mip.check import Violations, violations
 from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.objective import TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
+from relu2mip.unrolled.plan import Plan
 
 if TYPE_CHECKING:
-    from relu2mip.answer import Answer
+    from relu2mip.pipeline.answer import Answer
     from relu2mip.trajectory.box_problem import BoxProblem
 
 Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike] | Answer"
@@ -55,7 +55,7 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
 
 def _of_answer(problem: Trajectory | BoxProblem, start: Start) -> Start:
     """The plan of an answer; anything else as it is."""
-    from relu2mip.answer import Answer
+    from relu2mip.pipeline.answer import Answer
 
     if not isinstance(start, Answer):
         return start

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from relu2mip import highs_process
+from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.registry import backends
 
 if TYPE_CHECKING:
-    from relu2mip.compiled import Compiled
+    from relu2mip.pipeline.compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
     time_limit: seconds for the linear program.
 
     >>> import relu2mip as r2m
-    >>> from relu2mip.quality import quality
-    >>> from relu2mip.samples import tiny
+    >>> from relu2mip.pipeline.quality import quality
+    >>> from relu2mip.ir.samples import tiny
     >>> figures = quality(r2m.compile(r2m.BoxProblem(tiny(), -1, 1, [1.0], "max")), best=2.0)
     >>> round(figures.root, 6), round(figures.gap, 6), figures.binaries, round(figures.largest_m, 6)
     (3.0, 0.5, 2, 2.0)

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from relu2mip import highs_process
 from relu2mip.arrays import Array, Index
-from relu2mip.deadline import now
 from relu2mip.errors import SolverFailure
+from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel
 from relu2mip.mip.rescale import rescaled
 from relu2mip.mip.units import Units
+from relu2mip.runtime.deadline import now
 
 PRIMAL, DUAL = 4, 1
 """HiGHS's numbers of its simplex methods."""

@@ -10,9 +10,9 @@ from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
 
 if TYPE_CHECKING:
-    from relu2mip.bounds.premises import Premises
-    from relu2mip.incumbent.objective import Objective
     from relu2mip.mip import Expression, ModelBuilder
+    from relu2mip.trajectory.objective import Objective
+    from relu2mip.unrolled.premises import Premises
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from relu2mip.accept import positive
-from relu2mip.answer import Answer
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
+from relu2mip.pipeline.answer import Answer
 from relu2mip.trajectory.problem import Trajectory
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from relu2mip.deadline import Deadline
+from relu2mip.runtime.deadline import Deadline
 
 
 def heard_again() -> None:

@@ -1,0 +1,1 @@
+"""From a problem to a checked answer: compile, solve, judge, describe."""

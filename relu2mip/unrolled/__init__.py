@@ -1,0 +1,1 @@
+"""A problem as one normal form over its whole horizon, and what is known of it: bounds, implications, plans."""
