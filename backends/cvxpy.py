@@ -29,6 +29,7 @@ from relu2mip.backends.protocol import (
 from relu2mip.errors import InvalidOption, InvalidProblem, Relu2MipError, SolverFailure
 from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
@@ -66,9 +67,9 @@ class CvxpyBackend:
         """CVXPY has no SOS1 sets and no indicator rows; squares depend on the solver."""
         return frozenset({Capability.QUADRATIC}) if SOLVERS[self.solver].quadratic else frozenset()
 
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         """See `Backend.solve`."""
-        require(model, self.capabilities(), self.name)
+        require(model, self.capabilities(), self.name, aids)
         require_available(self)
         cvxpy = _cvxpy()
         if not model.columns:

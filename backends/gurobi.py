@@ -23,8 +23,8 @@ from relu2mip.backends.protocol import (
     start_vector,
 )
 from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
-from relu2mip.lp.cuts import violated
 from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.capability import needs, require
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.supervise import cut_short, supervised
@@ -73,9 +73,9 @@ class GurobiBackend:
         """Everything natively, unless squares are to be cut."""
         return frozenset(Capability) - ({Capability.QUADRATIC} if self.quadratic == "cuts" else set())
 
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         """See `Backend.solve`."""
-        require(model, self.capabilities(), self.name)
+        require(model, self.capabilities(), self.name, aids)
         require_available(self)
         begun, limit = time.perf_counter(), at_most(options.time_limit)
         with translated_errors(model), ExitStack() as held:
@@ -88,7 +88,7 @@ class GurobiBackend:
             start = start_vector(model)
             if start is not None:
                 native.setAttr("Start", native.getVars(), _start(start).tolist())
-            callback = _callback(model, native, options)
+            callback = _callback(aids, native, options)
             told: list[bool] = []
 
             def stop() -> None:
@@ -109,7 +109,7 @@ class GurobiBackend:
 
     def emit(self, model: MipModel) -> Emitted:
         """A silent `gurobipy.Model` with named variables and constraints; the handles are one `MVar`."""
-        model, lowered = lower(model, self.capabilities() - {Capability.CALLBACK}, EMITTED)
+        model, lowered = lower(model, self.capabilities(), EMITTED)
         require_available(self)
         with translated_errors(model):
             native, x = self._native(model, silent_environment(), named=True)
@@ -122,7 +122,7 @@ class GurobiBackend:
     def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add to a `gurobipy.Model`; `given` holds `MVar`s, lists of `Var`, or `MLinExpr`s. See `Backend.attach`."""
         require_available(self)
-        model, _ = lower(model, self.capabilities() - REWRITTEN - {Capability.CALLBACK}, EMITTED)
+        model, _ = lower(model, self.capabilities() - REWRITTEN, EMITTED)
         match = Given.of(model, given)
         free = match.free
         names = [model.column_names[k] for k in free.tolist()]
@@ -323,9 +323,9 @@ def _start(start: Array) -> Array:
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
 
 
-def _callback(model: MipModel, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
+def _callback(aids: Aids, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
     """What Gurobi calls during a search: for cuts, for progress, and for its log, which goes to standard error."""
-    separate, told = _separating(model, native), reporter()
+    separate, told = _separating(aids, native), reporter()
     if told is None and not options.log:
         return separate
     from gurobipy import GRB
@@ -342,9 +342,9 @@ def _callback(model: MipModel, native: Any, options: SolveOptions) -> Callable[[
     return callback
 
 
-def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | None:
-    """A callback that adds what the model's separators find at the nodes of the search, where they are asked to."""
-    if Capability.CALLBACK not in needs(model):
+def _separating(aids: Aids, native: Any) -> Callable[[Any, int], None] | None:
+    """A callback that adds what the separators find at the nodes of the search, where they are asked to."""
+    if not aids.callback:
         return None
     from gurobipy import GRB, LinExpr
 
@@ -354,7 +354,7 @@ def _separating(model: MipModel, native: Any) -> Callable[[Any, int], None] | No
     def callback(native: Any, where: int) -> None:
         if where != GRB.Callback.MIPNODE or native.cbGet(GRB.Callback.MIPNODE_STATUS) != GRB.OPTIMAL:
             return
-        cuts = violated(model, np.array(native.cbGetNodeRel(variables)))
+        cuts = aids.violated(np.array(native.cbGetNodeRel(variables)))
         columns, values = (
             [*np.split(part, cuts.matrix.indptr[1:-1])] for part in (cuts.matrix.indices, cuts.matrix.data)
         )

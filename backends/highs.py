@@ -23,9 +23,9 @@ from relu2mip.backends.protocol import (
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip.aids import NO_AIDS, Aids, better
 from relu2mip.mip.capability import require
 from relu2mip.mip.check import feasible, violations
-from relu2mip.mip.heuristic import better, better_point, first_point
 from relu2mip.mip.lowering import lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions, settle
@@ -96,15 +96,15 @@ class HighsBackend:
         """HiGHS takes linear mixed-integer programs only."""
         return frozenset()
 
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         """See `Backend.solve`."""
-        require(model, self.capabilities(), self.name)
+        require(model, self.capabilities(), self.name, aids)
         begun = time.perf_counter()
         limit = at_most(options.time_limit)
         highs = self._native(model)
         start, found = start_vector(model), None
         if start is None and self.incumbents != "off":
-            start = found = first_point(model, FIND_SHARE * limit)
+            start = found = aids.first_point(model, FIND_SHARE * limit)
         spent = time.perf_counter() - begun
         if expired():
             return _unbegun(model, start, spent)
@@ -118,7 +118,7 @@ class HighsBackend:
             for name in SUB_MIPS:
                 _check(highs.setOptionValue(name, False), f"option {name} = False")
         if self.incumbents == "on":
-            _improve_incumbents(highs, model, left.time_limit)
+            _improve_incumbents(highs, model, aids, left.time_limit)
         solution = _run(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
         conflict = self._conflict(model, limit) if solution.stop is Stop.INFEASIBLE else ()
@@ -336,8 +336,8 @@ def _exact(solution: Solution, model: MipModel, start: Array) -> Solution:
     return replace(solution, x=start, objective=objective)
 
 
-def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
-    """Let the model's heuristic improve each incumbent; HiGHS takes the result when it next asks for solutions.
+def _improve_incumbents(highs: Any, model: MipModel, aids: Aids, time_limit: float) -> None:
+    """Let the heuristic improve each incumbent; HiGHS takes the result when it next asks for solutions.
 
     HiGHS calls from the thread that runs it, and not with what it was given itself.
     """
@@ -347,7 +347,7 @@ def _improve_incumbents(highs: Any, model: MipModel, time_limit: float) -> None:
         waiting[:] = [np.array(event.data_out.mip_solution)]
 
     def offer(event: Any) -> None:
-        if waiting and (x := better_point(model, waiting.pop(), time_limit - highs.getRunTime())) is not None:
+        if waiting and (x := aids.better_point(model, waiting.pop(), time_limit - highs.getRunTime())) is not None:
             event.data_in.setSolution(x)
 
     highs.cbMipImprovingSolution.subscribe(meet)

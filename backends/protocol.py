@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from relu2mip.arrays import Array, Index
 from relu2mip.errors import BackendUnavailable, InvalidProblem, UnknownOption
-from relu2mip.mip import MipModel, Solution
+from relu2mip.mip import MipModel
 from relu2mip.mip.capability import Capability
-from relu2mip.options import SolveOptions
+from relu2mip.mip.solver import Solver
 
 __all__ = ["Availability", "Backend", "Capability", "Emitted"]
 
@@ -67,26 +67,11 @@ class Emitted:
         return [self.handle(name) for _, name in steps]
 
 
-class Backend(Protocol):
-    """A solver. Nothing is imported before `availability`, `solve`, `emit` or `attach` is called."""
-
-    name: ClassVar[str]
+class Backend(Solver, Protocol):
+    """A solver and its native models. Nothing is imported before one of its methods is called."""
 
     def availability(self) -> Availability:
         """Whether the solver is installed."""
-        ...
-
-    def capabilities(self) -> frozenset[Capability]:
-        """What it takes natively; `relu2mip.mip.run` rewrites the rest, and the solution says so."""
-        ...
-
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        """Solve a model that holds nothing beyond the capabilities, in `at_most(options.time_limit)` seconds.
-
-        The solver's word, translated: `x` only where the solver claims feasibility, `Stop.UNBOUNDED` also where it
-        cannot tell unbounded from infeasible (`relu2mip.mip.run` settles that, and rechecks the point).
-        Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`.
-        """
         ...
 
     def emit(self, model: MipModel) -> Emitted:

@@ -334,10 +334,10 @@ class TestSolve:
         seen: list[r2m.SolveOptions] = []
         solve = HighsBackend.solve
 
-        def spy(self: HighsBackend, model: Any, options: r2m.SolveOptions) -> Any:
-            if model.heuristic is not None:  # one of the problem, and not of a search for plans inside it
+        def spy(self: HighsBackend, model: Any, options: r2m.SolveOptions, aids: Any) -> Any:
+            if aids.heuristic is not None:  # one of the problem, and not of a search for plans inside it
                 seen.append(options)
-            return solve(self, model, options)
+            return solve(self, model, options, aids)
 
         monkeypatch.setattr(HighsBackend, "solve", spy)
         run("solve", "problem.toml")

@@ -18,7 +18,7 @@ from relu2mip.bounds import Bounds
 from relu2mip.errors import Relu2MipError, UnknownOption
 from relu2mip.formulations import BigM
 from relu2mip.ir.samples import integrator, tiny
-from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip import NO_AIDS, Aids, MipModel, Solution, Stop
 from relu2mip.options import SolveOptions
 from relu2mip.registry import Registry, backends, bound_methods, formulations
 from relu2mip.unrolled.unrolled import Unrolled
@@ -152,7 +152,7 @@ class Oracle:
     def capabilities(self) -> frozenset[object]:
         return frozenset()
 
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         x = np.array([1.0, 1.0, 2.0, 0.0, 1.0, 0.0, 2.0])
         return Solution(Stop.OPTIMAL, x, model.objective(x), -2.0)
 

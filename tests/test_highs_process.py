@@ -13,7 +13,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.lp import highs_process
-from relu2mip.mip.heuristic import Heuristic
+from relu2mip.mip.aids import Aids, Heuristic
 from relu2mip.options import SolveOptions
 from relu2mip.registry import backends
 from tests.backends.library import program
@@ -138,7 +138,7 @@ def test_a_solve_inside_the_callback_of_another_joins_its_pool(threads: int) -> 
     model = program(-rng.uniform(1, 2, 30), rng.uniform(0, 1, (12, 30)), -np.inf, 6.0, integer=True)
     solving = Solving()
     options = SolveOptions(threads=threads, time_limit=5.0, gap=0.02)
-    solution = backends["highs"](incumbents="on").solve(model.with_heuristic(solving), options)
+    solution = backends["highs"](incumbents="on").solve(model, options, Aids(heuristic=solving))
     assert solution.objective <= -1
     assert len(solving.found) > 3
     expected = backends["highs"]().solve(MODEL, SolveOptions()).objective

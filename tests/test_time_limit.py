@@ -128,11 +128,11 @@ class TestStages:
     def test_cut_rounds_end_with_the_time(self, clock: FakeClock) -> None:
         compiled = r2m.compile(WIDE, bounds="ibp", formulation="ideal")
         assert compiled.statistics.cuts.rounds > 1
-        model = replace(compiled.model, cutting=CutOptions())
+        aids = replace(compiled.aids, cutting=CutOptions())
         from relu2mip.lp.cuts import with_root_cuts
 
         with limited(0.0, clock):
-            _, cuts = with_root_cuts(model)
+            _, cuts = with_root_cuts(compiled.model, aids)
         assert cuts.rounds == 0
 
     def test_rounds_of_tangents_end_with_the_time(self, clock: FakeClock) -> None:
@@ -141,7 +141,7 @@ class TestStages:
 
             name, calls = "tired", 0
 
-            def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+            def solve(self, model: MipModel, options: SolveOptions, aids: object) -> Solution:
                 self.calls += 1
                 clock.now += 1.0
                 return solving.resolve_backend("highs").solve(model, options)

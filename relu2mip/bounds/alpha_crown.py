@@ -9,7 +9,7 @@ optimising them jointly, and a unit whose sign is settled leaves the batch and e
 With earlier bounds fixed, the best alpha gives the optimum of the linear program over the triangle relaxations (Salman
 et al. 2019), without a linear program. The steps run in torch; their result is only a choice of slopes. Each bound is
 then computed anew from its slopes by the pass that CROWN uses, in numpy with outward slack, so no arithmetic of torch
-enters a bound. Where time is up (`relu2mip.runtime.deadline`), the best slopes so far count. CROWN over the whole form runs
+enters a bound. Where time is up (`runtime.deadline`), the best slopes so far count. CROWN over the whole form runs
 first and is intersected: never looser.
 
 Source: Xu et al., "Fast and Complete: Enabling Complete Neural Network Verification with Rapid and Massively Parallel

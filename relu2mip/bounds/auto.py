@@ -1,6 +1,6 @@
 """The default policy: what pays for itself in the search that follows, and no more.
 
-1. `crown`, for at most half of the time that is left (`relu2mip.runtime.deadline`). With more than `DEEP` layers over the
+1. `crown`, for at most half of the time that is left (`runtime.deadline`). With more than `DEEP` layers over the
    horizon, `crown(window=WINDOW)`, and nothing more, since its time grows with the square of the depth and what is far
    back is forgotten by then.
 2. Nothing more up to `FEW` unstable units, and up to `MANY` where step 4 is out of the question: search is as fast.

@@ -11,7 +11,7 @@ member with the largest lower bound from below, and from above by the better of 
     max_i x_i  <=  L + sum_i (u_i - L) (x_i - l_i) / (u_i - l_i)   over members with u_i > L,     L = max_i l_i .
 
 What is left is linear in the inputs and is bounded over their box. So is what is left of values not reached when time
-is up (`relu2mip.runtime.deadline`), over what is known of those: each value has an equal share of the time left, so that where
+is up (`runtime.deadline`), over what is known of those: each value has an equal share of the time left, so that where
 there is little of it, passes over the whole horizon are shorter. Any alpha is sound and no rule is best everywhere,
 so each pass carries several at once (`SLOPES`) and keeps the best bound of each unit: the one of smaller area (1 where
 u > -l, else 0), all 0, all 1, and u / (u - l), parallel to the upper side. Dependence between units is kept, which

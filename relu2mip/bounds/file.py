@@ -1,6 +1,6 @@
 """Bounds in a file: `Bounds.save`, `Bounds.load`, and the bound method that reads them.
 
-The file is an .npz of plain arrays, and a header in JSON with what the bounds rest on (`relu2mip.unrolled.premises`), the
+The file is an .npz of plain arrays, and a header in JSON with what the bounds rest on (`unrolled.premises`), the
 version of relu2mip among it, and where they came from. Nothing of a file is used before all of that was compared with
 the problem.
 

@@ -28,6 +28,7 @@ import numpy as np
 from relu2mip.arrays import Array, Mask
 from relu2mip.formulations.encode import Encoding
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
+from relu2mip.mip.copies import with_copies
 from relu2mip.mip.disjunction import Disjunction
 
 SAME = 1e-12
@@ -71,7 +72,7 @@ def write_stage_costs(model: ModelBuilder) -> list[Encoding]:
         before = model.size
         functions = [f for f in _functions(built, cases) if not _is_plain(f, cases)]
         reads = [f.gain.any(axis=(0, 1)) for f in functions]
-        full = cases.with_copies(model, np.logical_or.reduce(reads, initial=False))
+        full = with_copies(model, cases, np.logical_or.reduce(reads, initial=False))
         for number, f in enumerate(functions):
             _write(model, full, number, f)
         encodings.append(Encoding.since(before, model, cases.place, note))

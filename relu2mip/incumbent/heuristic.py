@@ -13,7 +13,7 @@ from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.rival import rival
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import MipModel
-from relu2mip.mip.heuristic import better
+from relu2mip.mip.aids import better
 from relu2mip.mip.judge import SOLUTION
 from relu2mip.normal_form import NormalForm
 from relu2mip.unrolled.bounds import Bounds
@@ -23,7 +23,7 @@ from relu2mip.unrolled.unrolled import Unrolled
 
 @dataclass(frozen=True, eq=False)
 class PlanHeuristic:
-    """A `relu2mip.mip.heuristic.Heuristic` that knows the network.
+    """A `relu2mip.mip.aids.Heuristic` that knows the network.
 
     unrolled, bounds: of the problem, where plans are improved.  form: what the model encodes.
     """

@@ -54,7 +54,7 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
             lower[k], upper[k] = np.maximum(lower[k], inside - room), np.minimum(upper[k], inside + room)
         for k, x in inputs:
             lower[k] = upper[k] = x
-        pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None, heuristic=None))
+        pinned = pairs_to_sos1(replace(model, lower=lower, upper=upper, start=None))
         try:
             with unreported():
                 solution = ask(pinned, backends["highs"](), SolveOptions(time_limit=max(at_most(SECONDS), 1e-3)))

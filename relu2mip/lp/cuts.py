@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from relu2mip.arrays import Array
 from relu2mip.errors import SolverFailure
 from relu2mip.lp import highs_process
+from relu2mip.mip.aids import Aids, joined
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
@@ -73,20 +73,20 @@ class RootCuts:
         return f"{self.rounds} rounds, {self.kept} of {self.found} cuts kept, {moved}, {self.seconds:.2f} s"
 
 
-def with_root_cuts(model: MipModel) -> tuple[MipModel, RootCuts | None]:
-    """The model with what its separators find at the root, and what that did; as it is without separators or a cost.
+def with_root_cuts(model: MipModel, aids: Aids) -> tuple[MipModel, RootCuts | None]:
+    """The model with what the separators find at the root, and what that did; as it is without separators or a cost.
 
     Raises `CapabilityMissing` where a squared column has an infinite bound.
     """
-    if not model.separators or not model.cutting.rounds or not _has_cost(model):
+    if not aids.separators or not aids.cutting.rounds or not _has_cost(model):
         return model, None
-    begun, options = time.perf_counter(), model.cutting
+    begun, options = time.perf_counter(), aids.cutting
     relaxation = _Relaxation(tangent_relaxation(model))
     x, before = relaxation.solve(at_most(options.budget))
     history, found = [before], 0
     while x is not None and len(history) <= options.rounds and not _stalled(history, options.tolerance):
         left = at_most(options.budget - (time.perf_counter() - begun))
-        rows = violated(model, x)
+        rows = aids.violated(x)
         if not len(rows) or left <= 0:
             break
         relaxation.drop_slack(x)
@@ -103,11 +103,6 @@ def with_root_cuts(model: MipModel) -> tuple[MipModel, RootCuts | None]:
     return relaxation.strengthened(model), report
 
 
-def violated(model: MipModel, x: Array) -> Cuts:
-    """The rows that the separators of a model find at a point of its columns, maybe with others behind them."""
-    return joined([separator.separate(x) for separator in model.separators], x.size).furthest(model.cutting.most)
-
-
 def _has_cost(model: MipModel) -> bool:
     return bool(model.cost.any() or (model.quadratic is not None and model.quadratic.any()))
 
@@ -117,16 +112,6 @@ def _stalled(history: list[float], tolerance: float) -> bool:
     if len(history) <= PATIENCE:
         return False
     return history[-1] - history[-1 - PATIENCE] <= tolerance * max(1e-9, abs(history[-1]))
-
-
-def joined(found: list[Cuts], columns: int) -> Cuts:
-    """Cuts of several separators as one."""
-    return Cuts(
-        sp.csr_array(sp.vstack([sp.csr_array((0, columns)), *(cuts.matrix for cuts in found)], format="csr")),
-        np.concatenate([np.zeros(0), *(cuts.upper for cuts in found)]),
-        np.concatenate([np.zeros(0), *(cuts.distance for cuts in found)]),
-        np.concatenate([np.zeros(0, dtype=np.intp), *(cuts.columns for cuts in found)]),
-    )
 
 
 class _Relaxation:

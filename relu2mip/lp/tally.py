@@ -10,7 +10,7 @@ from relu2mip.runtime.deadline import now, seconds_left
 class Tally:
     """Counts by name, and a budget of seconds and of programs (0: as many as there are).
 
-    The seconds end no later than what is left of `relu2mip.runtime.deadline`, and `reserve` before that: what carrying on the
+    The seconds end no later than what is left of `runtime.deadline`, and `reserve` before that: what carrying on the
     results takes.
 
     programs: linear or mixed-integer programs solved.  tightened: sides that moved.  filtered: sides left because an

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from relu2mip.errors import CapabilityMissing
+from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.model import MipModel
 
 
@@ -20,22 +21,22 @@ class Capability(StrEnum):
     CALLBACK = "cuts separated during the search"
 
 
-def needs(model: MipModel) -> frozenset[Capability]:
-    """What the model holds."""
+def needs(model: MipModel, aids: Aids = NO_AIDS) -> frozenset[Capability]:
+    """What the model holds, and its aids ask for."""
     held = {
         Capability.QUADRATIC: model.quadratic is not None and bool(model.quadratic.any()),
         Capability.SOS1: model.sos1 is not None and len(model.sos1) > 0,
         Capability.INDICATORS: model.indicators is not None and model.indicators.binary.size > 0,
         Capability.MAXIMA: model.maxima is not None and len(model.maxima) > 0,
         Capability.PAIRS: model.pairs is not None and len(model.pairs) > 0,
-        Capability.CALLBACK: model.cutting.callback and len(model.separators) > 0,
+        Capability.CALLBACK: aids.callback,
     }
     return frozenset(capability for capability, is_held in held.items() if is_held)
 
 
-def require(model: MipModel, capabilities: frozenset[Capability], who: str) -> None:
-    """Raise `CapabilityMissing` where the model needs more than `who` takes."""
-    if missing := sorted(needs(model) - capabilities):
+def require(model: MipModel, capabilities: frozenset[Capability], who: str, aids: Aids = NO_AIDS) -> None:
+    """Raise `CapabilityMissing` where the model, or its aids, needs more than `who` takes."""
+    if missing := sorted(needs(model, aids) - capabilities):
         raise CapabilityMissing(f"{who} does not take {' and '.join(missing)}; {able(missing)}")
 
 

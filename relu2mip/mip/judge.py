@@ -25,6 +25,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.errors import BackendUnavailable, CapabilityMissing, SolverFailure
+from relu2mip.mip.aids import Heuristic
 from relu2mip.mip.check import violations
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.solution import Solution, Stop
@@ -66,15 +67,21 @@ class Judge:
     """What words about a model are held against.
 
     gap: that was asked for.  known: tells the cost of a plan that is known to exist, infinite where none is; the
-    model's start is known besides.
+    model's start is known besides.  heuristic: knows what the network says.
     """
 
-    def __init__(self, model: MipModel, gap: float, known: Callable[[], float] = nothing_known) -> None:
-        self.model, self.gap, self.units = model, gap, Units.of(model)
+    def __init__(
+        self,
+        model: MipModel,
+        gap: float,
+        known: Callable[[], float] = nothing_known,
+        heuristic: Heuristic | None = None,
+    ) -> None:
+        self.model, self.gap, self.units, self.heuristic = model, gap, Units.of(model), heuristic
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
         self.slack = RESOLUTION * scale + ROUNDING * self.units.terms
-        if model.heuristic is not None:
-            self.slack += UNRESOLVED * model.heuristic.unit
+        if heuristic is not None:
+            self.slack += UNRESOLVED * heuristic.unit
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
         self._started = np.inf if self.start is None else self.cost(self.start)
         self._known, self._rival = known, np.inf
@@ -86,8 +93,8 @@ class Judge:
 
     def look(self, word: Solution) -> None:
         """Look for a plan that speaks against a word, where somebody knows the network."""
-        if self.model.heuristic is not None and word.stop in (Stop.OPTIMAL, *NOTHING):
-            self._rival = min(self._rival, self.model.heuristic.rival(self.model, word.x))
+        if self.heuristic is not None and word.stop in (Stop.OPTIMAL, *NOTHING):
+            self._rival = min(self._rival, self.heuristic.rival(self.model, word.x))
 
     def is_solution(self, x: Array) -> bool:
         """Whether a point satisfies the model."""
@@ -98,7 +105,7 @@ class Judge:
 
         Infinite where the network leaves the sets.
         """
-        objective, heuristic = self.model.objective(x), self.model.heuristic
+        objective, heuristic = self.model.objective(x), self.heuristic
         return objective if heuristic is None else max(objective, heuristic.cost(self.model, x))
 
     def doubts(self, word: Solution) -> list[str]:

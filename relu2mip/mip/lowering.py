@@ -37,8 +37,9 @@ from relu2mip.errors import CapabilityMissing
 from relu2mip.mip.capability import Capability, able, needs, require
 from relu2mip.mip.extend import with_columns, with_rows
 from relu2mip.mip.groups import group_of, largest_other
-from relu2mip.mip.model import Groups, MipModel
+from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock, Names
+from relu2mip.mip.parts import Groups
 
 SOS1_TO_BIG_M = "SOS1 sets to big-M"
 INDICATORS_TO_BIG_M = "indicator rows to big-M"

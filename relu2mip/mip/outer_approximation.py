@@ -18,26 +18,24 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.errors import CapabilityMissing
+from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.capability import Capability, able
 from relu2mip.mip.extend import with_columns, with_rows
-from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import DerivedBlock
+from relu2mip.mip.separator import Cuts
 from relu2mip.mip.solution import Solution, Stop
+from relu2mip.mip.solver import Solver
 from relu2mip.mip.supervise import cut_short
 from relu2mip.options import SolveOptions
 from relu2mip.runtime.deadline import at_most
 from relu2mip.runtime.progress import report, unreported
-
-if TYPE_CHECKING:
-    from relu2mip.backends.protocol import Backend
 
 TANGENT_CUTS = "quadratic cost to tangent cuts"
 FIRST_CUTS = 9
@@ -57,18 +55,18 @@ ROW_TOLERANCE = 2 * TOLERANCE
 log = logging.getLogger(__name__)
 
 
-def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
     """Solve a model with a quadratic cost on a backend without; time and node limits are shared by the rounds.
 
     Half of the gap is the solver's, so that the other half is left for the cuts. Raises `CapabilityMissing` where a
     squared column has an infinite bound.
     """
-    search = _Search(model, backend, options)
+    search = _Search(model, backend, options, aids)
     if model.integer.any():
         search.refine(model.lower, model.upper)
     while True:
         known = search.objective, search.bound
-        found = search.solve(search.relaxation, options.gap / 2)
+        found = search.solve(search.relaxation, options.gap / 2, search.aids)
         search.bound = max(search.bound, found.bound)
         report(plan=search.objective, bound=search.bound)
         if found.x is None or found.stop is not Stop.OPTIMAL or search.closed:
@@ -91,15 +89,13 @@ def outer_approximate(model: MipModel, backend: Backend, options: SolveOptions) 
 class _Search:
     """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
 
-    def __init__(self, model: MipModel, backend: Backend, options: SolveOptions) -> None:
+    def __init__(self, model: MipModel, backend: Solver, options: SolveOptions, aids: Aids) -> None:
         self.model, self.backend = model, backend
         self.options = replace(options, tolerance=options.tolerance or TOLERANCE)
         self.begun = time.perf_counter()
         self.squares = _Squares.of(model)
         self.relaxation = self.squares.relaxation(model)
-        if model.heuristic is not None:
-            heuristic = _WithSquares(model.heuristic, model, self.squares)
-            self.relaxation = self.relaxation.with_heuristic(heuristic)
+        self.aids = aids.through(model, self.squares)
         self.best: Array | None = None
         self.objective, self.bound, self.nodes = np.inf, -np.inf, 0
 
@@ -119,28 +115,28 @@ class _Search:
             return cut_short()
         return Stop.NODE_LIMIT if self.options.node_limit and self.nodes >= self.options.node_limit else None
 
-    def solve(self, relaxation: MipModel, gap: float) -> Solution:
+    def solve(self, relaxation: MipModel, gap: float, aids: Aids = NO_AIDS) -> Solution:
         """Solve a relaxation within what is left of the limits; keep its point if it is integral and better."""
         if self.seconds_left <= 0:
             return Solution(cut_short())
         nodes = max(self.options.node_limit - self.nodes, 1) if self.options.node_limit else 0
         options = replace(self.options, gap=gap, time_limit=max(self.seconds_left, 1e-3), node_limit=nodes)
         with unreported():
-            found = self.backend.solve(relaxation, options)
+            found = self.backend.solve(relaxation, options, aids)
         self.nodes += found.nodes
         if found.x is not None:
             x = found.x[: self.model.columns]
             objective = self.model.objective(x)
             if objective < self.objective and np.abs(x - np.round(x))[self.model.integer].max(initial=0.0) <= INTEGRAL:
                 self.best, self.objective = x, objective
-                self.relaxation = self.relaxation.with_start(self.squares.extended(x))
+                self.relaxation = self.relaxation.with_start(self.squares.apply(x))
         log.debug("objective %g, bound %g (best %g)", found.objective, found.bound, self.objective)
         return found
 
     def cut(self, x: Array) -> None:
         """Add the cuts at a point of the relaxation that it violates."""
         wrong = np.flatnonzero(self.squares.error(x) > EXACT)
-        self.relaxation = self.squares.cut(self.relaxation, wrong, x[self.squares.columns[wrong]])
+        self.relaxation = self.squares.tangents(self.relaxation, wrong, x[self.squares.columns[wrong]])
 
     def refine(self, lower: Array, upper: Array) -> None:
         """Rounds without integrality between these bounds: they cost little and place cuts where they count."""
@@ -175,33 +171,6 @@ class _Search:
             seconds=seconds,
             message=message,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _WithSquares:
-    """A heuristic of a model at points of its relaxation."""
-
-    heuristic: Heuristic
-    model: MipModel
-    squares: _Squares
-
-    @property
-    def unit(self) -> float:
-        return self.heuristic.unit
-
-    def find(self, model: MipModel, seconds: float) -> Array | None:
-        x = self.heuristic.find(self.model, seconds)
-        return None if x is None else self.squares.extended(x)
-
-    def cost(self, model: MipModel, x: Array) -> float:
-        return self.heuristic.cost(self.model, x[: self.model.columns])
-
-    def rival(self, model: MipModel, x: Array | None) -> float:
-        return self.heuristic.rival(self.model, None if x is None else x[: self.model.columns])
-
-    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
-        better = self.heuristic.improve(self.model, x[: self.model.columns], seconds)
-        return None if better is None else self.squares.extended(better)
 
 
 def tangent_relaxation(model: MipModel) -> MipModel:
@@ -241,13 +210,13 @@ class _Squares:
         largest = np.maximum(np.abs(lower), np.abs(upper)) ** 2 / self.scale
         names = DerivedBlock(model.column_names, self.columns, ".square")
         cost = model.quadratic[self.columns] * self.scale
-        start = None if model.start is None else self.extended(model.start)[model.columns :]
+        start = None if model.start is None else self.apply(model.start)[model.columns :]
         linear = replace(model, quadratic=None)
         extended = with_columns(linear, names, smallest, largest, cost=cost, start=start)
         which = np.tile(np.arange(self.columns.size), FIRST_CUTS)
-        return self.cut(extended, which, np.linspace(lower, upper, FIRST_CUTS).reshape(-1))
+        return self.tangents(extended, which, np.linspace(lower, upper, FIRST_CUTS).reshape(-1))
 
-    def cut(self, model: MipModel, which: Index, points: Array) -> MipModel:
+    def tangents(self, model: MipModel, which: Index, points: Array) -> MipModel:
         """The model with the cut of each of the columns `which` at its point."""
         floor = np.floor(points)
         slope = np.where(self.integer[which], 2 * floor + 1, 2 * points)
@@ -265,6 +234,16 @@ class _Squares:
         """By how much the epigraph columns of a point are smaller than the squares."""
         return x[self.columns] ** 2 / self.scale - x[self.first : self.first + self.columns.size]
 
-    def extended(self, x: Array) -> Array:
+    def apply(self, x: Array) -> Array:
         """A point with its squares appended."""
         return np.concatenate([x, x[self.columns] ** 2 / self.scale])
+
+    def invert(self, x: Array) -> Array:
+        """A point without its squares."""
+        return x[: self.first]
+
+    def cut(self, cuts: Cuts) -> Cuts:
+        """Rows of the model, with nothing in the epigraph columns."""
+        matrix = sp.csr_array(cuts.matrix)
+        wide = sp.csr_array((matrix.data, matrix.indices, matrix.indptr), (len(cuts), self.first + self.columns.size))
+        return replace(cuts, matrix=wide)

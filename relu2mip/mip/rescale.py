@@ -19,9 +19,8 @@ import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Matrix
 from relu2mip.mip.groups import group_of
-from relu2mip.mip.heuristic import Heuristic
 from relu2mip.mip.model import MipModel
-from relu2mip.mip.separator import Cuts, Separator
+from relu2mip.mip.separator import Cuts
 from relu2mip.mip.solution import Solution
 from relu2mip.mip.units import Units, objective_over, over
 
@@ -63,8 +62,6 @@ def rescaled(model: MipModel, units: Units) -> MipModel:
         indicators=indicators,
         maxima=maxima,
         start=None if model.start is None else units.inside(model.start),
-        separators=tuple(_ScaledSeparator(separator, units) for separator in model.separators),
-        heuristic=None if model.heuristic is None else _ScaledHeuristic(model.heuristic, model, units),
     )
 
 
@@ -82,44 +79,24 @@ def objective_of(model: MipModel, units: Units) -> Callable[[float], float]:
 
 
 @dataclass(frozen=True, eq=False)
-class _ScaledSeparator:
-    """A separator at points of the rescaled model."""
+class Rescaling:
+    """The rescaled model as a `relu2mip.mip.aids.Reduction`."""
 
-    separator: Separator
     units: Units
 
-    def separate(self, x: Array) -> Cuts:
-        cuts = self.separator.separate(self.units.outside(x))
+    def apply(self, x: Array) -> Array:
+        """A point as y."""
+        return self.units.inside(x)
+
+    def invert(self, x: Array) -> Array:
+        """The point that y stands for."""
+        return self.units.outside(x)
+
+    def cut(self, cuts: Cuts) -> Cuts:
+        """Rows over x as rows over y, in their units."""
         factor = self.units.factor(cuts.matrix)
         upper = np.asarray((cuts.upper - _product(cuts.matrix, self.units.centre)) * factor, dtype=np.float64)
         return replace(cuts, matrix=over(cuts.matrix, self.units.size, factor), upper=upper)
-
-
-@dataclass(frozen=True, eq=False)
-class _ScaledHeuristic:
-    """A heuristic of a model at points of the rescaled one."""
-
-    heuristic: Heuristic
-    model: MipModel
-    units: Units
-
-    @property
-    def unit(self) -> float:
-        return self.heuristic.unit * self.units.cost
-
-    def find(self, model: MipModel, seconds: float) -> Array | None:
-        x = self.heuristic.find(self.model, seconds)
-        return None if x is None else self.units.inside(x)
-
-    def cost(self, model: MipModel, x: Array) -> float:
-        return self.heuristic.cost(self.model, self.units.outside(x))
-
-    def rival(self, model: MipModel, x: Array | None) -> float:
-        return self.heuristic.rival(self.model, None if x is None else self.units.outside(x))
-
-    def improve(self, model: MipModel, x: Array, seconds: float) -> Array | None:
-        better = self.heuristic.improve(self.model, self.units.outside(x), seconds)
-        return None if better is None else self.units.inside(better)
 
 
 def _sides(matrix: Matrix, lower: Array, upper: Array, centre: Array, factor: Array) -> tuple[Array, Array]:

@@ -6,27 +6,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from relu2mip.errors import InvalidProblem
-from relu2mip.mip.capability import Capability, needs
+from relu2mip.mip.aids import NO_AIDS, Aids
+from relu2mip.mip.capability import Capability, needs, require
 from relu2mip.mip.judge import Judge, Question, nothing_known
-from relu2mip.mip.lowering import lower
+from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
-from relu2mip.mip.rescale import objective_of, rescaled, restored
+from relu2mip.mip.rescale import Rescaling, objective_of, rescaled, restored
 from relu2mip.mip.solution import Solution, Stop
+from relu2mip.mip.solver import Solver
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import LEAST_TOLERANCE, SolveOptions
 from relu2mip.registry import backends
 from relu2mip.runtime.deadline import expired, seconds_left
 from relu2mip.runtime.progress import reported_as
-
-if TYPE_CHECKING:
-    from relu2mip.backends.protocol import Backend
 
 OPINIONS = {
     "without presolve": {"presolve": False},
@@ -43,11 +41,16 @@ TOO_LATE = "the time was over before the search began"
 
 
 def run(
-    model: MipModel, backend: Backend, options: SolveOptions, known: Callable[[], float] = nothing_known
+    model: MipModel,
+    backend: Solver,
+    options: SolveOptions,
+    known: Callable[[], float] = nothing_known,
+    aids: Aids = NO_AIDS,
 ) -> Solution:
     """Solve a model, and again where the solver's word cannot be true (`relu2mip.mip.judge`).
 
     known: the cost of a plan that is known to exist, asked when a word is judged; infinite where there is none.
+    aids: of the model.
     `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
     The time limit is cut to what is left of the budget around it; where nothing is, no solver begins.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
@@ -61,52 +64,56 @@ def run(
         raise InvalidProblem(f"the cost is not convex: column {column} is squared with weight {weight:g}")
     if impossible := _impossible(model):
         return Solution(Stop.INFEASIBLE, bound=np.inf, solver="none needed", conflict=impossible)
-    return Judge(model, options.gap, known).settle(_questions(model, backend, options))
+    return Judge(model, options.gap, known, aids.heuristic).settle(_questions(model, backend, options, aids))
 
 
-def _questions(model: MipModel, backend: Backend, options: SolveOptions) -> Iterator[Question]:
+def _questions(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids) -> Iterator[Question]:
     """The backend as it was asked for, then second opinions within what is left of the time."""
     begun = time.perf_counter()
 
     def left() -> float:
         return min(options.time_limit - (time.perf_counter() - begun), seconds_left())
 
-    yield Question("", partial(ask, model, backend, options))
+    yield Question("", partial(ask, model, backend, options, aids))
     for name, change in OPINIONS.items():
         if left() <= LEAST_SECONDS:
             return
         seed = options.seed + ("seed" in name)
         again = replace(options, **change, seed=seed, time_limit=left())  # type: ignore[arg-type]
-        yield Question(name, partial(ask, model, backend, again))
+        yield Question(name, partial(ask, model, backend, again, aids))
     for name in backends:
         if name != backend.name and left() > LEAST_SECONDS:
-            yield Question(f"by {name}", partial(ask, model, backends[name](), replace(options, time_limit=left())))
+            again = replace(options, time_limit=left())
+            yield Question(f"by {name}", partial(ask, model, backends[name](), again, aids))
 
 
-def ask(model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+def ask(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
     """A backend's word on a model, in the columns and units of the model: not judged, so for programs that may fail."""
     if expired():
         return Solution(cut_short(), message=TOO_LATE)
     capabilities = backend.capabilities()
+    require(model, capabilities | REWRITTEN | {Capability.QUADRATIC}, backend.name, aids)
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
     if options.rescale:
         units = Units.of(lowered_model)
         with reported_as(objective_of(lowered_model, units)):
-            solution = restored(_solved(rescaled(lowered_model, units), backend, options, cut), lowered_model, units)
+            inner = aids.through(lowered_model, Rescaling(units))
+            found = _solved(rescaled(lowered_model, units), backend, options, inner, cut)
+            solution = restored(found, lowered_model, units)
     else:
-        solution = _solved(lowered_model, backend, options, cut)
+        solution = _solved(lowered_model, backend, options, aids, cut)
     lowered += (TANGENT_CUTS,) if cut else ()
     x = None if solution.x is None else solution.x[: model.columns]
     return replace(solution, x=x, lowered=lowered, conflict=_known(solution.conflict, model))
 
 
-def _solved(model: MipModel, backend: Backend, options: SolveOptions, cut: bool) -> Solution:
+def _solved(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids, cut: bool) -> Solution:
     """A model that the backend takes, maybe but for its squares, which are cut."""
     begun = time.perf_counter()
     if expired():
         return Solution(cut_short(), message=TOO_LATE)
-    solution = outer_approximate(model, backend, options) if cut else backend.solve(model, options)
+    solution = outer_approximate(model, backend, options, aids) if cut else backend.solve(model, options, aids)
     if solution.stop is not Stop.UNBOUNDED:
         return solution
     remaining = options.time_limit - (time.perf_counter() - begun)
@@ -121,10 +128,10 @@ def _impossible(model: MipModel) -> tuple[str, ...]:
     return (*found, *(model.column_names[k] for k in np.flatnonzero(columns).tolist()))
 
 
-def _feasible_at_all(unbounded: Solution, model: MipModel, backend: Backend, options: SolveOptions) -> Solution:
+def _feasible_at_all(unbounded: Solution, model: MipModel, backend: Solver, options: SolveOptions) -> Solution:
     """Unbounded if there is a feasible point at all, else infeasible, or the limit that came before either."""
     anything = replace(model, cost=np.zeros(model.columns), quadratic=None, offset=0.0)
-    found = backend.solve(anything, options)
+    found = backend.solve(anything, options, NO_AIDS)
     seconds, nodes = unbounded.seconds + found.seconds, unbounded.nodes + found.nodes
     if found.x is not None:
         return replace(unbounded, stop=Stop.UNBOUNDED, x=None, bound=-np.inf, seconds=seconds, nodes=nodes)

@@ -21,7 +21,8 @@ from scipy.sparse.csgraph import connected_components
 
 from relu2mip.arrays import Array, Index, Mask, Matrix
 from relu2mip.mip.groups import group_of
-from relu2mip.mip.model import Maxima, MipModel
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.parts import Maxima
 
 FAR = 4.0
 """How many half-widths from 0 a column's middle must lie for the column to be moved."""

@@ -21,7 +21,8 @@ from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
 from relu2mip.lp.cuts import with_root_cuts
-from relu2mip.mip import Expression, MipModel, ModelBuilder
+from relu2mip.mip import NO_AIDS, Aids, Expression, MipModel, ModelBuilder
+from relu2mip.mip.capability import Capability, require
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
 from relu2mip.passes import specialise
@@ -63,7 +64,7 @@ class Compiled:
 
     model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
     all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
-    exact: whether the formulation encodes the network, and not a relaxation of it.
+    exact: whether the formulation encodes the network, and not a relaxation of it.  aids: what helps a solver.
     """
 
     problem: Problem
@@ -75,6 +76,7 @@ class Compiled:
     expressions: Mapping[str, Expression]
     formulation: str
     exact: bool
+    aids: Aids
 
     def solve(
         self,
@@ -131,6 +133,10 @@ class Compiled:
             raise InvalidProblem(f"start: the bounds exclude this plan: they {why}; compile with other bounds")
         return columns
 
+    def _require_complete(self, who: str) -> None:
+        """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot."""
+        require(self.model, frozenset(Capability) - {Capability.CALLBACK}, who, self.aids)
+
     def emit(self, backend: str | Backend = "highs") -> Emitted:
         """The solver's own model with the handles of states and controls, for adding constraints of your own.
 
@@ -138,6 +144,7 @@ class Compiled:
         """
         from relu2mip.pipeline.solving import resolve_backend
 
+        self._require_complete("a model that you solve yourself")
         if self.all_bounds.cutoff is not None:
             warnings.warn(
                 "the bounds of this model hold only for plans at least as good as one already known, and your own "
@@ -150,6 +157,7 @@ class Compiled:
         """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it."""
         from relu2mip.mip.write import write
 
+        self._require_complete("a file")
         write(self.model, path)
         return Path(path)
 
@@ -163,7 +171,7 @@ def compile(
     problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
     formulation: "auto", "big-m", or a formulation.
 
-    Inside `relu2mip.runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
+    Inside `runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
     to build the program in. Warns of a stage most of whose programs the solver failed at; answers say so too.
 
@@ -201,13 +209,14 @@ def compile(
     unrolled.write(model, expressions)
     costs += write_stage_costs(model)
     built = model.build()
+    aids = model.aids
     if chosen.exact:
-        built = built.with_heuristic(PlanHeuristic(unrolled, all_bounds, reduced.form))
+        aids = replace(aids, heuristic=PlanHeuristic(unrolled, all_bounds, reduced.form))
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form))
     built_at = time.perf_counter()
     with limited(CUTS_SHARE * seconds_left()):
-        built, cuts = with_root_cuts(built)
+        built, cuts = with_root_cuts(built, aids)
     seconds = {
         "unroll": unrolled_at - begun,
         "bounds": bounded_at - unrolled_at,
@@ -219,7 +228,7 @@ def compile(
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
     how = str(chosen), chosen.exact
-    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how)
+    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how, aids)
 
 
 def require_problem(problem: object) -> None:
@@ -259,7 +268,7 @@ def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = 
     found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
     model = ModelBuilder().build()
     how = str(formulation), formulation.exact
-    return Compiled(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how)
+    return Compiled(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how, NO_AIDS)
 
 
 def chosen_formulation(problem: Problem, spec: str | Formulation | None) -> Formulation:

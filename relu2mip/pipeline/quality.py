@@ -88,7 +88,7 @@ def _root(model: MipModel, time_limit: float) -> tuple[float, float]:
     """The optimum of the linear relaxation, and the condition of its basis; tangents replace a quadratic objective."""
     linear = tangent_relaxation(model)
     continuous = np.zeros(linear.columns, dtype=bool)
-    rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None, separators=())
+    rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None)
     native = backends["highs"]().emit(replace(rows, integer=continuous, start=None)).model
     native.setOptionValue("time_limit", time_limit)
     highs_process.run(native)

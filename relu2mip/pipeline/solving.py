@@ -198,7 +198,7 @@ def _searched(
         return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else math.inf
 
     try:
-        return compiled, run(compiled.model, backend, options, known)
+        return compiled, run(compiled.model, backend, options, known, compiled.aids)
     except SolverFailure as error:
         if best.plan is None:
             raise
@@ -211,7 +211,7 @@ def _started(compiled: Compiled, backend: Backend, best: Best) -> Compiled:
     One is looked for where the backend would do so itself if it were not given a start.
     """
     model, known = compiled.model, compiled.all_bounds.plan
-    if known is None and getattr(backend, "looks_for_plans", False) and model.heuristic is not None:
+    if known is None and getattr(backend, "looks_for_plans", False) and compiled.aids.heuristic is not None:
         with limited(START_SHARE * seconds_left()):
             find_plan(compiled.problem.unrolled, compiled.all_bounds)
     plan = best.plan

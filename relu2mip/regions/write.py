@@ -19,7 +19,8 @@ import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.mip import ModelBuilder, NameBlock
-from relu2mip.mip.disjunction import Disjunction, add_copies
+from relu2mip.mip.copies import add_copies
+from relu2mip.mip.disjunction import Disjunction
 from relu2mip.normal_form import Place
 from relu2mip.regions.enumerate import Region
 

@@ -23,7 +23,7 @@ def test_small_mips_are_off_where_asked_or_started(monkeypatch, heuristics: str,
         seen.update({name: self.getOptionValue(name)[1] for name in SUB_MIPS})
         return real(self)
 
-    model = r2m.compile(r2m.BoxProblem(mlp([2, 6, 1], seed=1), -1, 1, [1.0]), bounds="crown").model.with_heuristic(None)
+    model = r2m.compile(r2m.BoxProblem(mlp([2, 6, 1], seed=1), -1, 1, [1.0]), bounds="crown").model
     plain = HighsBackend().solve(model, SolveOptions())
     monkeypatch.setattr(highspy.Highs, "run", run)
     solution = HighsBackend(heuristics).solve(model.with_start(plain.x if start else None), SolveOptions())

@@ -13,7 +13,7 @@ from relu2mip.errors import InvalidOption, SolverFailure
 from relu2mip.incumbent import Plan
 from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
-from relu2mip.mip import MipModel
+from relu2mip.mip import Aids, MipModel
 from relu2mip.mip.check import violations
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
@@ -55,8 +55,8 @@ def wide() -> tuple[MipModel, Array]:
     return model, HighsBackend(incumbents="off").solve(model, SolveOptions(gap=0.0)).x
 
 
-def solve(model: MipModel, incumbents: str, **options: object) -> r2m.mip.Solution:
-    return HighsBackend(incumbents=incumbents).solve(model, SolveOptions(**options))
+def solve(model: MipModel, scripted: Scripted, incumbents: str, **options: object) -> r2m.mip.Solution:
+    return HighsBackend(incumbents=incumbents).solve(model, SolveOptions(**options), Aids(heuristic=scripted))
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
@@ -64,7 +64,7 @@ def test_a_point_handed_over_during_the_search_is_taken(wide: tuple[MipModel, Ar
     """HiGHS stops at the gap that the point closes: the incumbents it found itself never reach that objective."""
     model, best = wide
     scripted = Scripted(better=best)
-    solution = solve(model.with_heuristic(scripted), "on", threads=threads, gap=0.0)
+    solution = solve(model, scripted, "on", threads=threads, gap=0.0)
     assert scripted.met
     assert solution.objective == pytest.approx(model.objective(best), rel=1e-7)
     np.testing.assert_allclose(solution.x, best, atol=1e-6)
@@ -76,7 +76,7 @@ def test_the_first_point_is_asked_for_where_there_is_no_start(wide: tuple[MipMod
     model, best = wide
     for incumbents, start, asked in (("auto", None, 1), ("on", None, 1), ("auto", best, 0), ("off", None, 0)):
         scripted = Scripted(first=best)
-        solution = solve(model.with_start(start).with_heuristic(scripted), incumbents, node_limit=1)
+        solution = solve(model.with_start(start), scripted, incumbents, node_limit=1)
         assert scripted.started == asked
         assert bool(scripted.met) <= (incumbents == "on")
         if incumbents != "off":
@@ -89,7 +89,7 @@ def test_a_wrong_point_is_dropped_with_a_warning(wide: tuple[MipModel, Array], w
     bad = best + 0.5 if wrong == "infeasible" else np.full(best.size, np.nan)
     scripted = Scripted(bad, bad, SolverFailure("no") if wrong == "failing" else None)
     with caplog.at_level(logging.WARNING):
-        solution = solve(model.with_heuristic(scripted), "on", gap=0.0)
+        solution = solve(model, scripted, "on", gap=0.0)
     assert "from outside the search" in caplog.text
     assert solution.objective == pytest.approx(model.objective(best), rel=1e-6)
 
@@ -97,13 +97,13 @@ def test_a_wrong_point_is_dropped_with_a_warning(wide: tuple[MipModel, Array], w
 def test_a_point_that_is_no_better_is_not_handed_over(wide: tuple[MipModel, Array]) -> None:
     model, best = wide
     worse = r2m.compile(WIDE, bounds="crown").start_from(np.zeros(6))
-    solution = solve(model.with_heuristic(Scripted(better=worse)), "on", gap=0.0)
+    solution = solve(model, Scripted(better=worse), "on", gap=0.0)
     assert solution.objective == pytest.approx(model.objective(best), rel=1e-6)
 
 
 def test_an_error_of_another_kind_reaches_the_caller(wide: tuple[MipModel, Array]) -> None:
     with pytest.raises(ZeroDivisionError):
-        solve(wide[0].with_heuristic(Scripted(error=ZeroDivisionError())), "on")
+        solve(wide[0], Scripted(error=ZeroDivisionError()), "on")
 
 
 @pytest.mark.parametrize("threads", [0, 1])
@@ -121,9 +121,9 @@ def test_every_formulation_gets_its_columns(formulation: str, monkeypatch: pytes
     compiled = r2m.compile(WIDE, bounds="crown", formulation=formulation)
     solved: list[MipModel] = []
     monkeypatch.setattr(PlanHeuristic, "find", lambda self, model, seconds: solved.append(model))
-    run(compiled.model, HighsBackend(), SolveOptions(node_limit=1))
+    run(compiled.model, HighsBackend(), SolveOptions(node_limit=1), aids=compiled.aids)
     monkeypatch.undo()
-    (model,), heuristic = solved, compiled.model.heuristic
+    (model,), heuristic = solved, compiled.aids.heuristic
     assert (model.columns > compiled.model.columns) == (formulation in {"sos1", "max-constraint"})
     corner = np.full(6, -1.0)
     poor = start_from(Plan({"x": corner}, -float(WIDE.evaluate(corner)[0])), model, compiled.normal_form)
@@ -136,7 +136,7 @@ def test_every_formulation_gets_its_columns(formulation: str, monkeypatch: pytes
 
 
 def test_a_relaxation_has_no_heuristic() -> None:
-    assert r2m.compile(WIDE, bounds="crown", formulation="triangle").model.heuristic is None
+    assert r2m.compile(WIDE, bounds="crown", formulation="triangle").aids.heuristic is None
 
 
 def test_a_misspelt_choice_is_refused() -> None:

@@ -129,7 +129,7 @@ class Liar:
     def capabilities(self):
         return frozenset()
 
-    def solve(self, model, options):
+    def solve(self, model, options, aids):
         return Solution(Stop.TIME_LIMIT, np.zeros(model.columns), 0.0, -1.0, solver="Liar 1")
 
 

@@ -11,11 +11,10 @@ import pytest
 from scipy.optimize import linprog
 
 import relu2mip as r2m
-from relu2mip.backends import gurobi
 from relu2mip.errors import CapabilityMissing, InvalidOption, UnknownOption
 from relu2mip.formulations import Ideal
 from relu2mip.ir.samples import integrator
-from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
+from relu2mip.mip import Aids, Expression, MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.run import ask
 from relu2mip.mip.separator import VIOLATED
 from relu2mip.normal_form import Place
@@ -35,9 +34,10 @@ class Layer:
     lower: np.ndarray
     upper: np.ndarray
     model: MipModel
+    aids: Aids
 
     def separate(self, x: np.ndarray):
-        (separator,) = self.model.separators
+        (separator,) = self.aids.separators
         return separator.separate(x)
 
     def point(self, v: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def layer(seed: int, units: int, fan_in: int, narrow: float = 1.0) -> Layer:
     v = builder.add_columns(NameBlock("v", np.arange(fan_in)), low, high)
     lower, upper = narrow * (p + b), narrow * (q + b)
     Ideal().relu(builder, Expression(((w, v),), b), lower, upper, Place("relu", np.arange(units)))
-    return Layer(w, b, low, high, lower, upper, builder.build())
+    return Layer(w, b, low, high, lower, upper, builder.build(), builder.aids)
 
 
 def split_vertices(one: Layer) -> np.ndarray:
@@ -237,13 +237,13 @@ def test_facets_are_separated_at_the_nodes_of_a_search(monkeypatch: pytest.Monke
     pytest.importorskip("gurobipy")
     added = []
 
-    def recorded(model: MipModel, x: np.ndarray):
-        cuts = violated(model, x)
+    def recorded(self: Aids, x: np.ndarray):
+        cuts = violated(self, x)
         added.append(len(cuts))
         return cuts
 
-    violated = gurobi.violated
-    monkeypatch.setattr(gurobi, "violated", recorded)
+    violated = Aids.violated
+    monkeypatch.setattr(Aids, "violated", recorded)
     problem = r2m.BoxProblem(mlp([4, 10, 10, 1], seed=1), -1, 1, [1.0], "max")
     expected = r2m.solve(problem, bounds="ibp", formulation="big-m").objective
     answer = r2m.solve(problem, "gurobi", bounds="ibp", formulation="ideal(rounds=0,callback=true)")

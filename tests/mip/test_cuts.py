@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import relu2mip as r2m
 from relu2mip.cli.app import app
 from relu2mip.lp.cuts import with_root_cuts
-from relu2mip.mip import MipModel
+from relu2mip.mip import Aids, MipModel
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
@@ -25,7 +25,7 @@ NET = mlp([3, 8, 8, 3], seed=2)
 BOX = r2m.BoxProblem(NET, -1, 1, [1.0, -1.0, 0.5], "max")
 
 
-def uncut(**cost: object) -> MipModel:
+def uncut(**cost: object) -> r2m.Compiled:
     """A plan with facets still to be separated."""
     problem = r2m.Trajectory(
         mlp([3, 6, 6, 2], seed=3),
@@ -35,7 +35,7 @@ def uncut(**cost: object) -> MipModel:
         states=r2m.Box(-3, 3),
         cost=r2m.costs.Quadratic(target=[1.0, 0.0], state=[1.0, 2.0], control=0.1) if cost else None,
     )
-    return r2m.compile(problem, bounds="ibp", formulation="ideal(rounds=0)").model
+    return r2m.compile(problem, bounds="ibp", formulation="ideal(rounds=0)")
 
 
 def relaxed(model: MipModel) -> tuple[float, np.ndarray]:
@@ -44,14 +44,18 @@ def relaxed(model: MipModel) -> tuple[float, np.ndarray]:
     return found.objective, found.x
 
 
-def uncut_box(**options: object) -> MipModel:
-    model = r2m.compile(BOX, bounds="ibp", formulation="ideal(rounds=0)").model
-    return replace(model, cutting=replace(model.cutting, **{"rounds": 100, "tolerance": 0.0, **options}))
+def eager(compiled: r2m.Compiled, **options: object) -> tuple[MipModel, Aids]:
+    aids = compiled.aids
+    return compiled.model, replace(aids, cutting=replace(aids.cutting, **{"rounds": 100, "tolerance": 0.0, **options}))
+
+
+def uncut_box(**options: object) -> tuple[MipModel, Aids]:
+    return eager(r2m.compile(BOX, bounds="ibp", formulation="ideal(rounds=0)"), **options)
 
 
 def test_the_bound_moves_as_said_and_what_is_kept_binds() -> None:
-    model = uncut_box()
-    cut, report = with_root_cuts(model)
+    model, aids = uncut_box()
+    cut, report = with_root_cuts(model, aids)
     assert report.before == pytest.approx(relaxed(model)[0])
     bound, x = relaxed(cut)
     assert report.after == pytest.approx(bound, rel=1e-6)
@@ -63,22 +67,22 @@ def test_the_bound_moves_as_said_and_what_is_kept_binds() -> None:
 
 
 def test_rounds_and_cuts_are_limited() -> None:
-    full = with_root_cuts(uncut_box())[1]
-    one = with_root_cuts(uncut_box(rounds=1))[1]
-    few = with_root_cuts(uncut_box(most=2, rounds=3))[1]
-    lazy = with_root_cuts(uncut_box(tolerance=0.5))[1]
+    full = with_root_cuts(*uncut_box())[1]
+    one = with_root_cuts(*uncut_box(rounds=1))[1]
+    few = with_root_cuts(*uncut_box(most=2, rounds=3))[1]
+    lazy = with_root_cuts(*uncut_box(tolerance=0.5))[1]
     assert (one.rounds, few.rounds, few.found) == (1, 3, 6)
     assert one.before < one.after < full.after
     assert few.after < full.after
     assert lazy.rounds < full.rounds
-    model = uncut_box(budget=1e-9)
-    cut, hasty = with_root_cuts(model)
+    model, aids = uncut_box(budget=1e-9)
+    cut, hasty = with_root_cuts(model, aids)
     assert (hasty.rounds, hasty.kept, cut.rows) == (0, 0, model.rows)
 
 
 def test_without_separators_or_cost_there_is_nothing_to_do() -> None:
     plain = r2m.compile(BOX, formulation="big-m")
-    assert with_root_cuts(plain.model) == (plain.model, None)
+    assert with_root_cuts(plain.model, plain.aids) == (plain.model, None)
     assert plain.statistics.cuts is None
     nothing = r2m.compile(r2m.BoxProblem(NET, -1, 1, np.zeros(3)), formulation="ideal")
     assert nothing.statistics.cuts is None
@@ -86,10 +90,9 @@ def test_without_separators_or_cost_there_is_nothing_to_do() -> None:
 
 
 def test_a_quadratic_cost_is_cut_below_its_tangents() -> None:
-    model = uncut(quadratic=True)
+    model, aids = eager(uncut(quadratic=True))
     assert model.quadratic is not None
-    model = replace(model, cutting=replace(model.cutting, rounds=100, tolerance=0.0))
-    cut, report = with_root_cuts(model)
+    cut, report = with_root_cuts(model, aids)
     assert cut.columns == model.columns
     assert cut.quadratic is model.quadratic
     assert report.before == pytest.approx(relaxed(tangent_relaxation(model))[0], rel=1e-6)
@@ -101,13 +104,13 @@ def test_a_quadratic_cost_is_cut_below_its_tangents() -> None:
 
 
 def test_an_infeasible_relaxation_is_left_to_the_backend() -> None:
-    model = uncut_box()
+    model, aids = uncut_box()
     y = model.values["y"]
     lower = model.lower.copy()
     lower[y[0]] = model.upper[y[0]]
     pinned = replace(model, lower=lower)
     pinned.upper[model.values["x"]] = model.lower[model.values["x"]]
-    cut, report = with_root_cuts(pinned)
+    cut, report = with_root_cuts(pinned, aids)
     assert report.before == np.inf
     assert cut.rows == model.rows
 

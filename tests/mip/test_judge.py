@@ -11,7 +11,7 @@ import pytest
 
 from relu2mip.backends.highs import HighsBackend
 from relu2mip.errors import SolverFailure
-from relu2mip.mip import MipModel, Solution, Stop
+from relu2mip.mip import Aids, MipModel, Solution, Stop
 from relu2mip.mip import run as run_module
 from relu2mip.mip.judge import Judge
 from relu2mip.mip.run import run
@@ -29,8 +29,8 @@ class Scripted(HighsBackend):
     asked: list[SolveOptions] = field(default_factory=list)
     name: ClassVar[str] = "scripted"
 
-    def solve(self, model: MipModel, options: SolveOptions) -> Solution:
-        word = super().solve(model, options)
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        word = super().solve(model, options, aids)
         self.asked.append(options)
         return self.changes[len(self.asked) - 1](word) if len(self.asked) <= len(self.changes) else word
 
@@ -134,7 +134,7 @@ def test_the_network_says_what_a_point_costs() -> None:
         def cost(self, model: MipModel, x: np.ndarray) -> float:
             return model.objective(x) + 0.5
 
-    judge = Judge(knapsack().with_heuristic(Network()), 1e-4)
+    judge = Judge(knapsack(), 1e-4, heuristic=Network())
     doubts = judge.doubts(Solution(Stop.OPTIMAL, np.array([1.0, 0.0, 1.0]), -8.0, -8.0))
     assert doubts == ["called optimal at a gap of 6.67%, cost -7.5 and bound -8"]
     assert judge.doubts(Solution(Stop.NODE_LIMIT, np.array([1.0, 0.0, 1.0]), -8.0, -8.0)) == []
@@ -147,7 +147,7 @@ def test_controls_that_leave_the_sets_are_not_optimal() -> None:
         def cost(self, model: MipModel, x: np.ndarray) -> float:
             return np.inf
 
-    judge = Judge(knapsack().with_heuristic(Network()), 1e-4)
+    judge = Judge(knapsack(), 1e-4, heuristic=Network())
     assert judge.doubts(Solution(Stop.OPTIMAL, np.array([1.0, 0.0, 1.0]), -8.0, -8.0)) == [
         "its controls leave the sets"
     ]
@@ -179,7 +179,9 @@ def test_a_quick_look_speaks_against_a_bound_that_nothing_else_contradicts() -> 
         return replace(word, x=WORSE, objective=-7.0, bound=-7.0)
 
     for lie in (worse, LIES["infeasible"][0]):
-        solution = run(knapsack().with_heuristic(Network()), Scripted(changes=(lie,)), SolveOptions(rescale=False))
+        solution = run(
+            knapsack(), Scripted(changes=(lie,)), SolveOptions(rescale=False), aids=Aids(heuristic=Network())
+        )
         assert (solution.stop, solution.objective) == (Stop.OPTIMAL, -8.0)
         assert "a plan of cost -8" in solution.message
 

@@ -8,9 +8,9 @@ import pytest
 import relu2mip as r2m
 from relu2mip.backends.highs import HighsBackend
 from relu2mip.ir import Graph, Linear
-from relu2mip.mip import MipModel
+from relu2mip.mip import Aids, MipModel
 from relu2mip.mip.check import violations
-from relu2mip.mip.rescale import rescaled, restored
+from relu2mip.mip.rescale import Rescaling, rescaled, restored
 from relu2mip.mip.run import run
 from relu2mip.mip.separator import Cuts
 from relu2mip.mip.solution import Solution, Stop
@@ -123,15 +123,14 @@ def test_a_separator_sees_the_points_and_rows_of_its_own_model() -> None:
             return Cuts(row[wrong], np.full(wrong.size, 100.0), (row @ x - 1)[wrong], np.zeros(wrong.size, dtype=int))
 
     model = program([-1.0, -1.0], lower=[0.0, 99.0], upper=[1000.0, 100.0])
-    model = replace(model, separators=(Corner(),))
     units = Units.of(model)
     assert units.centre[1] == 99.5
-    (separator,) = rescaled(model, units).separators
-    cuts = separator.separate(units.inside(np.array([900.0, 99.5])))
+    aids = Aids(separators=(Corner(),)).through(model, Rescaling(units))
+    cuts = aids.violated(units.inside(np.array([900.0, 99.5])))
     assert len(cuts) == 1
     for x in ([999.0, 99.0], [500.0, 99.6]):
         assert (cuts.matrix @ units.inside(np.array(x)) <= cuts.upper + 1e-12).all() == (x[0] / 1000 + x[1] <= 100)
-    assert len(separator.separate(units.inside(np.array([100.0, 99.5])))) == 0
+    assert len(aids.violated(units.inside(np.array([100.0, 99.5])))) == 0
 
 
 @pytest.mark.parametrize("incumbents", ["auto", "on"])
@@ -156,9 +155,9 @@ def test_a_heuristic_sees_the_points_of_its_own_model(incumbents: str) -> None:
         def improve(self, model: MipModel, x: np.ndarray, seconds: float) -> None:
             assert violations(model, x).feasible()
 
-    model = compiled.model.with_heuristic(Spy())
-    plain = run(model, HighsBackend(incumbents="off"), SolveOptions())
-    solution = run(model, HighsBackend(incumbents=incumbents), SolveOptions())
+    model, aids = compiled.model, Aids(heuristic=Spy())
+    plain = run(model, HighsBackend(incumbents="off"), SolveOptions(), aids=aids)
+    solution = run(model, HighsBackend(incumbents=incumbents), SolveOptions(), aids=aids)
     assert seen == [model]
     assert solution.objective == pytest.approx(plain.objective, rel=1e-4)
 
@@ -182,9 +181,9 @@ def test_rescaling_can_be_left_out() -> None:
     seen = []
 
     class Spy(HighsBackend):
-        def solve(self, model: MipModel, options: SolveOptions) -> Solution:
+        def solve(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
             seen.append(model)
-            return super().solve(model, options)
+            return super().solve(model, options, aids)
 
     for rescale in (True, False):
         compiled.solve(Spy(), rescale=rescale)

@@ -1,0 +1,32 @@
+"""What running a model asks of a solver; every backend is one (`relu2mip.backends.protocol.Backend`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from relu2mip.mip.aids import Aids
+from relu2mip.mip.capability import Capability
+from relu2mip.mip.model import MipModel
+from relu2mip.mip.solution import Solution
+from relu2mip.options import SolveOptions
+
+
+class Solver(Protocol):
+    """A name, what it takes natively, and a word on a model."""
+
+    name: ClassVar[str]
+
+    def capabilities(self) -> frozenset[Capability]:
+        """What it takes natively; `relu2mip.mip.run` rewrites the rest, and the solution says so."""
+        ...
+
+    def solve(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        """Solve a model that holds nothing beyond the capabilities, in `at_most(options.time_limit)` seconds.
+
+        aids: what may help; a solver uses what it can.
+
+        The solver's word, translated: `x` only where the solver claims feasibility, `Stop.UNBOUNDED` also where it
+        cannot tell unbounded from infeasible (`relu2mip.mip.run` settles that, and rechecks the point).
+        Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`.
+        """
+        ...
