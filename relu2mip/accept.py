@@ -16,7 +16,6 @@ what was given, and what to give.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
@@ -24,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, dense
-from relu2mip.errors import InvalidNetwork, InvalidProblem, UnsupportedNetwork
+from relu2mip.errors import InvalidProblem
 
 Reader: TypeAlias = Callable[[Any, str], Any]
 """Makes a value given for a field into what it holds; the text names the field, for errors."""
@@ -154,22 +153,6 @@ def instance(kind: type, wanted: str) -> Reader:
         return value
 
     return reader
-
-
-def network(value: Any, where: str) -> Any:
-    """A graph, or the path of an ONNX file, which is loaded; raises what `relu2mip.load` raises."""
-    from relu2mip.ir import Graph
-
-    if isinstance(value, str | os.PathLike):
-        from relu2mip.frontends.onnx import load_onnx
-
-        try:
-            return load_onnx(os.fspath(value))
-        except InvalidNetwork as error:
-            if isinstance(error, UnsupportedNetwork):
-                raise
-            raise InvalidNetwork(f"{where}: {error}") from error
-    return instance(Graph, "a network from relu2mip.load, or the path of an ONNX file")(value, where)
 
 
 def names(value: Any, where: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import relu2mip as r2m
 from relu2mip import errors
 from relu2mip.cli.app import COMMANDS, EXIT_CODES, INTERRUPTED, app, exit_code
 from relu2mip.errors import Relu2MipError
-from relu2mip.trajectory.toml import read
+from relu2mip.trajectory.read import read
 from tests.conftest import ROOT, installed_backends
 from tests.problem_files import BOX, TRAJECTORY, write_problem
 

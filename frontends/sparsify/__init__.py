@@ -32,6 +32,7 @@ from relu2mip.frontends.sparsify.gates.channel_pruning import ChannelPruning
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
 from relu2mip.frontends.sparsify.gates.magnitude_pruning import MagnitudePruning
 from relu2mip.frontends.sparsify.gates.stability import Stability
+from relu2mip.frontends.sparsify.member import Member
 from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
@@ -41,7 +42,7 @@ from relu2mip.frontends.sparsify.regression import Regression
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.simulation import Simulation
-from relu2mip.frontends.sparsify.training import Member, train
+from relu2mip.frontends.sparsify.training import train
 from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 
 __all__ = [

@@ -15,19 +15,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - only the error
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.gates.family import GateFamily
+from relu2mip.frontends.sparsify.member import Member
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
-
-if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.training import Member
 
 Export = Callable[..., Path]
 
@@ -104,8 +102,6 @@ def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> 
 
     Raises `InvalidOption` where the file is damaged or of another network.
     """
-    from relu2mip.frontends.sparsify.training import Member
-
     try:
         saved = torch.load(file, map_location=device, weights_only=True)
         gated.load_state_dict(saved["gated"])

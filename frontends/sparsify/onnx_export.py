@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,11 +24,9 @@ from torch import Tensor, fx
 
 from relu2mip.errors import InvalidNetwork, InvalidOption
 from relu2mip.frontends.sparsify.compaction import compact
+from relu2mip.frontends.sparsify.member import Member
 from relu2mip.frontends.sparsify.networks.objects import Split
 from relu2mip.frontends.sparsify.objective import Objective
-
-if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.training import Member
 
 PREFIX = "relu2mip."
 TOLERANCE = 1e-5

@@ -19,6 +19,7 @@ from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.folder import RunFolder
 from relu2mip.frontends.sparsify.gates.family import GateFamily, gates_of, harden
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.member import Member, member_name
 from relu2mip.frontends.sparsify.networks.seeded import seeded
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.polish import parameters, polish
@@ -29,27 +30,6 @@ from relu2mip.threads import one_thread
 
 LAST_RATE = 0.01
 """The learning rate at the end of a phase, as a share of that at its start."""
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """One model of a family.
-
-    units: how many units were left to be ReLUs, None of the full model.  relus: how many are left in the compacted
-    graph, where units that nothing reads are gone too.  network: the hardened torch model.  errors: on the validation
-    part.  path: its ONNX file, None where training kept no files.
-    """
-
-    units: int | None
-    relus: int
-    network: fx.GraphModule
-    errors: dict[str, float]
-    path: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of its files."""
-        return member_name(self.units)
 
 
 def train(
@@ -188,11 +168,6 @@ class _Phases:
                 raise InvalidOption(f"{name}: the error is {mean} after epoch {epoch + 1}; lower learning_rate")
             for one in self.watch:
                 one.epoch(mean, penalty)
-
-
-def member_name(units: int | None) -> str:
-    """The name of the member of a round."""
-    return "full" if units is None else f"units-{units}"
 
 
 def _seed(seed: int, phase: int) -> int:

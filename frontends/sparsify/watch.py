@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relu2mip.errors import BackendUnavailable
-
-if TYPE_CHECKING:
-    from relu2mip.frontends.sparsify.training import Member
+from relu2mip.frontends.sparsify.member import Member
 
 
 class Watch:

@@ -8,11 +8,14 @@ from relu2mip.bounds.data import Data
 from relu2mip.bounds.file import File
 from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.lp import Lp
+from relu2mip.bounds.method import BoundMethod, compute_bounds
 from relu2mip.bounds.mip import Mip
 from relu2mip.bounds.split import Split
 from relu2mip.bounds.structure import Structure
-from relu2mip.unrolled.bounds import BoundMethod, Bounds, Domain, Provenance, compute_bounds
+from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.unrolled import Domain
 
 __all__ = [
     "AlphaCrown",

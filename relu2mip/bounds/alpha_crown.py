@@ -82,7 +82,7 @@ class AlphaCrown:
         bounds = Crown().tighten(unrolled, bounds)
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
-        ascent = SlopeAscent(relaxed, self)
+        ascent = SlopeAscent(relaxed, self.iterations, self.learning_rate, self.patience, self.device)
         with one_thread():
             for i in range(len(bounds.form.values)):
                 relaxed.tighten(i)

@@ -25,12 +25,13 @@ from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.difficulty import gap
 from relu2mip.bounds.lp import described
+from relu2mip.bounds.method import BoundMethod
 from relu2mip.bounds.split import Split
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Max, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import limited, now, seconds_left
-from relu2mip.unrolled.bounds import BoundMethod, Bounds
+from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.unrolled import Unrolled
 
 DEEP = 120

@@ -38,7 +38,8 @@ from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
-from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.unrolled import Unrolled
 
 SLOPES = 4

@@ -21,7 +21,8 @@ from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired
-from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)

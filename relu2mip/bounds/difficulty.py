@@ -45,7 +45,7 @@ def relaxation(unrolled: Unrolled, bounds: Bounds) -> float:
     """The optimum of the linear relaxation; -inf where there is none in time."""
     if expired():
         return -np.inf
-    rewrite = specialise(unrolled.form, bounds)
+    rewrite = specialise(unrolled.form, bounds.lower, bounds.upper)
     reduced = bounds.select(rewrite)
     relaxed = relaxed_model(unrolled, reduced.form, reduced.lower, reduced.upper, lambda _: Triangle())
     try:

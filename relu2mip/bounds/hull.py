@@ -8,6 +8,7 @@ from relu2mip.arrays import Mask
 from relu2mip.bounds.minorant import Linear
 from relu2mip.bounds.zonotopes import Zonotopes
 from relu2mip.normal_form import Max, NormalForm, Relu
+from relu2mip.normal_form.contenders import contenders
 
 
 class Hull:
@@ -34,7 +35,6 @@ class Hull:
                 count += int(((self.lower[value.input] < 0) & (self.upper[value.input] > 0)).sum())
             elif isinstance(value, Max):
                 low, high = self.lower[value.input][value.members], self.upper[value.input][value.members]
-                floor = np.repeat(np.maximum.reduceat(low, value.starts[:-1]), np.diff(value.starts))
-                rivals = np.add.reduceat((high > floor) | (low == floor), value.starts[:-1], dtype=np.intp)
+                rivals = np.add.reduceat(contenders(low, high, value.starts), value.starts[:-1], dtype=np.intp)
                 count += int(np.where(rivals > 1, rivals, 0).sum())
         return count

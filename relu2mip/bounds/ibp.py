@@ -21,7 +21,8 @@ import numpy as np
 from relu2mip.arrays import Array, Matrix
 from relu2mip.errors import UnboundedUnit
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
-from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.unrolled import Unrolled
 
 

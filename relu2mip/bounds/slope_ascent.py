@@ -9,7 +9,7 @@ pass that makes a bound of the slopes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch  # noqa: TID253 - this module is imported by the method that needs it
@@ -20,9 +20,6 @@ from relu2mip.bounds.crown import Relaxation
 from relu2mip.errors import Relu2MipError
 from relu2mip.normal_form import Affine, Input, Max, Relu
 from relu2mip.runtime.deadline import now, seconds_left
-
-if TYPE_CHECKING:
-    from relu2mip.bounds.alpha_crown import AlphaCrown
 
 GAIN = 1e-5
 """Relative growth of a bound that counts as an improvement."""
@@ -46,9 +43,10 @@ Layout: TypeAlias = list[tuple[int, int]]
 class SlopeAscent:
     """Optimises slopes of passes through `relaxed`, as far as it has been relaxed."""
 
-    def __init__(self, relaxed: Relaxation, options: AlphaCrown) -> None:
-        self.relaxed, self.form, self.options = relaxed, relaxed.form, options
-        self.device = _device(options.device)
+    def __init__(self, relaxed: Relaxation, iterations: int, learning_rate: float, patience: int, device: str) -> None:
+        self.relaxed, self.form = relaxed, relaxed.form
+        self.iterations, self.learning_rate, self.patience = iterations, learning_rate, patience
+        self.device = _device(device)
         self.tensors: dict[object, Tensor] = {}
 
     def ascend(self, start: int, rows: Array, choice: Index, only_signs: bool) -> dict[int, Array]:
@@ -73,8 +71,8 @@ class SlopeAscent:
         best, found = rows.new_full((count,), -torch.inf), slopes.clone()
         live = torch.arange(count, device=rows.device)
         mean, square = torch.zeros_like(slopes), torch.zeros_like(slopes)
-        stale, rate = rows.new_zeros(count), rows.new_full((count,), self.options.learning_rate)
-        for step in range(1, self.options.iterations + 2):
+        stale, rate = rows.new_zeros(count), rows.new_full((count,), self.learning_rate)
+        for step in range(1, self.iterations + 2):
             begun = now()
             slopes.requires_grad_(True)
             bound = self._minimum(start, rows, self._weights(slopes, layout))
@@ -84,15 +82,15 @@ class SlopeAscent:
             better = bound > before
             best[live] = torch.maximum(bound, before)
             found[live] = torch.where(better[:, None], slopes, found[live])
-            if step > self.options.iterations or seconds_left() <= 2 * (now() - begun):
+            if step > self.iterations or seconds_left() <= 2 * (now() - begun):
                 break
             gained = bound > before + GAIN * before.abs()
             stale = torch.where(gained, 0.0, stale + 1)
-            slow = stale >= self.options.patience
+            slow = stale >= self.patience
             rate, stale = torch.where(slow, rate / 2, rate), torch.where(slow, 0.0, stale)
             slopes = torch.where(slow[:, None], found[live], slopes)
             if step % SHRINK == 0:
-                going = rate > LEAST * self.options.learning_rate
+                going = rate > LEAST * self.learning_rate
                 if only_signs:
                     settled = best > 0
                     going &= ~(settled | settled.roll(count // 2))[live]

@@ -113,7 +113,7 @@ class _Search:
 
     def __init__(self, unrolled: Unrolled, bounds: Bounds, plan: Plan | None) -> None:
         self.unrolled, self.bounds, self.plan = unrolled, bounds, plan
-        self.rewrite = specialise(unrolled.form, bounds)
+        self.rewrite = specialise(unrolled.form, bounds.lower, bounds.upper)
         self.propagation = Propagation(bounds.select(self.rewrite))
         self.minorant = Minorant.of(unrolled, bounds.select(self.rewrite))
         self.objective = unrolled.objective()

@@ -21,7 +21,8 @@ from relu2mip.normal_form import Affine, Input, NormalForm, Relu
 from relu2mip.passes import specialise
 from relu2mip.passes.rewrite import Rewrite
 from relu2mip.runtime.deadline import now
-from relu2mip.unrolled.bounds import Bounds, intersect
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.unrolled import Unrolled
 
 Visit: TypeAlias = "Callable[[NormalForm, Sequence[Array], Sequence[Array], int, Index], tuple[Array, Array] | None]"
@@ -33,7 +34,7 @@ def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: 
 
     inputs: visit those too; programs that know what comes after them can narrow them.
     """
-    rewrite = specialise(unrolled.form, bounds)
+    rewrite = specialise(unrolled.form, bounds.lower, bounds.upper)
     reduced = bounds.select(rewrite)
     form, lower, upper = reduced.form, list(reduced.lower), list(reduced.upper)
     relaxed = Relaxation(form, lower, upper)

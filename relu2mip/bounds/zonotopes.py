@@ -25,6 +25,7 @@ import numpy as np
 from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.crown import ROUNDING
 from relu2mip.normal_form import Affine, Input, Max, Relu
+from relu2mip.normal_form.contenders import contenders, safest
 from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.rounding import crossings
@@ -177,12 +178,10 @@ class _Pass:
         low, high = self.lower[x][:, members], self.upper[x][:, members]
         floor = np.maximum.reduceat(low, starts, axis=1)
         lower, upper = np.maximum(lower, floor), np.minimum(upper, np.maximum.reduceat(high, starts, axis=1))
-        group = np.repeat(np.arange(value.size), np.diff(value.starts))
-        # The first member with the largest lower bound is the maximum everywhere if no other one can exceed that.
-        places = np.where(low == floor[:, group], np.arange(members.size), members.size)
+        # The member with the largest lower bound is the maximum everywhere if no other one can exceed that.
+        dominates = np.add.reduceat(contenders(low, high, value.starts), starts, axis=1, dtype=np.intp) == 1
+        places = np.where(safest(low, value.starts), np.arange(members.size), members.size)
         place = np.minimum.reduceat(places, starts, axis=1)
-        others = (high > floor[:, group]) & (np.arange(members.size) != place[:, group])
-        dominates = ~np.logical_or.reduceat(others, starts, axis=1)
         best = members[place]
         rows = np.arange(self.count)[:, None]
         centre = np.where(dominates, self.centre[x][rows, best], (lower + upper) / 2)

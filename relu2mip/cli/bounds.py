@@ -50,7 +50,7 @@ def bounds(
     from relu2mip.bounds import compute_bounds
     from relu2mip.pipeline.compiled import resolve_bounds
     from relu2mip.trajectory.box_problem import BoxProblem
-    from relu2mip.trajectory.toml import read
+    from relu2mip.trajectory.read import read
 
     for name in method or []:
         check_choices(name)
@@ -92,7 +92,7 @@ def bounds(
 
 def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
     """What is known of the bounds of one stack of methods, totals before details."""
-    from relu2mip.pipeline.statistics import layer_bounds, merged
+    from relu2mip.bounds.layers import layer_bounds, merged
 
     layers = layer_bounds(bounds)
     total = merged(layers)
@@ -113,7 +113,7 @@ def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
 
 def _show(found: Mapping[str, Bounds], sign: float) -> None:
     """Layers and steps, then one row for each stack of methods, then one for each method in it."""
-    from relu2mip.pipeline.statistics import layer_bounds, merged
+    from relu2mip.bounds.layers import layer_bounds, merged
 
     layers = {name: layer_bounds(bounds) for name, bounds in found.items()}
     first = next(iter(layers.values()))

@@ -36,7 +36,7 @@ def _compile(file: Path) -> dict[str, Any]:
     """Sizes of what a network or a problem compiles to."""
     if file.suffix == ".toml":
         from relu2mip.pipeline.compiled import compile as compile_problem
-        from relu2mip.trajectory.toml import read
+        from relu2mip.trajectory.read import read
 
         statistics = compile_problem(read(file)).statistics
         return {name: getattr(statistics, name) for name in ("units", "stable", "columns", "binaries", "rows")}

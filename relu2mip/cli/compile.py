@@ -30,7 +30,7 @@ def compile_(
       relu2mip compile problem.toml --output plan.lp --bounds ibp --formulation big-m
     """
     from relu2mip.pipeline.compiled import compile as compile_problem
-    from relu2mip.trajectory.toml import read
+    from relu2mip.trajectory.read import read
 
     check_choices(bounds, formulation)
     check_output(output, (".lp", ".mps"))

@@ -48,7 +48,7 @@ def info(
     """
     from relu2mip.frontends.onnx import load_onnx
     from relu2mip.ir.draw import draw as draw_graph
-    from relu2mip.trajectory.toml import read
+    from relu2mip.trajectory.read import read
 
     check_choices(bounds, formulation)
     check_output(draw, (".svg", ".png", ".pdf", ".dot", ".txt"))

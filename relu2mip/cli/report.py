@@ -14,8 +14,9 @@ from relu2mip.cli.console import facts, table, text
 
 if TYPE_CHECKING:
     from relu2mip.arrays import Array
+    from relu2mip.bounds.layers import LayerBounds
     from relu2mip.pipeline.answer import Answer
-    from relu2mip.pipeline.statistics import LayerBounds, Statistics
+from relu2mip.pipeline.statistics import Statistics
 
 LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
 DROPPED = ("nonzeros", "mean width", "inactive", "active")

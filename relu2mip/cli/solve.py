@@ -70,7 +70,7 @@ def solve(
       relu2mip solve problem.toml --sizes --plot plan.png
     """
     from relu2mip.trajectory.problem import Trajectory
-    from relu2mip.trajectory.toml import read
+    from relu2mip.trajectory.read import read
 
     given = {
         "time_limit": time_limit,

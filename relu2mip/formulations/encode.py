@@ -19,7 +19,7 @@ from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Place, Relu
 
 if TYPE_CHECKING:
-    from relu2mip.bounds import Bounds
+    from relu2mip.unrolled.bounds import Bounds
 
 
 class Formulation(Protocol):

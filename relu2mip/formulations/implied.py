@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from relu2mip.bounds import Bounds
 from relu2mip.mip import ModelBuilder, NameBlock
+from relu2mip.unrolled.bounds import Bounds
 
 
 def write_implications(bounds: Bounds, model: ModelBuilder) -> int:

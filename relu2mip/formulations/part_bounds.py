@@ -9,6 +9,10 @@ import scipy.sparse as sp
 
 from relu2mip.errors import CrossedBounds
 from relu2mip.formulations.shares import Parts
+from relu2mip.lp.persistent import BASIC, NONBASIC_LOWER, Basis, PersistentLp
+from relu2mip.lp.sweep import Rules, Targets
+from relu2mip.lp.tally import Tally
+from relu2mip.lp.tighten import Empty, sweep
 from relu2mip.mip import ModelBuilder, NameBlock
 from relu2mip.mip.extend import with_columns, with_rows
 from relu2mip.normal_form import Place
@@ -22,11 +26,6 @@ def tightened(parts: Parts, model: ModelBuilder, place: Place, seconds: float) -
 
     Raises `CrossedBounds` where the relaxation is empty.
     """
-    from relu2mip.bounds.lp import Empty, sweep
-    from relu2mip.lp.persistent import BASIC, NONBASIC_LOWER, Basis, PersistentLp
-    from relu2mip.lp.sweep import Rules, Targets
-    from relu2mip.lp.tally import Tally
-
     if not parts.unit.size:
         return parts
     names = NameBlock(place.prefix, place.units[parts.unit], ".part", parts=parts.number)

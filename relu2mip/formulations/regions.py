@@ -44,8 +44,8 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 
 if TYPE_CHECKING:
-    from relu2mip.bounds import Bounds
     from relu2mip.regions import Region, Step
+    from relu2mip.unrolled.bounds import Bounds
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.runtime.deadline import expired
-from relu2mip.trajectory.objective import Objective
+from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
 
 STEPS = 0.2 * 0.5 ** np.arange(12)

@@ -43,7 +43,7 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
             upper[k] = np.where(active, np.maximum(upper[k], 0.0), np.minimum(upper[k], 0.0))
     if expired():
         return plan
-    rewrite = drop_stable(form, Bounds(form, tuple(lower), tuple(upper)))
+    rewrite = drop_stable(form, lower, upper)
     if any(isinstance(value, Max) for value in rewrite.form.values):
         return plan
     fixed = Bounds(form, tuple(lower), tuple(upper)).select(rewrite)

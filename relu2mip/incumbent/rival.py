@@ -11,7 +11,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.incumbent.best import offer
-from relu2mip.trajectory.objective import Objective
+from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import FEASIBLE, Plan
 from relu2mip.unrolled.unrolled import Unrolled
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.runtime.deadline import expired, limited
-from relu2mip.trajectory.objective import Batch, Objective
+from relu2mip.unrolled.objective import Batch, Objective
 from relu2mip.unrolled.plan import FEASIBLE, Plan
 
 HASTE = 8

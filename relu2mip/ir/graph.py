@@ -194,10 +194,19 @@ class Graph:
         return digest.hexdigest()
 
     def __str__(self) -> str:
-        from relu2mip.ir.text import text
-
-        return text(self)
+        lines = [f'graph "{self.name}"']
+        lines += [f"  input  {port.name} : {_shape(port.shape)}" for port in self.inputs]
+        for node in self.nodes:
+            notes = [note for note in (node.origin, node.op.summary()) if note]
+            comment = f"    # {'; '.join(notes)}" if notes else ""
+            lines.append(f"  {node.name} = {node.op.name}({', '.join(node.inputs)}) : {_shape(node.shape)}{comment}")
+        lines += [f"  output {port.name} : {_shape(port.shape)}" for port in self.outputs]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         ports = f"{len(self.inputs)} input(s), {len(self.nodes)} nodes, {len(self.outputs)} output(s)"
         return f"<Graph {self.name!r}: {ports}>"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

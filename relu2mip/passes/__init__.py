@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from relu2mip.normal_form import NormalForm
 from relu2mip.passes.drop_dead import drop_dead
-from relu2mip.passes.drop_stable import drop_stable
+from relu2mip.passes.drop_stable import Bound, drop_stable
 from relu2mip.passes.fuse_affine import fuse_affine
 from relu2mip.passes.merge_duplicates import merge_duplicates
 from relu2mip.passes.rewrite import Origin, Rewrite, Rewriter, sequence
-
-if TYPE_CHECKING:
-    from relu2mip.bounds import Bounds
 
 __all__ = [
     "Origin",
@@ -33,6 +28,6 @@ def simplify(form: NormalForm) -> Rewrite:
     return sequence(form, fuse_affine, drop_dead, merge_duplicates, fuse_affine, drop_dead)
 
 
-def specialise(form: NormalForm, bounds: Bounds) -> Rewrite:
+def specialise(form: NormalForm, lower: Bound, upper: Bound) -> Rewrite:
     """The same function inside the bounds: stable units gone, affine chains fused, nothing unread left."""
-    return drop_stable(form, bounds).then(fuse_affine).then(drop_dead)
+    return drop_stable(form, lower, upper).then(fuse_affine).then(drop_dead)

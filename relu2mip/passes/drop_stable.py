@@ -7,19 +7,21 @@ never attains it; a group with one member left is that member.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from relu2mip.arrays import Index, Matrix, compact, selection
+from relu2mip.arrays import Array, Index, Matrix, compact, selection
 from relu2mip.normal_form import Affine, Max, NormalForm, Relu
+from relu2mip.normal_form.contenders import contenders
 from relu2mip.passes.rewrite import Rewrite, Rewriter
 
-if TYPE_CHECKING:
-    from relu2mip.bounds import Bounds
+Bound: TypeAlias = "Sequence[Array]"
+"""Lower or upper bounds, a vector for each value of the form."""
 
 
-def drop_stable(form: NormalForm, bounds: Bounds) -> Rewrite:
+def drop_stable(form: NormalForm, lower: Bound, upper: Bound) -> Rewrite:
     """The same function inside the bounds, with only unstable ReLUs and undecided maxima left."""
     out = Rewriter(form)
     for i, value in enumerate(form.values):
@@ -28,18 +30,18 @@ def drop_stable(form: NormalForm, bounds: Bounds) -> Rewrite:
                 inputs = tuple(out.new[k] for k in value.inputs)
                 out.new[i] = out.add(Affine(value.place, inputs, value.matrices, value.bias, value.kept), i)
             case Relu():
-                out.new[i] = _relu(i, value, bounds, out)
+                out.new[i] = _relu(i, value, lower, upper, out)
             case Max():
-                out.new[i] = _max(i, value, bounds, out)
+                out.new[i] = _max(i, value, lower, upper, out)
             case _:
                 out.new[i] = out.add(value, i)
     return out.finish()
 
 
-def _relu(i: int, value: Relu, bounds: Bounds, out: Rewriter) -> int:
+def _relu(i: int, value: Relu, lower: Bound, upper: Bound, out: Rewriter) -> int:
     source = out.new[value.input]
-    active = bounds.lower[value.input] >= 0
-    unstable = ~active & (bounds.upper[value.input] > 0)
+    active = lower[value.input] >= 0
+    unstable = ~active & (upper[value.input] > 0)
     if unstable.all():
         return out.add(Relu(value.place, source, value.size), i)
     terms = (
@@ -55,17 +57,15 @@ def _relu(i: int, value: Relu, bounds: Bounds, out: Rewriter) -> int:
     return _affine(i, value, terms, out)
 
 
-def _max(i: int, value: Max, bounds: Bounds, out: Rewriter) -> int:
+def _max(i: int, value: Max, lower: Bound, upper: Bound, out: Rewriter) -> int:
     source, starts = out.new[value.input], value.starts
-    lower, upper = bounds.lower[value.input][value.members], bounds.upper[value.input][value.members]
-    floor = np.repeat(np.maximum.reduceat(lower, starts[:-1]), np.diff(starts))
-    possible = (upper > floor) | _first_where(lower == floor, starts)
+    possible = contenders(lower[value.input][value.members], upper[value.input][value.members], starts)
     sizes = np.add.reduceat(possible.astype(np.intp), starts[:-1])
     if possible.all() and (sizes > 1).all():
         return out.add(Max(value.place, source, value.members, starts), i)
     group = np.repeat(np.arange(value.size), np.diff(starts))
     alone, several = sizes == 1, np.flatnonzero(sizes > 1)
-    size = bounds.lower[value.input].size
+    size = lower[value.input].size
     single = np.full(value.size, -1)
     kept = possible & alone[group]
     single[group[kept]] = value.members[kept]
@@ -88,10 +88,3 @@ def _spread(units: Index, size: int) -> Index:
     index = np.full(size, -1)
     index[units] = np.arange(units.size)
     return index
-
-
-def _first_where(hits: np.ndarray, starts: Index) -> np.ndarray:
-    """The first hit of each group only."""
-    count = np.cumsum(hits)
-    before = np.repeat(count[starts[:-1]] - hits[starts[:-1]], np.diff(starts))
-    return np.asarray(hits & (count - before == 1))

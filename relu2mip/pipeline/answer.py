@@ -215,7 +215,8 @@ class _Replayed:
 
 
 def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
-    objective, steps = TrajectoryObjective(problem), range(problem.horizon)
+    objective, steps = problem.unrolled.objective(), range(problem.horizon)
+    assert isinstance(objective, TrajectoryObjective)
     given = {name: values.get(name, past)[None] for name, (past, _) in objective.box.items()}
     inputs = objective.snap(given)
     controls = np.stack([inputs[f"control@{t}"][0] for t in steps])
@@ -240,7 +241,8 @@ def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
 
 def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
     ports, net = problem.net.outputs, problem.net
-    objective = BoxObjective(problem)
+    objective = problem.unrolled.objective()
+    assert isinstance(objective, BoxObjective)
     flat = objective.snap({port.name: values[f"input@{port.name}"][None] for port in net.inputs})
     outputs, found = net.evaluate_flat(flat), np.concatenate([values[port.name] for port in ports])
 

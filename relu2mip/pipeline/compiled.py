@@ -198,7 +198,7 @@ def compile(
     bounded_at = time.perf_counter()
     _in_time(problem, chosen, all_bounds)
     report("writing the program")
-    rewrite = specialise(unrolled.form, all_bounds)
+    rewrite = specialise(unrolled.form, all_bounds.lower, all_bounds.upper)
     reduced = all_bounds.select(rewrite)
     _in_time(problem, chosen, all_bounds)
     model = ModelBuilder()

@@ -19,6 +19,7 @@ from relu2mip.pipeline.compiled import BoundSpec
 from relu2mip.pipeline.compiled import compile as compile_problem
 from relu2mip.pipeline.solving import resolve_backend
 from relu2mip.trajectory.box_problem import BoxProblem, output_name
+from relu2mip.trajectory.network import network
 
 _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
 
@@ -82,7 +83,7 @@ def embed(
             f"cannot embed into a {type(model).__name__}: model must be a gurobipy.Model, a highspy.Highs, "
             "or a list for cvxpy constraints"
         )
-    net = accept.network(net, "net")
+    net = network(net, "net")
     problem = BoxProblem(net, lower, upper, np.zeros(net.output_size))
     handles = _by_input(problem.net, x)
     if module == "cvxpy":

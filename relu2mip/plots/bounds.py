@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relu2mip.bounds import Bounds
+from relu2mip.bounds.layers import LayerBounds, layer_bounds, merged
 from relu2mip.errors import InvalidProblem
-from relu2mip.pipeline.statistics import LayerBounds, layer_bounds, merged
 from relu2mip.plots.plan import check_plot
 
 if TYPE_CHECKING:

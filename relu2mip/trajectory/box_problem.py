@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, partial
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import accept, network, numbers, one_of
+from relu2mip.accept import accept, numbers, one_of
 from relu2mip.arrays import Array, vector
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -26,12 +27,12 @@ from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.normal_form.splice import splice
 from relu2mip.options import solve_options
 from relu2mip.passes import simplify
+from relu2mip.trajectory.network import network
+from relu2mip.trajectory.objective import BoxObjective
+from relu2mip.trajectory.premises import box_premises
 from relu2mip.trajectory.sets import Box
+from relu2mip.trajectory.toml import contents, in_file
 from relu2mip.unrolled.unrolled import Unrolled
-
-if TYPE_CHECKING:
-    from relu2mip.trajectory.objective import Objective
-    from relu2mip.unrolled.premises import Premises
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +70,8 @@ class BoxProblem:
     @classmethod
     def from_toml(cls, path: str | Path) -> BoxProblem:
         """Read a problem file; see docs/problem-file.md."""
-        from relu2mip.trajectory.toml import read
-
-        problem = read(path)
-        if not isinstance(problem, cls):
-            raise InvalidProblem(f"{path} describes a {type(problem).__name__}; use its from_toml")
-        return problem
+        with in_file(path):
+            return cls(**contents(path, "BoxProblem"))
 
     @cached_property
     def coefficients(self) -> Array:
@@ -122,6 +119,9 @@ class BoxProblem:
         for port in self.net.inputs:
             domain[form.inputs[port.name]] = low[at : at + port.size], high[at : at + port.size]
             at += port.size
+        sign, ends = 1.0 if self.sense == "min" else -1.0, np.cumsum([0, *(port.size for port in self.net.outputs)])
+        parts = zip(self.net.outputs, pairwise(ends), strict=True)
+        weights = {port.name: sign * self.coefficients[a:b] for port, (a, b) in parts}
         return Unrolled(
             form=form,
             domain=domain,
@@ -129,19 +129,9 @@ class BoxProblem:
             step_value={i: i for i in range(len(form.values))},
             step_inputs=self._samples,
             write=self._write,
-            objective=self._objective,
-            premises=self._premises,
+            objective=cache(partial(BoxObjective, form, domain, weights)),
+            premises=partial(box_premises, self.net.digest),
         )
-
-    def _objective(self) -> Objective:
-        from relu2mip.trajectory.objective import BoxObjective
-
-        return BoxObjective(self)
-
-    def _premises(self, unrolled: Unrolled) -> Premises:
-        from relu2mip.trajectory.premises import box_premises
-
-        return box_premises(self, unrolled)
 
     def _write(self, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
         sign = 1.0 if self.sense == "min" else -1.0

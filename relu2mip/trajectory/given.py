@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,16 +12,44 @@ from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.mip.check import Violations, violations
+from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.objective import TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
 from relu2mip.unrolled.plan import Plan
 
-if TYPE_CHECKING:
-    from relu2mip.pipeline.answer import Answer
-    from relu2mip.trajectory.box_problem import BoxProblem
 
-Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike] | Answer"
+@runtime_checkable
+class Answered(Protocol):
+    """What a `relu2mip.Answer` says of its plan."""
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is one."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Why the solver stopped."""
+        ...
+
+    @property
+    def controls(self) -> Array | None:
+        """Those of a trajectory, (H, m)."""
+        ...
+
+    @property
+    def states(self) -> Array | None:
+        """Those of a trajectory, (H + 1, n)."""
+        ...
+
+    @property
+    def inputs(self) -> Mapping[str, Array]:
+        """Those of a box problem, by name."""
+        ...
+
+
+Start: TypeAlias = "ArrayLike | Mapping[str, ArrayLike] | Answered"
 """An answer with a plan. Of a `Trajectory`: controls (H, m), or a mapping with `controls` and, where the problem gives
 a box of them, the `initial_state`. Of a `BoxProblem`: inputs, flat over all of them, or by name."""
 
@@ -55,9 +83,7 @@ def given_plan(problem: Trajectory | BoxProblem, start: Start) -> Plan:
 
 def _of_answer(problem: Trajectory | BoxProblem, start: Start) -> Start:
     """The plan of an answer; anything else as it is."""
-    from relu2mip.pipeline.answer import Answer
-
-    if not isinstance(start, Answer):
+    if not isinstance(start, Answered):
         return start
     if not start.has_plan:
         raise InvalidProblem(f"start: this answer has no plan ({start.status}); give one that has, or controls")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from relu2mip.trajectory.costs import Network
-    from relu2mip.trajectory.problem import Trajectory
+from relu2mip.trajectory.costs.base import NetworkTerm
+from relu2mip.trajectory.statement import Statement
 
 
 def name_of(kind: str, step: int) -> str:
@@ -19,7 +16,7 @@ def cost_name(number: int, step: int) -> str:
     return name_of(f"cost{number}", step)
 
 
-def cost_outputs(problem: Trajectory) -> dict[str, tuple[Network, int]]:
+def cost_outputs(problem: Statement) -> dict[str, tuple[NetworkTerm, int]]:
     """Which cost network and step each such output belongs to."""
     networks = problem.cost.networks() if problem.cost else ()
     return {

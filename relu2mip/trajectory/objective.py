@@ -1,6 +1,6 @@
-"""What a search minimises: the cost and the violation of batches of points, and their gradients.
+"""The objectives of trajectories and box problems (`relu2mip.unrolled.objective`).
 
-A batch gives every input of the unrolled form, (B, size) each, by name. Costs and gradients are those of the problem,
+Costs and gradients are those of the problem,
 in float64; the violation is measured on every state, control rate and linear constraint.
 """
 
@@ -9,68 +9,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.units import Units
+from relu2mip.normal_form import NormalForm
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.statement import Statement
 from relu2mip.trajectory.write import write_sets
-
-if TYPE_CHECKING:
-    from relu2mip.trajectory.box_problem import BoxProblem
-    from relu2mip.trajectory.problem import Trajectory
-
-Batch = Mapping[str, Array]
+from relu2mip.unrolled.objective import Batch
+from relu2mip.unrolled.unrolled import Domain
 
 SAMPLES = 64
 """Random plans that say how far states and costs range where no set does."""
 
 
-class Objective(Protocol):
-    """What a problem offers to a search."""
-
-    @property
-    def box(self) -> Mapping[str, tuple[Array, Array]]:
-        """The box of each input, by name."""
-        ...
-
-    def evaluate(self, batch: Batch) -> tuple[Array, Array]:
-        """Cost (B,) and violation (B,), relative to the range of what is violated."""
-        ...
-
-    def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
-        """The gradient of cost + penalty * (sum of violations) by input."""
-        ...
-
-    def snap(self, batch: Batch) -> dict[str, Array]:
-        """The nearest points of the inputs' own sets: boxes, and finite lists of values."""
-        ...
-
-    def levels(self, name: str) -> Sequence[Array | None]:
-        """Of each unit of an input the finite list of its values, sorted; None where it has none."""
-        ...
-
-    @property
-    def unit(self) -> float:
-        """How much costs differ: differences that are small beside it mean little. Positive."""
-        ...
-
-
 class BoxObjective:
-    """The linear objective of a `BoxProblem`; its box is the only set."""
+    """The linear objective of a `BoxProblem`, as it is minimised; its box is the only set.
 
-    def __init__(self, problem: BoxProblem) -> None:
-        self.form = problem.unrolled.form
-        self.sign = 1.0 if problem.sense == "min" else -1.0
-        ends = np.cumsum([0, *(port.size for port in problem.net.outputs)])
-        parts = zip(problem.net.outputs, pairwise(ends), strict=True)
-        self.weights = {port.name: problem.coefficients[a:b] for port, (a, b) in parts}
-        self.box = {name: problem.unrolled.domain[i] for name, i in self.form.inputs.items()}
+    weights: of the entries of each output, by name.
+    """
+
+    def __init__(self, form: NormalForm, domain: Domain, weights: Mapping[str, Array]) -> None:
+        self.form, self.weights = form, weights
+        self.box = {name: domain[i] for name, i in form.inputs.items()}
 
     @cached_property
     def ranges(self) -> Array:
@@ -81,13 +46,13 @@ class BoxObjective:
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and zeros."""
         outputs = self.form.evaluate(batch)
-        cost = self.sign * sum(outputs[name] @ w for name, w in self.weights.items())
+        cost = sum(outputs[name] @ w for name, w in self.weights.items())
         return np.asarray(cost), np.zeros(np.shape(cost))
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
         """The gradient of the objective."""
         size = next(iter(batch.values())).shape[0]
-        return self.form.vjp(batch, {name: np.tile(self.sign * w, (size, 1)) for name, w in self.weights.items()})
+        return self.form.vjp(batch, {name: np.tile(w, (size, 1)) for name, w in self.weights.items()})
 
     def snap(self, batch: Batch) -> dict[str, Array]:
         """Clipped to the box."""
@@ -106,10 +71,9 @@ class BoxObjective:
 class TrajectoryObjective:
     """The cost of a `Trajectory` and its sets."""
 
-    def __init__(self, problem: Trajectory) -> None:
-        self.problem = problem
-        self.form = problem.unrolled.form
-        self.box = {name: problem.unrolled.domain[i] for name, i in self.form.inputs.items()}
+    def __init__(self, problem: Statement, form: NormalForm, domain: Domain) -> None:
+        self.problem, self.form = problem, form
+        self.box = {name: domain[i] for name, i in form.inputs.items()}
         self.sets = _sets(problem)
 
     @cached_property
@@ -206,7 +170,7 @@ def _flat(states: Array, controls: Array) -> Array:
     return np.concatenate([states.reshape(len(states), -1), controls.reshape(len(controls), -1)], axis=1)
 
 
-def _sets(problem: Trajectory) -> MipModel:
+def _sets(problem: Statement) -> MipModel:
     """The sets alone, as boxes and rows over all states, then all controls, under the names of the program."""
     model, digits = ModelBuilder(), max(2, len(str(problem.horizon)))
 

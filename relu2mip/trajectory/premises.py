@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from relu2mip import __version__
 from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.statement import Statement
 from relu2mip.unrolled.premises import FORM, Premises, fingerprint
 from relu2mip.unrolled.unrolled import Unrolled
-
-if TYPE_CHECKING:
-    from relu2mip.trajectory.box_problem import BoxProblem
-    from relu2mip.trajectory.problem import Trajectory
 
 NONE = "none"
 
 
-def trajectory_premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
+def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:
     """Everything but the cost. A known control before step 0 counts as a box of u[0] where there are rate limits."""
     dynamics, rate, values = problem.dynamics, problem.rate_limits, problem.control_values
     pairs = [
@@ -56,11 +51,11 @@ def trajectory_premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
     return Premises(facts, boxes)
 
 
-def box_premises(problem: BoxProblem, unrolled: Unrolled) -> Premises:
+def box_premises(digest: str, unrolled: Unrolled) -> Premises:
     """Everything but the objective."""
     facts = {
         "problem": "a network over a box",
-        "network": f"#{problem.net.digest}",
+        "network": f"#{digest}",
         "relu2mip": __version__,
         FORM: fingerprint(str(unrolled.form)),
     }

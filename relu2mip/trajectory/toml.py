@@ -8,7 +8,8 @@ its table and the nearest valid key, a value of the wrong type an `InvalidProble
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import reduce
 from operator import add
@@ -20,9 +21,7 @@ from relu2mip.ir import Graph
 from relu2mip.options import SolveOptions, build, parse
 from relu2mip.registry import backends, bound_methods, formulations
 from relu2mip.trajectory import costs
-from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.dynamics import Normalisation
-from relu2mip.trajectory.problem import Trajectory
 from relu2mip.trajectory.sets import Box, Finite, Linear
 
 Reader: TypeAlias = Callable[[Any, str], Any]
@@ -31,29 +30,38 @@ Reader: TypeAlias = Callable[[Any, str], Any]
 NORMS: Mapping[str, Callable[..., costs.Cost]] = {"l1": costs.L1, "linf": costs.LInf, "quadratic": costs.Quadratic}
 
 
-def read(path: str | Path) -> Trajectory | BoxProblem:
-    """The problem that a file describes; paths in it are relative to the file.
-
-    Raises `InvalidProblem` (not TOML, a missing file, a wrong type, parts that do not fit), `UnknownOption` (a key or
-    name that nothing reads), and what `relu2mip.load` raises for its networks.
-    """
-    path = Path(path)
-    data = _parse(path)
+@contextmanager
+def in_file(path: str | Path) -> Iterator[None]:
+    """Errors of a problem name the file it comes from."""
     try:
-        return _problem(data, path.parent)
+        yield
     except (InvalidProblem, InvalidOption, UnknownOption) as error:
         error.args = (f"{path}: {error}",)
         raise
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def contents(path: str | Path, wanted: str) -> dict[str, Any]:
+    """The fields of a "Trajectory" or "BoxProblem" as a file gives them; paths in it are relative to the file.
+
+    Raises `InvalidProblem` (not TOML, a missing file, a wrong type, another kind of problem), `UnknownOption` (a key or
+    name that nothing reads), and what `relu2mip.load` raises for its networks.
+    """
+    data = tables(path)
+    if kind_of(data, Path(path).parent) != wanted:
+        raise InvalidProblem(f"describes a {kind_of(data, Path(path).parent)}, not a {wanted}; use its from_toml")
+    return fields_of(data, Path(path).parent)
+
+
+def tables(path: str | Path) -> dict[str, Any]:
+    """The tables of a file; raises `InvalidProblem` where it is missing or no TOML."""
+    path = Path(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InvalidProblem(f"{path}: cannot read the problem file: {error.strerror}") from error
+        raise InvalidProblem(f"cannot read the problem file: {error.strerror}") from error
     except ValueError as error:
         hint = "this is a network; give a problem file that names it" if path.suffix == ".onnx" else error
-        raise InvalidProblem(f"{path} is not a TOML file: {hint}") from error
+        raise InvalidProblem(f"not a TOML file: {hint}") from error
 
 
 def trajectory_keys(folder: Path) -> dict[str, Reader]:
@@ -95,7 +103,8 @@ def box_problem_keys(folder: Path) -> dict[str, Reader]:
     }
 
 
-def _problem(data: dict[str, Any], folder: Path) -> Trajectory | BoxProblem:
+def kind_of(data: dict[str, Any], folder: Path) -> str:
+    """The class of the problem that a file describes."""
     trajectory, box_problem = trajectory_keys(folder), box_problem_keys(folder)
     if ("horizon" in data) == ("objective" in data):
         for key in data:
@@ -103,12 +112,17 @@ def _problem(data: dict[str, Any], folder: Path) -> Trajectory | BoxProblem:
                 raise UnknownOption("key", key, trajectory | box_problem)
         found = "both horizon and objective are" if "horizon" in data else "neither horizon nor objective is"
         raise InvalidProblem(f"{found} given; a trajectory has a horizon, a box problem an objective")
-    if "horizon" in data:
-        given = _table(data, "", trajectory, ("network", "horizon", "initial_state", "controls"))
-        net, cost, options = given.pop("network"), given.pop("costs", None), given.pop("solve", {})
-        return Trajectory(net=net, cost=cost, options=options, **given)
-    given = _table(data, "", box_problem, ("network", "lower", "upper", "objective"))
-    return BoxProblem(net=given.pop("network"), options=given.pop("solve", {}), **given)
+    return "Trajectory" if "horizon" in data else "BoxProblem"
+
+
+def fields_of(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields of the problem, by name."""
+    if kind_of(data, folder) == "Trajectory":
+        given = _table(data, "", trajectory_keys(folder), ("network", "horizon", "initial_state", "controls"))
+    else:
+        given = _table(data, "", box_problem_keys(folder), ("network", "lower", "upper", "objective"))
+    names = {"network": "net", "costs": "cost", "solve": "options"}
+    return {names.get(key, key): value for key, value in given.items()}
 
 
 def _table(data: Any, where: str, keys: Mapping[str, Reader], required: tuple[str, ...] = ()) -> dict[str, Any]:

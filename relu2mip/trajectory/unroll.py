@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
 
 import numpy as np
 
@@ -15,17 +14,15 @@ from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.normal_form.splice import splice
 from relu2mip.passes import simplify
 from relu2mip.trajectory.names import cost_name, name_of
+from relu2mip.trajectory.objective import TrajectoryObjective
+from relu2mip.trajectory.premises import trajectory_premises
 from relu2mip.trajectory.size import check_horizon, step_bytes
+from relu2mip.trajectory.statement import Statement
 from relu2mip.trajectory.write import write_problem
 from relu2mip.unrolled.unrolled import Unrolled
 
-if TYPE_CHECKING:
-    from relu2mip.trajectory.objective import Objective
-    from relu2mip.trajectory.problem import Trajectory
-    from relu2mip.unrolled.premises import Premises
 
-
-def unroll(problem: Trajectory) -> Unrolled:
+def unroll(problem: Statement) -> Unrolled:
     """The normal form over the horizon: inputs are the known window and controls, outputs all states and controls.
 
     Raises `InvalidProblem` for a horizon that does not fit into memory.
@@ -67,32 +64,21 @@ def unroll(problem: Trajectory) -> Unrolled:
     outputs = {name_of("state", t): states[t] for t in range(1 - window, horizon + 1)}
     outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
     outputs |= _cost_networks(problem, form, states, controls, digits)
+    whole = form.build(outputs)
     return Unrolled(
-        form=form.build(outputs),
+        form=whole,
         domain=domain,
         step=step,
         step_value=copies,
         step_inputs=partial(_step_inputs, problem),
         write=partial(write_problem, problem),
-        objective=partial(_objective, problem),
-        premises=partial(_premises, problem),
+        objective=cache(partial(TrajectoryObjective, problem, whole, domain)),
+        premises=partial(trajectory_premises, problem),
     )
 
 
-def _objective(problem: Trajectory) -> Objective:
-    from relu2mip.trajectory.objective import TrajectoryObjective
-
-    return TrajectoryObjective(problem)
-
-
-def _premises(problem: Trajectory, unrolled: Unrolled) -> Premises:
-    from relu2mip.trajectory.premises import trajectory_premises
-
-    return trajectory_premises(problem, unrolled)
-
-
 def _cost_networks(
-    problem: Trajectory, form: FormBuilder, states: dict[int, int], controls: dict[int, int], digits: int
+    problem: Statement, form: FormBuilder, states: dict[int, int], controls: dict[int, int], digits: int
 ) -> dict[str, int]:
     outputs: dict[str, int] = {}
     for number, network in enumerate(problem.cost.networks() if problem.cost else (), 1):
@@ -126,7 +112,7 @@ def _slice(form: FormBuilder, blocks: list[int], at: int, size: int, place: Plac
     return form.affine(inputs, matrices, place=place)
 
 
-def _step_inputs(problem: Trajectory, samples: Mapping[str, Array]) -> dict[str, Array]:
+def _step_inputs(problem: Statement, samples: Mapping[str, Array]) -> dict[str, Array]:
     """Inputs of the step form from samples `state` (N, n) or (N, k, n), `control` (N, m) or (N, k, m), known (N, k)."""
 
     def read(name: str, size: int, window: int) -> Array:

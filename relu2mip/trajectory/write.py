@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,12 +11,10 @@ from relu2mip.arrays import Index
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import cost_outputs, name_of
-
-if TYPE_CHECKING:
-    from relu2mip.trajectory.problem import Trajectory
+from relu2mip.trajectory.statement import Statement
 
 
-def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
+def write_problem(problem: Statement, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
     """Discrete controls, control rates, linear constraints and the cost; boxes are column bounds already."""
     frame = _frame(problem, model, expressions)
     _finite_controls(problem, frame)
@@ -26,7 +23,7 @@ def write_problem(problem: Trajectory, model: ModelBuilder, expressions: Mapping
         problem.cost.write(frame, "cost")
 
 
-def write_sets(problem: Trajectory, frame: Frame) -> None:
+def write_sets(problem: Statement, frame: Frame) -> None:
     """Control rates and linear constraints."""
     if problem.rate_limits is not None:
         steps, changes = frame.control_changes()
@@ -44,7 +41,7 @@ def write_sets(problem: Trajectory, frame: Frame) -> None:
         frame.model.add_rows(names, terms, np.tile(lower, steps.size), np.tile(upper, steps.size))
 
 
-def _frame(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, Expression]) -> Frame:
+def _frame(problem: Statement, model: ModelBuilder, expressions: Mapping[str, Expression]) -> Frame:
     def columns(kind: str, step: int) -> Index:
         ((_, positions),) = expressions[name_of(kind, step)].terms
         return positions
@@ -59,7 +56,7 @@ def _frame(problem: Trajectory, model: ModelBuilder, expressions: Mapping[str, E
     )
 
 
-def _finite_controls(problem: Trajectory, frame: Frame) -> None:
+def _finite_controls(problem: Statement, frame: Frame) -> None:
     """U = v[0] + (v[1] - v[0]) b for two values; u = sum_k v[k] b[k], sum_k b[k] = 1 for more; fixed for one."""
     steps = np.arange(problem.horizon)
     for unit, values in enumerate(problem.control_values):

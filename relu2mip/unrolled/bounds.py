@@ -7,48 +7,25 @@ nothing (`data`) are marked unsound, and so is every answer built on them.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.errors import CrossedBounds, InvalidProblem, UnboundedUnit
+from relu2mip.errors import InvalidProblem, UnboundedUnit
 from relu2mip.normal_form import Input, NormalForm, Relu
 from relu2mip.passes.rewrite import Rewrite
-from relu2mip.runtime.progress import report
+from relu2mip.unrolled import archive
 from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.premises import Premises
-from relu2mip.unrolled.rounding import crossings
-from relu2mip.unrolled.unrolled import Unrolled
-
-if TYPE_CHECKING:
-    from relu2mip.pipeline.compiled import Problem
-    from relu2mip.unrolled.plan import Plan
-
-Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
-"""Boxes that the problem gives for some values: its inputs, and the states between steps."""
-
-SETS = "sets"
-"""The provenance of what the boxes of the problem say."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """One method that took part: its name with options, whether what it says is proven, and its seconds.
-
-    detail: what it counted on the way, by name. cutoff: its bounds hold only for plans with at most this objective (as
-    the model minimises it); None: for all.
-    """
-
-    method: str
-    sound: bool
-    seconds: float = 0.0
-    detail: Mapping[str, float] = field(default_factory=dict)
-    cutoff: float | None = None
+from relu2mip.unrolled.problem import Problem
+from relu2mip.unrolled.provenance import SETS, Provenance
+from relu2mip.unrolled.unrolled import Domain, Unrolled
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +105,7 @@ class Bounds:
         unrolled = problem if isinstance(problem, Unrolled) else problem.unrolled
         if self.premises is None or unrolled.premises is None:
             return "bounds of a form that was rewritten or made by hand belong to no problem; take compiled.all_bounds"
-        ours = Premises.of(unrolled, self.premises.exact)
+        ours = unrolled.rests_on(self.premises.exact)
         assert ours is not None
         reason = self.premises.differing(ours.facts) or self.premises.outside(ours.boxes, unrolled.form)
         if reason and self.premises.exact:
@@ -153,16 +130,36 @@ class Bounds:
 
         Only bounds of a whole problem can be saved: `compiled.all_bounds`.
         """
-        from relu2mip.bounds.file import save
-
-        return save(self, path)
+        if self.premises is None:
+            raise InvalidProblem(
+                "these bounds are those of a form that was rewritten or made by hand, and belong to no problem; "
+                "save compiled.all_bounds"
+            )
+        plan = self.plan if self.premises.exact else None
+        vectors = archive.Vectors(self.lower, self.upper, self.implications, plan)
+        return archive.save(path, self.form, self.premises, self.provenance, vectors)
 
     @classmethod
-    def load(cls, path: str | Path, problem: Problem) -> Bounds:
+    def load(cls, path: str | Path, problem: Problem | Unrolled) -> Bounds:
         """Read bounds written by `save`; raises `InvalidProblem` saying why they do not hold for this problem."""
-        from relu2mip.bounds.file import load
-
-        return load(path, problem.unrolled)
+        unrolled = problem if isinstance(problem, Unrolled) else problem.unrolled
+        file = archive.read(path)
+        ours = unrolled.rests_on(file.premises.exact)
+        if reason := "a form made by hand" if ours is None else file.premises.differing(ours.facts):
+            raise InvalidProblem(f"{path} holds bounds of another problem ({reason}); compute bounds for this one")
+        premises, known = file.restored(unrolled.form)
+        bounds = cls(
+            unrolled.form,
+            known.lower,
+            known.upper,
+            file.provenance,
+            plan=known.plan,
+            implications=known.implications,
+            premises=premises,
+        )
+        if reason := bounds.why_not(unrolled):
+            raise InvalidProblem(f"{path}: {reason}")
+        return bounds
 
     def __str__(self) -> str:
         return f"{self.name}({'+'.join(p.method for p in self.provenance if p.method != SETS)})"
@@ -179,60 +176,3 @@ class Bounds:
                     "give finite boxes for the states and controls it depends on"
                 )
         return self
-
-
-class BoundMethod(Protocol):
-    """A frozen dataclass of a method's options. See docs/extending/add-a-bound-method.md."""
-
-    name: ClassVar[str]
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing can lie outside what it says; a class attribute where it does not depend on options."""
-        ...
-
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
-        """Bounds at least as tight as the given ones; provenance is added by the caller."""
-        ...
-
-
-def intersect(
-    form: NormalForm, i: int, lower: Sequence[Array], upper: Sequence[Array], new: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    """The intersection of the bounds of value i with new ones; raises `CrossedBounds` where it is empty.
-
-    lower, upper: of all values up to i, which say what rounding can do (`relu2mip.unrolled.rounding`).
-    """
-    low, high = np.maximum(lower[i], new[0]), np.minimum(upper[i], new[1])
-    if (low > high).any():
-        real = low - high > crossings(form, lower, upper, i + 1)[i]
-        if real.any():
-            unit = int(np.flatnonzero(real)[0])
-            short = float(low[unit] - high[unit])
-            raise CrossedBounds(
-                f"{form.values[i].place.name(unit)}: nothing in [{lower[i][unit]:g}, {upper[i][unit]:g}] can be "
-                f"reached, its value lies in [{new[0][unit]:g}, {new[1][unit]:g}], it misses its set by {short:.3g}; "
-                "widen the sets before this step, or the initial state"
-            )
-        low, high = np.minimum(low, high), np.maximum(low, high)
-    return low, high
-
-
-def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds:
-    """Bounds by the methods in order, each intersected with those before; all finite.
-
-    Raises `UnboundedUnit` and `CrossedBounds`.
-    """
-    bounds = Bounds.of(unrolled.form, unrolled.domain)
-    for method in methods:
-        begun = time.perf_counter()
-        report(f"bounds: {method}")
-        tighter = method.tighten(unrolled, bounds)
-        seconds = time.perf_counter() - begun
-        note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
-        plan = tighter.plan or bounds.plan
-        implications = tighter.implications if tighter.implications.size else bounds.implications
-        provenance = (*bounds.provenance, *tighter.provenance[len(bounds.provenance) :], note)
-        bounds = replace(tighter, provenance=provenance, detail={}, limit=None, plan=plan, implications=implications)
-    bounds = bounds.finite()
-    return replace(bounds, premises=Premises.of(unrolled, exact=bounds.cutoff is not None))

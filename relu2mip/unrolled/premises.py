@@ -10,17 +10,14 @@ Source: inclusion isotonicity, Moore, "Interval Analysis" (1966).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array
 from relu2mip.normal_form import NormalForm
-from relu2mip.unrolled.unrolled import Unrolled
 
 FORM = "unrolled form"
 """The fact that says how the network was unrolled. It follows from the others, and is told only where they agree."""
@@ -37,16 +34,6 @@ class Premises:
     facts: Mapping[str, str]
     boxes: Mapping[int, tuple[Array, Array]]
     exact: bool = False
-
-    @classmethod
-    def of(cls, unrolled: Unrolled, exact: bool = False) -> Premises | None:
-        """The premises of a problem, exact ones with its cost; None for a form made by hand."""
-        if unrolled.premises is None:
-            return None
-        found = unrolled.premises(unrolled)
-        if not exact:
-            return found
-        return cls({**found.facts, "cost": _written(unrolled)}, found.boxes, exact=True)
 
     def differing(self, facts: Mapping[str, str]) -> str:
         """What of the facts is not the same; "" if all are."""
@@ -84,28 +71,3 @@ def _told(name: str, known: str | None, given: str | None) -> str:
     if known is None or given is None or known.startswith("#") or given.startswith("#"):
         return f"{name}: not the same"
     return f"{name}: {given} instead of {known}"
-
-
-def _written(unrolled: Unrolled) -> str:
-    """The objective and the rows of the problem, as it writes them on columns for its outputs."""
-    from relu2mip.mip import Expression, ModelBuilder, NameBlock
-
-    model, expressions = ModelBuilder(), {}
-    for name, i in unrolled.form.outputs.items():
-        block = NameBlock(name, np.arange(unrolled.form.values[i].size))
-        expressions[name] = Expression.of(model.add_columns(block, -1.0, 1.0))
-    unrolled.write(model, expressions)
-    return fingerprint(*_numbers(replace(model.build(), values=None)))
-
-
-def _numbers(part: Any) -> Iterator[ArrayLike]:
-    """All numbers of a model, with texts that hold their places; names are left out."""
-    if isinstance(part, sp.csr_array):
-        yield from (part.indptr, part.indices, part.data)
-    elif is_dataclass(part):
-        for field in fields(part):
-            if not field.name.endswith("names"):
-                yield field.name
-                yield from _numbers(getattr(part, field.name))
-    else:
-        yield str(part) if part is None or isinstance(part, tuple) else part

@@ -12,7 +12,7 @@ from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, Unboun
 from relu2mip.ir.samples import integrator, tiny
 from relu2mip.normal_form import FormBuilder, NormalForm
 from relu2mip.pipeline.compiled import resolve_bounds
-from relu2mip.trajectory.objective import Batch
+from relu2mip.unrolled.objective import Batch
 from relu2mip.unrolled.unrolled import Unrolled
 from tests.forms import domain, forms, mlp, points
 

@@ -12,7 +12,7 @@ import relu2mip as r2m
 from relu2mip.bounds import Bounds, Crown, Data, compute_bounds
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem
 from relu2mip.ir.samples import integrator, tiny
-from relu2mip.trajectory.toml import read
+from relu2mip.trajectory.read import read
 from tests.bounds.test_bounds import mlp_form, trajectory, unrolled
 from tests.conftest import ROOT
 from tests.forms import mlp

@@ -264,7 +264,7 @@ def test_a_backend_without_callbacks_refuses_them(spec: str) -> None:
 def test_an_emitted_model_has_no_callback() -> None:
     pytest.importorskip("gurobipy")
     compiled = r2m.compile(plan(), bounds="ibp", formulation="ideal(callback=true)")
-    with pytest.raises(CapabilityMissing, match=r"a gurobipy\.Model that you solve"):
+    with pytest.raises(CapabilityMissing, match="a model that you solve yourself"):
         compiled.emit("gurobi")
 
 

@@ -206,7 +206,7 @@ def test_members_that_cannot_be_the_largest_cost_nothing(formulation: Formulatio
     shifted = form.affine((x,), (np.eye(4),), np.array([0.0, 1.0, -10.0, 0.5]))
     net = form.build({"y": form.max(shifted, np.arange(4), np.array([0, 4]))})
     bounds = compute_bounds(unrolled(net), [Ibp()])
-    reduced = bounds.select(specialise(net, bounds))
+    reduced = bounds.select(specialise(net, bounds.lower, bounds.upper))
     model = ModelBuilder()
     encode(reduced, formulation, model)
     assert model.size[1] == 3

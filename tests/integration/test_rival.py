@@ -8,7 +8,6 @@ from benchmarks.trials.draw import sketch
 from relu2mip.incumbent.rival import neighbours, rival
 from relu2mip.ir.samples import integrator
 from relu2mip.trajectory.given import given_plan
-from relu2mip.trajectory.objective import TrajectoryObjective
 
 
 @pytest.mark.parametrize(
@@ -29,7 +28,7 @@ def test_neighbours_differ_in_one_entry_and_a_rival_is_a_plan() -> None:
         integrator(), horizon=3, initial_state=[1.0, 0.5], predicts="change", controls=r2m.Finite([[-1.0, 0.0, 1.0]]),
         states=r2m.Box(-3, 3), cost=r2m.costs.L1(state=1.0),
     )  # fmt: skip
-    plan, objective = given_plan(problem, [[1.0], [1.0], [1.0]]), TrajectoryObjective(problem)
+    plan, objective = given_plan(problem, [[1.0], [1.0], [1.0]]), problem.unrolled.objective()
     near = neighbours(objective, plan, np.random.default_rng(0))
     changed = np.stack([near[f"control@{t}"][:, 0] != 1.0 for t in range(3)], axis=1)
     assert changed.sum(axis=1).max() == 1

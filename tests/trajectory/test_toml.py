@@ -10,7 +10,8 @@ import pytest
 import relu2mip as r2m
 from relu2mip.errors import InvalidNetwork, InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.trajectory import costs
-from relu2mip.trajectory.toml import NORMS, box_problem_keys, cost_keys, read, trajectory_keys
+from relu2mip.trajectory.read import read
+from relu2mip.trajectory.toml import NORMS, box_problem_keys, cost_keys, trajectory_keys
 from tests.conftest import ROOT
 from tests.problem_files import BOX, TRAJECTORY, write_networks, write_problem
 

@@ -7,16 +7,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from relu2mip.accept import refuse
 from relu2mip.arrays import Array
+from relu2mip.ir import Graph
 from relu2mip.trajectory.frame import Frame
 
-if TYPE_CHECKING:
-    from relu2mip.trajectory.costs.network import Network
+
+class NetworkTerm(Protocol):
+    """A network in a cost, unrolled beside the dynamics (`relu2mip.costs.Network`)."""
+
+    @property
+    def net(self) -> Graph:
+        """The network."""
+        ...
+
+    def steps(self, n: int, horizon: int) -> range:
+        """The steps at which its output is needed."""
+        ...
+
+    def reads_controls(self, n: int) -> bool:
+        """Whether it reads the control after the state."""
+        ...
 
 
 class Cost(ABC):
@@ -40,7 +55,7 @@ class Cost(ABC):
     def write(self, frame: Frame, label: str) -> None:
         """Add the cost to the objective of a model."""
 
-    def networks(self) -> Iterator[Network]:
+    def networks(self) -> Iterator[NetworkTerm]:
         """The cost networks in it."""
         return iter(())
 
@@ -78,7 +93,7 @@ class Sum(Cost):
         for number, part in enumerate(self.summands, 1):
             part.write(frame, f"{label}{number}")
 
-    def networks(self) -> Iterator[Network]:
+    def networks(self) -> Iterator[NetworkTerm]:
         """The networks of all summands."""
         return (network for part in self.summands for network in part.networks())
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from relu2mip.accept import accept, network, number
+from relu2mip.accept import accept, number
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
@@ -19,6 +19,7 @@ from relu2mip.normal_form import NormalForm
 from relu2mip.passes import simplify
 from relu2mip.trajectory.costs.base import Cost
 from relu2mip.trajectory.frame import Frame
+from relu2mip.trajectory.network import network
 
 
 @dataclass(frozen=True, eq=False)

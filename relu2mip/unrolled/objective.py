@@ -1,0 +1,43 @@
+"""What a search minimises: the cost and the violation of batches of points, and their gradients.
+
+A batch gives every input of the unrolled form, (B, size) each, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from relu2mip.arrays import Array
+
+Batch: TypeAlias = "Mapping[str, Array]"
+
+
+class Objective(Protocol):
+    """What a problem offers to a search."""
+
+    @property
+    def box(self) -> Mapping[str, tuple[Array, Array]]:
+        """The box of each input, by name."""
+        ...
+
+    def evaluate(self, batch: Batch) -> tuple[Array, Array]:
+        """Cost (B,) and violation (B,), relative to the range of what is violated."""
+        ...
+
+    def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
+        """The gradient of cost + penalty * (sum of violations) by input."""
+        ...
+
+    def snap(self, batch: Batch) -> dict[str, Array]:
+        """The nearest points of the inputs' own sets: boxes, and finite lists of values."""
+        ...
+
+    def levels(self, name: str) -> Sequence[Array | None]:
+        """Of each unit of an input the finite list of its values, sorted; None where it has none."""
+        ...
+
+    @property
+    def unit(self) -> float:
+        """How much costs differ: differences that are small beside it mean little. Positive."""
+        ...
