@@ -22,6 +22,7 @@ from relu2mip.backends.protocol import (
 )
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.lp import highs_process
+from relu2mip.lp.program import loaded
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.aids import NO_AIDS, Aids, better
 from relu2mip.mip.capability import require
@@ -183,27 +184,7 @@ class HighsBackend:
     def _native(self, model: MipModel, named: bool = False) -> Any:
         """A silent `highspy.Highs` that holds the model."""
         require_available(self)
-        from highspy import MatrixFormat, ObjSense
-
-        highs = highs_process.silent()
-        status = highs.passModel(
-            model.columns,
-            model.rows,
-            model.matrix.nnz,
-            int(MatrixFormat.kRowwise),
-            int(ObjSense.kMinimize),
-            model.offset,
-            model.cost,
-            model.lower,
-            model.upper,
-            model.row_lower,
-            model.row_upper,
-            model.matrix.indptr.astype(np.int32),
-            model.matrix.indices.astype(np.int32),
-            model.matrix.data,
-            model.integer.astype(np.int32),
-        )
-        _check(status, "the model")
+        highs = loaded(model)
         if named:
             for pass_name, names in ((highs.passColName, model.column_names), (highs.passRowName, model.row_names)):
                 for k, name in enumerate(names):

@@ -26,7 +26,7 @@ import relu2mip as r2m
 from relu2mip.backends.highs import HighsBackend
 from relu2mip.mip import MipModel
 from relu2mip.mip.run import run
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 
 CARTPOLE = Path(__file__).resolve().parents[1] / "examples" / "cartpole"
 NETWORKS = {8: "dynamics.onnx", 16: "dynamics_2x16.onnx", 32: "dynamics_2x32.onnx"}

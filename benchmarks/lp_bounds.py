@@ -31,7 +31,7 @@ from relu2mip.lp.duals import SafeMinimum
 from relu2mip.lp.persistent import DUAL, PersistentLp
 from relu2mip.lp.tally import Tally
 from relu2mip.normal_form import NormalForm, Relu
-from relu2mip.pipeline.compiled import resolve_bounds
+from relu2mip.pipeline.specs import resolve_bounds
 from relu2mip.unrolled.unrolled import Unrolled
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "cartpole"

@@ -17,7 +17,7 @@ from relu2mip.errors import (
 )
 from relu2mip.ir.samples import integrator, tiny
 from relu2mip.mip import Solution, Stop
-from relu2mip.pipeline import solving
+from relu2mip.pipeline import searching
 from relu2mip.trajectory import size
 from relu2mip.trajectory.conflict import sets_in
 
@@ -80,7 +80,7 @@ def test_a_set_out_of_reach_says_by_how_much_and_of_what() -> None:
 )
 def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Exception]) -> None:
     """Of a problem for which sampling finds no plan either: it has none."""
-    monkeypatch.setattr(solving, "run", lambda *_: Solution(stop, bound=-3.5, seconds=1.0))
+    monkeypatch.setattr(searching, "run", lambda *_: Solution(stop, bound=-3.5, seconds=1.0))
     with pytest.raises(error) as caught:
         r2m.solve(problem(constraints=[GATE, CORRIDOR]))
     if isinstance(caught.value, NoIncumbent):
@@ -89,14 +89,14 @@ def test_no_point_is_an_error_of_its_own(monkeypatch, stop: Stop, error: type[Ex
 
 
 def test_a_known_plan_is_the_answer_where_the_solver_denies_it(monkeypatch) -> None:
-    monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.INFEASIBLE, bound=np.inf))
+    monkeypatch.setattr(searching, "run", lambda *_: Solution(Stop.INFEASIBLE, bound=np.inf))
     answer = r2m.solve(problem(), bounds="crown+cutoff")
     assert (answer.status, answer.has_plan, answer.bound) == ("unsettled", True, -np.inf)
     assert "the plan is a known one" in answer.message
 
 
 def test_states_and_cost_are_what_the_network_makes_of_the_controls(monkeypatch) -> None:
-    real = solving.run
+    real = searching.run
 
     def lying(model, *rest):
         solution = real(model, *rest)
@@ -105,7 +105,7 @@ def test_states_and_cost_are_what_the_network_makes_of_the_controls(monkeypatch)
         return replace(solution, x=x)
 
     honest = r2m.solve(problem())
-    monkeypatch.setattr(solving, "run", lying)
+    monkeypatch.setattr(searching, "run", lying)
     answer = r2m.solve(problem(), "highs(incumbents=off)")  # so that no other plan is known
     assert answer.objective == pytest.approx(honest.objective)
     np.testing.assert_allclose(answer.states, problem().rollout(answer.controls))
@@ -119,7 +119,7 @@ def test_states_and_cost_are_what_the_network_makes_of_the_controls(monkeypatch)
 def test_controls_that_leave_the_sets_are_no_plan(monkeypatch) -> None:
     """Zeros are what a modelling layer returns at a limit without an incumbent."""
     impossible = problem(constraints=[GATE, CORRIDOR])
-    monkeypatch.setattr(solving, "run", lambda m, *_: Solution(Stop.TIME_LIMIT, x=np.zeros(m.columns), objective=0.0))
+    monkeypatch.setattr(searching, "run", lambda m, *_: Solution(Stop.TIME_LIMIT, x=np.zeros(m.columns), objective=0.0))
     answer = r2m.solve(impossible, "highs(incumbents=off)")
     assert not answer.has_plan
     assert answer.check.sets > 0.01
@@ -141,8 +141,8 @@ def test_an_answer_is_saved_and_loaded(tmp_path, case: str) -> None:
 
 
 def test_an_unproven_bound_is_null_in_json(tmp_path, monkeypatch) -> None:
-    real = solving.run
-    monkeypatch.setattr(solving, "run", lambda *a: replace(real(*a), bound=-np.inf))
+    real = searching.run
+    monkeypatch.setattr(searching, "run", lambda *a: replace(real(*a), bound=-np.inf))
     answer = r2m.solve(problem())
     assert json.loads(answer.save(tmp_path / "a.json").read_text())["bound"] is None
     assert r2m.Answer.load(tmp_path / "a.json").bound == -np.inf

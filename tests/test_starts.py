@@ -68,7 +68,7 @@ def test_the_solver_itself_takes_the_start(backend: str) -> None:
     """Without any search, the solver's own incumbent is no worse than an optimal start."""
     pytest.importorskip({"highs": "highspy", "gurobi": "gurobipy"}[backend])
     from relu2mip.mip.run import run
-    from relu2mip.pipeline.solving import resolve_backend
+    from relu2mip.pipeline.specs import resolve_backend
 
     compiled = r2m.compile(WIDE, bounds="ibp")
     best = compiled.solve("gurobi")

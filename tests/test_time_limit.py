@@ -24,7 +24,8 @@ from relu2mip.mip.outer_approximation import outer_approximate
 from relu2mip.mip.run import run
 from relu2mip.mip.separator import CutOptions
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline import solving
+from relu2mip.pipeline import searching
+from relu2mip.pipeline.specs import resolve_backend
 from relu2mip.regions import RegionsOutOfTime, enumerate_regions, split
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.runtime.progress import Progress
@@ -123,7 +124,7 @@ class TestStages:
         with limited(0.0, clock):
             assert polish(PROBLEM.unrolled, compiled.all_bounds, plan) is plan
             assert start_from(plan, compiled.model, compiled.normal_form) is None
-            assert run(compiled.model, solving.resolve_backend("highs"), SolveOptions()).stop is Stop.TIME_LIMIT
+            assert run(compiled.model, resolve_backend("highs"), SolveOptions()).stop is Stop.TIME_LIMIT
 
     def test_cut_rounds_end_with_the_time(self, clock: FakeClock) -> None:
         compiled = r2m.compile(WIDE, bounds="ibp", formulation="ideal")
@@ -144,7 +145,7 @@ class TestStages:
             def solve(self, model: MipModel, options: SolveOptions, aids: object) -> Solution:
                 self.calls += 1
                 clock.now += 1.0
-                return solving.resolve_backend("highs").solve(model, options)
+                return resolve_backend("highs").solve(model, options)
 
         squared = r2m.compile(replace(PROBLEM, cost=r2m.costs.Quadratic(state=1.0)), bounds="crown").model
         backend = Tired()
@@ -161,13 +162,13 @@ class TestStages:
 
 class TestBudget:
     def test_bounds_get_half_and_the_search_the_rest(self, clock: FakeClock, monkeypatch) -> None:
-        real, left = solving.run, []
+        real, left = searching.run, []
 
         def spy(model: MipModel, backend: object, options: SolveOptions, *known: object) -> Solution:
             left.append(seconds_left())
             return real(model, backend, options, *known)
 
-        monkeypatch.setattr(solving, "run", spy)
+        monkeypatch.setattr(searching, "run", spy)
         method = Dawdling(clock, 30.0)
         with limited(1e9, clock):
             answer = r2m.solve(PROBLEM, bounds=[method], time_limit=100)
@@ -227,7 +228,7 @@ class TestPlans:
         ids=["raises", "fails", "denies", "time", "interrupt", "worse point"],
     )
     def test_a_start_survives_whatever_the_solver_says(self, monkeypatch, word: Callable, status: str) -> None:
-        monkeypatch.setattr(solving, "run", word)
+        monkeypatch.setattr(searching, "run", word)
         answer = r2m.solve(PROBLEM, "gurobi", bounds="crown", start=POOR)
         assert (answer.status, answer.has_plan) == (status, True)
         np.testing.assert_allclose(answer.controls, POOR)
@@ -246,7 +247,7 @@ class TestPlans:
 
     def test_a_plan_of_the_bounds_survives_a_start_that_cannot_be_completed(self, monkeypatch) -> None:
         monkeypatch.setattr("relu2mip.incumbent.start.ask", failing)
-        monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.TIME_LIMIT))
+        monkeypatch.setattr(searching, "run", lambda *_: Solution(Stop.TIME_LIMIT))
         answer = r2m.solve(PROBLEM, bounds="crown+cutoff")
         assert (answer.status, answer.has_plan) == ("time limit", True)
 
@@ -257,7 +258,7 @@ class TestPlans:
         assert polish(PROBLEM.unrolled, bounds, plan) is plan
 
     def test_a_limit_before_any_plan_is_followed_by_a_round_of_samples(self, monkeypatch) -> None:
-        monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.TIME_LIMIT, bound=0.5))
+        monkeypatch.setattr(searching, "run", lambda *_: Solution(Stop.TIME_LIMIT, bound=0.5))
         answer = r2m.solve(PROBLEM, "gurobi", bounds="crown")
         assert (answer.status, answer.has_plan, answer.bound) == ("time limit", True, 0.5)
         impossible = replace(PROBLEM, terminal=r2m.Box([1.03, -9.0], [1.0300001, 9.0]))
@@ -265,7 +266,7 @@ class TestPlans:
             r2m.solve(impossible, "gurobi", bounds="crown")
 
     def test_a_plan_of_a_box_problem_needs_no_columns(self, monkeypatch) -> None:
-        monkeypatch.setattr(solving, "run", lambda *_: Solution(Stop.TIME_LIMIT, bound=-9.0))
+        monkeypatch.setattr(searching, "run", lambda *_: Solution(Stop.TIME_LIMIT, bound=-9.0))
         answer = r2m.solve(WIDE, "gurobi", bounds="crown", start=np.zeros(6))
         assert answer.objective == pytest.approx(float(WIDE.evaluate(np.zeros(6))[0]))
         assert (answer.has_plan, answer.bound) == (True, 9.0)
@@ -273,13 +274,13 @@ class TestPlans:
 
     def test_a_start_does_not_take_the_place_of_a_sampled_plan(self, monkeypatch) -> None:
         started: list[float] = []
-        real = solving.run
+        real = searching.run
 
         def spy(model: MipModel, backend: object, options: SolveOptions, *known: object) -> Solution:
             started.append(model.objective(model.start))
             return real(model, backend, options, *known)
 
-        monkeypatch.setattr(solving, "run", spy)
+        monkeypatch.setattr(searching, "run", spy)
         for bounds in ("crown", "crown+cutoff"):
             r2m.solve(PROBLEM, bounds=bounds, start=POOR)
             sampled = find_plan(PROBLEM.unrolled, compute_bounds(PROBLEM.unrolled, [Crown()]))

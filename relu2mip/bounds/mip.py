@@ -24,16 +24,13 @@ import numpy as np
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.lp import check_options, described
 from relu2mip.bounds.walk import rounds, targets
-from relu2mip.errors import InvalidOption, SolverFailure
+from relu2mip.errors import InvalidOption
 from relu2mip.formulations import BigM, Formulation, Triangle
 from relu2mip.formulations.relaxed_model import relaxed_model
-from relu2mip.lp import highs_process
-from relu2mip.lp.persistent import highs_lp
+from relu2mip.lp.integer import TOLERANCE, IntegerProgram
 from relu2mip.lp.sweep import SIGNS, Rules, Sweep
 from relu2mip.lp.tally import Tally
-from relu2mip.mip import Expression, MipModel, ModelBuilder
-from relu2mip.mip.rescale import rescaled
-from relu2mip.mip.units import Units
+from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import limited
@@ -42,17 +39,11 @@ from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = 1e-7
-"""How far HiGHS may leave rows, bounds and integrality unsatisfied in these programs, in units of their ranges."""
-
 ROOM = 1e-5
 """What a bound is moved outward by besides, as a share of the range before: several tolerances of a later solver."""
 
 SAMPLES = 256
 """Points of the inputs that no bound may exclude."""
-
-FEASIBLE = 2
-"""HiGHS's `primal_solution_status` of a feasible point."""
 
 
 @dataclass(frozen=True)
@@ -128,46 +119,6 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
         tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
     return replace(tight, limit=cutoff)
-
-
-class IntegerProgram:
-    """One mixed-integer program inside HiGHS, in its units, whose objective changes in place.
-
-    stopped: by time, when last solved.
-    """
-
-    def __init__(self, model: MipModel) -> None:
-        from highspy import HighsVarType
-
-        self.units = Units.of(model)
-        lp = highs_lp(rescaled(model, self.units))
-        kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
-        lp.integrality_ = [kinds[integral] for integral in model.integer.tolist()]
-        self.highs = highs_process.silent()
-        self.highs.setOptionValue("presolve_rule_off", highs_process.UNSOUND_RULES)
-        self.highs.setOptionValue("mip_feasibility_tolerance", TOLERANCE)
-        self.highs.setOptionValue("primal_feasibility_tolerance", TOLERANCE)
-        if self.highs.passModel(lp).name == "kError":
-            raise SolverFailure("HiGHS refused the arrays of a program of mip bounds")
-        self.columns, self.stopped = model.columns, False
-
-    def minimise(self, column: int, sign: float, seconds: float) -> tuple[float, Array | None]:
-        """HiGHS's dual bound of sign * x[column] within `seconds` (-inf where it has none), and a feasible point."""
-        highs, centre, size = self.highs, self.units.centre[column], self.units.size[column]
-        cost = np.zeros(self.columns)
-        cost[column] = sign
-        highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
-        highs.clearSolver()
-        highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs_process.run(highs)
-        status, info = highs.getModelStatus().name, highs.getInfo()
-        self.stopped = status == "kTimeLimit"
-        if status not in {"kOptimal", "kTimeLimit"}:
-            return -np.inf, None
-        found = info.primal_solution_status == FEASIBLE
-        point = self.units.outside(np.array(highs.getSolution().col_value)) if found else None
-        bound = sign * float(centre) + float(size) * float(info.mip_dual_bound)
-        return (bound if np.isfinite(bound) else -np.inf), point
 
 
 def _slip(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, window: int) -> Array:

@@ -46,8 +46,7 @@ def check_choices(
 ) -> None:
     """Raise `UnknownOption` or `InvalidOption` before any file is read."""
     from relu2mip.options import SolveOptions, build
-    from relu2mip.pipeline.compiled import resolve_bounds, resolve_formulation
-    from relu2mip.pipeline.solving import resolve_backend
+    from relu2mip.pipeline.specs import resolve_backend, resolve_bounds, resolve_formulation
 
     if bounds is not None:
         resolve_bounds(bounds)

@@ -48,7 +48,7 @@ def bounds(
       relu2mip bounds problem.toml --method "crown+lp" --save bounds.npz
     """
     from relu2mip.bounds import compute_bounds
-    from relu2mip.pipeline.compiled import resolve_bounds
+    from relu2mip.pipeline.specs import resolve_bounds
     from relu2mip.trajectory.box_problem import BoxProblem
     from relu2mip.trajectory.read import read
 

@@ -18,7 +18,7 @@ from relu2mip.errors import InvalidOption
 
 if TYPE_CHECKING:
     from relu2mip.ir import Graph
-    from relu2mip.pipeline.compiled import Problem
+    from relu2mip.pipeline.specs import Problem
 
 Draw = Annotated[
     Path | None, typer.Option(help="Also draw the network: .svg, .png, .pdf, .dot or .txt.", show_default=False)

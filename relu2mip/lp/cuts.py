@@ -17,7 +17,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.errors import SolverFailure
-from relu2mip.lp import highs_process
+from relu2mip.lp.program import loaded, run
 from relu2mip.mip.aids import Aids, joined
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.model import MipModel
@@ -118,27 +118,13 @@ class _Relaxation:
     """A linear program inside HiGHS, and the cuts that were added to it, each with its round."""
 
     def __init__(self, model: MipModel) -> None:
-        from highspy import HighsLp, MatrixFormat
-
         self.model, self.cuts, self.rounds = model, joined([], model.columns), np.zeros(0, dtype=np.intp)
         self.failures = 0
-        self.highs = highs_process.silent()
-        lp = HighsLp()
-        lp.num_col_, lp.num_row_, lp.offset_ = model.columns, model.rows, model.offset
-        lp.col_cost_, lp.col_lower_, lp.col_upper_ = model.cost, model.lower, model.upper
-        lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
-        lp.a_matrix_.format_ = MatrixFormat.kRowwise
-        lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
-        lp.a_matrix_.value_ = model.matrix.data
-        if self.highs.passModel(lp).name == "kError":
-            raise SolverFailure("HiGHS refused the arrays of the linear relaxation")
+        self.highs = loaded(model, integral=False)
 
     def solve(self, seconds: float) -> tuple[Array | None, float]:
         """A vertex and its objective: inf where there is no point, -inf where nothing is proven."""
-        # HiGHS measures its limit on a clock that runs on from solve to solve.
-        self.highs.setOptionValue("time_limit", self.highs.getRunTime() + max(seconds, 1e-3))
-        highs_process.run(self.highs)
-        status = self.highs.getModelStatus().name
+        status = run(self.highs, seconds)
         if status == "kOptimal":
             return np.array(self.highs.getSolution().col_value), self.highs.getInfo().objective_function_value
         self.failures += status not in ENDS

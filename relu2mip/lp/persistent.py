@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.errors import SolverFailure
 from relu2mip.lp import highs_process
+from relu2mip.lp.program import load, run
 from relu2mip.mip import MipModel
 from relu2mip.mip.rescale import rescaled
 from relu2mip.mip.units import Units
@@ -66,21 +66,6 @@ class Basis:
     rows: Index
 
 
-def highs_lp(model: MipModel) -> Any:
-    """A model's columns and rows as HiGHS takes them, without an objective and without integrality."""
-    from highspy import HighsLp, MatrixFormat
-
-    lp = HighsLp()
-    lp.num_col_, lp.num_row_ = model.columns, model.rows
-    lp.col_cost_ = np.zeros(model.columns)
-    lp.col_lower_, lp.col_upper_ = model.lower, model.upper
-    lp.row_lower_, lp.row_upper_ = model.row_lower, model.row_upper
-    lp.a_matrix_.format_ = MatrixFormat.kRowwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_ = model.matrix.indptr, model.matrix.indices
-    lp.a_matrix_.value_ = model.matrix.data
-    return lp
-
-
 class PersistentLp:
     """See the module's text. `model`'s integrality is ignored.
 
@@ -97,9 +82,7 @@ class PersistentLp:
     def load(self, model: MipModel, basis: Basis) -> None:
         """Take a model and the basis to start from; raises `SolverFailure` where HiGHS refuses the arrays."""
         self.units = Units.of(model)
-        lp = highs_lp(rescaled(model, self.units))
-        if self.highs.passModel(lp).name == "kError":
-            raise SolverFailure("HiGHS refused the arrays of a linear relaxation")
+        load(self.highs, rescaled(model, self.units), cost=False, integral=False)
         self.cost, self.vertices = np.zeros(0, dtype=np.int32), []
         self._set_basis(basis)
 
@@ -142,10 +125,8 @@ class PersistentLp:
     def _solve(self, strategy: int, seconds: float) -> Vertex:
         highs = self.highs
         highs.setOptionValue("simplex_strategy", strategy)
-        # HiGHS measures its limit on a clock that runs on from solve to solve.
-        highs.setOptionValue("time_limit", highs.getRunTime() + max(seconds, 1e-3))
-        highs_process.run(highs)
-        status, info, found = highs.getModelStatus().name, highs.getInfo(), highs.getSolution()
+        status = run(highs, seconds)
+        info, found = highs.getInfo(), highs.getSolution()
         iterations, units = max(0, info.simplex_iteration_count), self.units
         size = units.size[self.cost[0]]
         duals = size * units.row * np.array(found.row_dual) if found.dual_valid else None

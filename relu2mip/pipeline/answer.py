@@ -13,13 +13,15 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
+from relu2mip.frontends.onnx.replay import Replay
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution, Stop
 from relu2mip.mip.check import violations
 from relu2mip.mip.judge import SOLUTION
 from relu2mip.mip.units import Units
-from relu2mip.pipeline.compiled import Compiled
+from relu2mip.pipeline.program import Program
 from relu2mip.pipeline.statistics import Statistics
+from relu2mip.plots.plan import plot_answer
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.given import values_of
 from relu2mip.trajectory.objective import BoxObjective, TrajectoryObjective
@@ -102,7 +104,7 @@ class Answer:
     message: str = ""
 
     @classmethod
-    def of(cls, compiled: Compiled, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
+    def of(cls, compiled: Program, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
         """Check a solution that has a point, and make it an answer.
 
         known: a plan that takes the place of the point.
@@ -193,8 +195,6 @@ class Answer:
 
     def plot(self, path: str | Path) -> Path:
         """A picture of states and controls over time (needs the `plot` extra)."""
-        from relu2mip.plots.plan import plot_answer
-
         return plot_answer(self, path)
 
 
@@ -263,8 +263,6 @@ def _replays(net: Graph, errors: Callable[[Run | None], Array]) -> tuple[dict[st
     found = {"graph": errors(None)}
     if net.source is None:
         return found, ["onnxruntime: this network was not read from a file"]
-    from relu2mip.frontends.onnx.replay import Replay
-
     notes = []
     for name, double in (("onnxruntime", False), ("onnxruntime-double", True)):
         try:

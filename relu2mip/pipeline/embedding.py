@@ -15,9 +15,8 @@ from relu2mip import accept
 from relu2mip.errors import InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.ir import Graph
-from relu2mip.pipeline.compiled import BoundSpec
 from relu2mip.pipeline.compiled import compile as compile_problem
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import BoundSpec, resolve_backend
 from relu2mip.trajectory.box_problem import BoxProblem, output_name
 from relu2mip.trajectory.network import network
 

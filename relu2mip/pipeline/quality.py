@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from relu2mip.incumbent.find import find_plan
 from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
+from relu2mip.pipeline.program import Program
 from relu2mip.registry import backends
-
-if TYPE_CHECKING:
-    from relu2mip.pipeline.compiled import Compiled
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Quality:
         return asdict(self)
 
 
-def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) -> Quality:
+def quality(compiled: Program, best: float = np.nan, time_limit: float = 30.0) -> Quality:
     """The figures of a compiled problem.
 
     best: a known objective; else that of the plan its bounds found, else of one that sampling and polishing finds.
@@ -62,8 +61,6 @@ def quality(compiled: Compiled, best: float = np.nan, time_limit: float = 30.0) 
     model = compiled.model
     sign = -1.0 if getattr(compiled.problem, "sense", "min") == "max" else 1.0
     if np.isnan(best):
-        from relu2mip.incumbent.find import find_plan
-
         plan = compiled.all_bounds.plan or find_plan(compiled.problem.unrolled, compiled.all_bounds)
         best = sign * plan.cost if plan.feasible else np.nan
     root, condition = _root(model, time_limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from relu2mip.accept import positive
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
-from relu2mip.pipeline.answer import Answer
 from relu2mip.trajectory.problem import Trajectory
 
 if TYPE_CHECKING:
@@ -28,8 +27,47 @@ FLAT = 0.02
 PANELS_PER_COLUMN = 6
 
 
+class Planned(Protocol):
+    """What is drawn of a `relu2mip.Answer`."""
+
+    @property
+    def states(self) -> Array | None:
+        """(H + 1, n)."""
+        ...
+
+    @property
+    def controls(self) -> Array | None:
+        """(H, m)."""
+        ...
+
+    @property
+    def state_names(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    @property
+    def control_names(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Why the solver stopped."""
+        ...
+
+    @property
+    def objective(self) -> float:
+        """The cost of the plan."""
+        ...
+
+    @property
+    def gap(self) -> float:
+        """How far the plan may be from the best."""
+        ...
+
+
 def plot_answer(
-    answer: Answer,
+    answer: Planned,
     path: str | Path,
     *,
     problem: Trajectory | None = None,

@@ -15,7 +15,7 @@ from relu2mip.bounds import AlphaCrown, Bounds, Crown, alpha_crown, compute_boun
 from relu2mip.errors import InvalidOption, Relu2MipError, UnknownOption
 from relu2mip.ir.lower import lower as lowered
 from relu2mip.normal_form import Affine, FormBuilder, NormalForm, Relu
-from relu2mip.pipeline.compiled import resolve_bounds
+from relu2mip.pipeline.specs import resolve_bounds
 from tests.bounds.test_bounds import trajectory, unrolled
 from tests.brute_force import box_optimum
 from tests.forms import forms, mlp, points

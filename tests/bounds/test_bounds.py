@@ -11,7 +11,7 @@ from relu2mip.bounds.ibp import propagate
 from relu2mip.errors import CrossedBounds, InvalidOption, InvalidProblem, UnboundedUnit, UnknownOption
 from relu2mip.ir.samples import integrator, tiny
 from relu2mip.normal_form import FormBuilder, NormalForm
-from relu2mip.pipeline.compiled import resolve_bounds
+from relu2mip.pipeline.specs import resolve_bounds
 from relu2mip.unrolled.objective import Batch
 from relu2mip.unrolled.unrolled import Unrolled
 from tests.forms import domain, forms, mlp, points

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 import relu2mip as r2m
 from relu2mip.bounds import Crown, Lp, Mip, compute_bounds
-from relu2mip.bounds.mip import IntegerProgram, tighten_mip
+from relu2mip.bounds.mip import tighten_mip
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.ir.samples import tiny
+from relu2mip.lp.integer import IntegerProgram
 from relu2mip.normal_form import NormalForm
 from tests.bounds.test_bounds import trajectory, unrolled
 from tests.bounds.test_lp import assert_holds, assert_inside, deep_form, detail, inside, unstable

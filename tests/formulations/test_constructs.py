@@ -16,7 +16,7 @@ from relu2mip.mip.check import violations
 from relu2mip.mip.lowering import lower, pairs_to_sos1
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.compiled import Problem
+from relu2mip.pipeline.specs import Problem
 from relu2mip.registry import backends, formulations
 from tests.forms import mlp
 

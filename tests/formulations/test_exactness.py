@@ -10,7 +10,7 @@ from relu2mip.errors import CapabilityMissing
 from relu2mip.mip import MipModel
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from relu2mip.registry import formulations
 from tests.brute_force import box_optimum
 from tests.forms import mlp

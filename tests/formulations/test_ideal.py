@@ -19,7 +19,7 @@ from relu2mip.mip.run import ask
 from relu2mip.mip.separator import VIOLATED
 from relu2mip.normal_form import Place
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.forms import mlp
 
 

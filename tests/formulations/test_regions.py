@@ -19,7 +19,7 @@ from relu2mip.ir.samples import integrator
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.pipeline.quality import quality
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from relu2mip.regions import enumerate_regions, split
 from relu2mip.regions.graph import can_follow
 from tests.brute_force import best_sequence, box_optimum

@@ -17,7 +17,7 @@ from relu2mip.mip import MipModel
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
 from relu2mip.pipeline.quality import quality
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.brute_force import best_sequence
 from tests.conftest import ROOT
 from tests.forms import mlp

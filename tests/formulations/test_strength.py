@@ -17,7 +17,7 @@ from relu2mip.mip.run import ask
 from relu2mip.normal_form import FormBuilder, Place
 from relu2mip.options import SolveOptions
 from relu2mip.passes import specialise
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.bounds.test_bounds import unrolled
 from tests.brute_force import best_sequence
 from tests.conftest import ROOT

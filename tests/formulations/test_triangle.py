@@ -12,7 +12,7 @@ from relu2mip.mip import ModelBuilder
 from relu2mip.mip.run import run
 from relu2mip.normal_form import NormalForm
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.bounds.test_bounds import unrolled
 from tests.brute_force import box_optimum
 from tests.forms import forms, points

@@ -12,7 +12,7 @@ import relu2mip as r2m
 from relu2mip.frontends.onnx.replay import Replay
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.brute_force import box_optimum
 from tests.conftest import installed_backends
 from tests.frontends.networks import networks

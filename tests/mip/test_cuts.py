@@ -17,7 +17,7 @@ from relu2mip.mip import Aids, MipModel
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
 from relu2mip.options import SolveOptions
-from relu2mip.pipeline.solving import resolve_backend
+from relu2mip.pipeline.specs import resolve_backend
 from tests.conftest import ROOT
 from tests.forms import mlp
 

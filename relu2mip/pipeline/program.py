@@ -1,0 +1,115 @@
+"""A problem as a mixed-integer program: what compiling leaves behind, and how plans and native models go with it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from relu2mip.arrays import Array
+from relu2mip.backends.protocol import Backend, Emitted
+from relu2mip.bounds import Bounds
+from relu2mip.errors import InvalidProblem
+from relu2mip.formulations import Formulation
+from relu2mip.incumbent.start import start_from
+from relu2mip.mip import NO_AIDS, Aids, Expression, MipModel, ModelBuilder
+from relu2mip.mip.capability import Capability, require
+from relu2mip.mip.write import write
+from relu2mip.normal_form import NormalForm
+from relu2mip.pipeline.specs import Problem, resolve_backend
+from relu2mip.pipeline.statistics import Statistics
+from relu2mip.trajectory.given import Start, given_plan
+from relu2mip.unrolled.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A problem as a mixed-integer program, ready for any backend.
+
+    model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
+    all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
+    exact: whether the formulation encodes the network, and not a relaxation of it.  aids: what helps a solver.
+    """
+
+    problem: Problem
+    model: MipModel
+    normal_form: NormalForm
+    bounds: Bounds
+    all_bounds: Bounds
+    statistics: Statistics
+    expressions: Mapping[str, Expression]
+    formulation: str
+    exact: bool
+    aids: Aids
+
+    def start_from(self, start: Start) -> Array:
+        """All columns of the model, in order, at a plan: a MIP start for any solver.
+
+        start: controls (H, m), or a mapping with `controls` and `initial_state`, of a trajectory; inputs, flat or by
+        name, of a box problem. The network says the rest.
+
+        Raises `InvalidProblem` for another shape, where the plan leaves a set, naming step and unit, and where the
+        bounds exclude it: those of `cutoff` hold for plans that are at least as good as a known one, those of `data`
+        for what was seen.
+
+        >>> import relu2mip as r2m
+        >>> from relu2mip.ir.samples import tiny
+        >>> compiled = r2m.compile(r2m.BoxProblem(tiny(), -1, 1, objective=[1.0], sense="max"))
+        >>> x = compiled.start_from([0.5, 0.25])
+        >>> compiled.expressions["y"].evaluate(x).round(6).tolist()
+        [1.0]
+        """
+        return self._columns_at(given_plan(self.problem, start))
+
+    def with_start(self, start: Start) -> Self:
+        """The same with the better of this start and the one it has, from the plan that its bounds found."""
+        plan, known = given_plan(self.problem, start), self.all_bounds.plan
+        if self.model.start is not None and known is not None and known.feasible and known.cost <= plan.cost:
+            return self
+        return replace(self, model=self.model.with_start(self._columns_at(plan)))
+
+    def _columns_at(self, plan: Plan) -> Array:
+        columns = start_from(plan, self.model, self.normal_form)
+        if columns is None:
+            sign = -1.0 if getattr(self.problem, "sense", "min") == "max" else 1.0
+            limit = self.all_bounds.cutoff
+            why = "are not proven" if not self.all_bounds.sound else "are too tight for it numerically"
+            if limit is not None and plan.cost > limit:
+                why = f"hold for plans with an objective as good as {sign * limit:g}, not {sign * plan.cost:g}"
+            raise InvalidProblem(f"start: the bounds exclude this plan: they {why}; compile with other bounds")
+        return columns
+
+    def _require_complete(self, who: str) -> None:
+        """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot."""
+        require(self.model, frozenset(Capability) - {Capability.CALLBACK}, who, self.aids)
+
+    def emit(self, backend: str | Backend = "highs") -> Emitted:
+        """The solver's own model with the handles of states and controls, for adding constraints of your own.
+
+        Warns where the bounds hold only for plans at least as good as a known one: your own may exclude all of those.
+        """
+        self._require_complete("a model that you solve yourself")
+        if self.all_bounds.cutoff is not None:
+            warnings.warn(
+                "the bounds of this model hold only for plans at least as good as one already known, and your own "
+                'constraints may exclude all of those; to add any, compile with bounds="crown"',
+                stacklevel=2,
+            )
+        return resolve_backend(backend).emit(self.model)
+
+    def write(self, path: str | Path) -> Path:
+        """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it."""
+        self._require_complete("a file")
+        write(self.model, path)
+        return Path(path)
+
+
+def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = None) -> Program:
+    """What there is to say of a problem whose program was not built: it has no columns, and its plans are inputs."""
+    unrolled = problem.unrolled
+    found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
+    model = ModelBuilder().build()
+    how = str(formulation), formulation.exact
+    return Program(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how, NO_AIDS)

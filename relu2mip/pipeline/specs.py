@@ -1,0 +1,76 @@
+"""What a caller names: a problem, bounds, a formulation, a backend; resolved, or refused with the valid choices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from relu2mip.accept import refuse, shown
+from relu2mip.backends.protocol import Backend
+from relu2mip.bounds import BoundMethod
+from relu2mip.errors import InvalidOption
+from relu2mip.formulations import Formulation
+from relu2mip.options import parse
+from relu2mip.registry import backends, bound_methods, formulations
+from relu2mip.trajectory.box_problem import BoxProblem
+from relu2mip.trajectory.problem import Trajectory
+
+Problem: TypeAlias = Trajectory | BoxProblem
+
+BASE_BOUNDS = "crown"
+"""What methods that prove nothing, like `data`, start from."""
+
+AUTO_FORMULATION = "big-m"
+"""For every problem: on the example models no other one, nor a mixture, was faster throughout (docs/formulations)."""
+
+BoundSpec: TypeAlias = str | BoundMethod | Sequence[BoundMethod]
+
+
+def require_problem(problem: object) -> None:
+    """Raise `InvalidProblem` for what is neither a `Trajectory` nor a `BoxProblem`."""
+    if not isinstance(problem, Trajectory | BoxProblem):
+        refuse(problem, "problem", "a Trajectory or a BoxProblem (Trajectory.from_toml reads a file)")
+
+
+def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
+    """The bound methods that a specification names; "data" alone starts from "crown"."""
+    if isinstance(spec, str):
+        methods = parse(spec, bound_methods, "bounds")
+    elif isinstance(spec, Sequence):
+        methods = [method for part in spec for method in (resolve_bounds(part) if isinstance(part, str) else [part])]
+    else:
+        methods = [spec]
+    if not methods or not all(hasattr(method, "tighten") and not isinstance(method, type) for method in methods):
+        raise InvalidOption(f"bounds {shown(spec)}: give a name, a bound method, or a list of bound methods")
+    if not methods[0].sound:
+        methods = [*parse(BASE_BOUNDS, bound_methods, "bounds"), *methods]
+    return methods
+
+
+def chosen_formulation(problem: Problem, spec: str | Formulation | None) -> Formulation:
+    """The formulation asked for; None takes the problem file's choice, else "auto"."""
+    return resolve_formulation(spec if spec is not None else problem.options.get("formulation", "auto"))
+
+
+def resolve_formulation(spec: str | Formulation) -> Formulation:
+    """The formulation that a specification names."""
+    if not isinstance(spec, str):
+        if not all(hasattr(spec, part) for part in ("relu", "exact")) or isinstance(spec, type):
+            raise InvalidOption(f"formulation {shown(spec)}: give a name, or a formulation of relu2mip.formulations")
+        return spec
+    chosen: list[Formulation] = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
+    if len(chosen) != 1:
+        raise InvalidOption(f"formulation {spec!r}: give exactly one")
+    return chosen[0]
+
+
+def resolve_backend(spec: str | Backend) -> Backend:
+    """The backend that a specification names; raises `UnknownOption`."""
+    if not isinstance(spec, str):
+        if not hasattr(spec, "solve") or isinstance(spec, type):
+            raise InvalidOption(f"backend {shown(spec)}: give a name, or a backend")
+        return spec
+    chosen: list[Backend] = parse(spec, backends, "backend")
+    if len(chosen) != 1:
+        raise InvalidOption(f"backend {spec!r}: give exactly one")
+    return chosen[0]
