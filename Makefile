@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export RELU2MIP_REQUIRE_BACKENDS ?= highs,gurobi,cvxpy
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test test-slow test-latest test-oldest lint lint-style lint-types format docs docs-serve bench clean
+.PHONY: help demo test test-slow test-latest test-oldest lint lint-style lint-types lint-imports FORCE format docs docs-serve bench clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -48,17 +48,25 @@ test-oldest: .venv-oldest/.created ## Run them on the oldest releases that pypro
 	@.venv-oldest/$(INSTALL_TEST) --constraint constraints-oldest.txt
 	.venv-oldest/bin/python -m pytest $(PYTEST_ARGS) -W ignore::DeprecationWarning $(DEPENDENT_TESTS)
 
-lint: lint-style lint-types ## Check style, formatting and types
+lint: lint-style lint-types lint-imports ## Check style, formatting, types, and who imports whom
 
 lint-style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The import hooks of an editable install are invisible to mypy, so it reads a plain install.
-lint-types: $(VENV)/.installed-dev
+# The import hooks of an editable install are invisible to mypy and import-linter, so they read a plain install.
+build/typecheck/.installed: $(VENV)/.installed-dev FORCE
 	@rm -rf build/lib build/bdist.* build/typecheck
 	@$(PIP_INSTALL) --no-deps --no-build-isolation --no-compile --target build/typecheck .
+	@touch $@
+
+lint-types: build/typecheck/.installed
 	cd build/typecheck && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p relu2mip
+
+lint-imports: build/typecheck/.installed
+	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+
+FORCE:
 
 format: $(VENV)/.installed-dev ## Fix style and formatting in place
 	$(BIN)/ruff check --fix .

@@ -107,6 +107,47 @@ def test_import_loads_no_optional_or_heavy_package():
     assert loaded.split() == []
 
 
+def test_import_loads_one_module():
+    """Everything else is imported when it is first used; numpy alone would take longer than the rest of a start."""
+    script = "import sys; before = set(sys.modules); import relu2mip; print(*sorted(set(sys.modules) - before))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert [name for name in loaded if name.startswith("relu2mip")] == ["relu2mip"]
+    assert len(loaded) < 10
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the import contracts on a package that is installed in a folder."""
+    program = Path(sys.executable).with_name("lint-imports")
+    command = [program, "--no-cache", "--config", ROOT / "pyproject.toml"]
+    environment = {**os.environ, "PYTHONPATH": "."}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+UPWARD = {
+    "a type": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from relu2mip.cli import main\n",
+    "inside a function": "def late():\n    from relu2mip.pipeline.answer import Answer\n",
+    "a solver": "def late():\n    import highspy\n",
+    "torch": "def late():\n    import torch\n",
+}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("importlinter") is None, reason="import-linter is a tool of development")
+def test_an_import_upwards_fails_the_contracts(source_copy: Path, tmp_path: Path):
+    installed = tmp_path / "relu2mip"
+    shutil.copytree(source_copy / "relu2mip", installed)
+    for folder in ("frontends", "backends"):
+        shutil.copytree(source_copy / folder, installed / folder)
+    assert lint_imports(tmp_path).returncode == 0
+    place = installed / "normal_form" / "form.py"
+    whole = place.read_text()
+    for name, text in UPWARD.items():
+        place.write_text(whole + text)
+        broken = lint_imports(tmp_path)
+        assert broken.returncode == 1, name
+        assert "relu2mip.normal_form.form" in broken.stdout
+    place.write_text(whole)
+
+
 def specifiers_of(extra: str | None) -> dict[str, SpecifierSet]:
     """What the core (None) or an extra requires of each package, extras of extras resolved."""
     texts = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]

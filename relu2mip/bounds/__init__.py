@@ -15,6 +15,7 @@ from relu2mip.bounds.structure import Structure
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.implications import Implications
 from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Domain
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "Provenance",
     "Split",
     "Structure",
+    "Tightened",
     "compute_bounds",
 ]

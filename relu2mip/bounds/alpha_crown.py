@@ -31,6 +31,7 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.threads import one_thread
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class AlphaCrown:
         if self.device not in DEVICES:
             raise InvalidOption(f"alpha-crown: device is {self.device!r}; give {', '.join(DEVICES)}")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """CROWN, then slopes value by value. Raises `Relu2MipError` without torch, or without the device asked for."""
         try:
             from relu2mip.bounds.slope_ascent import SlopeAscent
@@ -79,8 +80,8 @@ class AlphaCrown:
             raise Relu2MipError(
                 'bounds alpha-crown optimise with torch: install it with pip install "relu2mip[torch]"'
             ) from error
-        bounds = Crown().tighten(unrolled, bounds)
-        lower, upper = list(bounds.lower), list(bounds.upper)
+        found = Crown().tighten(unrolled, bounds)
+        lower, upper = list(found.lower), list(found.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
         ascent = SlopeAscent(relaxed, self.iterations, self.learning_rate, self.patience, self.device)
         with one_thread():
@@ -91,7 +92,7 @@ class AlphaCrown:
                         break
                     _optimise(relaxed, ascent, i, units)
                 relaxed.relax(i)
-        return replace(bounds, lower=tuple(lower), upper=tuple(upper))
+        return replace(found, lower=tuple(lower), upper=tuple(upper))
 
     def __str__(self) -> str:
         changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]

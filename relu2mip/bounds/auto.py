@@ -25,13 +25,16 @@ from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.difficulty import gap
 from relu2mip.bounds.lp import described
-from relu2mip.bounds.method import BoundMethod
 from relu2mip.bounds.split import Split
 from relu2mip.errors import InvalidOption
+from relu2mip.incumbent.find import find_plan
+from relu2mip.incumbent.sample import Sampling, cross_entropy
 from relu2mip.normal_form import Max, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import limited, now, seconds_left
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 DEEP = 120
@@ -68,50 +71,48 @@ class Auto:
         if not self.budget > 0 or self.rounds < 1 or self.seed < 0:
             raise InvalidOption("auto: budget must be positive, rounds at least 1, seed at least 0")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text."""
         share = SHARE * seconds_left()
         with limited(self.budget):
             deep = sum(isinstance(value, Relu | Max) for value in bounds.form.values) > DEEP
             begun = now()
             with limited(seconds_left() / 2):
-                bounds = _then(unrolled, bounds, Crown(WINDOW if deep else 0))
-            bounds = replace(bounds, detail={**bounds.detail, "unstable": bounds.unstable})
+                found = Crown(WINDOW if deep else 0).tighten(unrolled, bounds)
+            found = replace(found, detail={**found.detail, "unstable": bounds.joined(found).unstable})
             if deep:
-                return bounds
+                return found
             with limited(share):
-                return self._further(unrolled, bounds, now() - begun)
+                return self._further(unrolled, bounds, found, now() - begun)
 
-    def _further(self, unrolled: Unrolled, bounds: Bounds, crown: float) -> Bounds:
-        """What comes after CROWN, which took so many seconds."""
-        from relu2mip.incumbent.find import find_plan
-        from relu2mip.incumbent.sample import Sampling, cross_entropy
-
+    def _further(self, unrolled: Unrolled, given: Bounds, found: Tightened, crown: float) -> Tightened:
+        """What comes after CROWN, which found this in so many seconds."""
+        bounds = given.joined(found)
         volume = _volume(unrolled, bounds)
         if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown >= seconds_left():
-            return bounds
+            return found
         box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in bounds.form.inputs.items()}
         quick = Sampling(samples=128, elites=16, rounds=6, seed=self.seed)
         known = cross_entropy(unrolled.objective(), box, quick)
         known = bounds.plan if bounds.plan is not None and bounds.plan.better_than(known) else known
         hardness = gap(unrolled, bounds, known, self.seed)
-        bounds = replace(bounds, detail={**bounds.detail, "gap": hardness})
+        found = replace(found, detail={**found.detail, "gap": hardness})
         share = 2.0 if volume <= CELLS else 0.5
         search = expected(bounds.unstable, hardness)
         left = min(share * search, seconds_left())
         if volume <= VOLUME and search > 2 * crown and left > 0:
-            with_plan = replace(bounds, plan=known) if known.feasible else bounds
-            tighter = _then(unrolled, with_plan, Split(cells=CELLS, budget=left, seed=self.seed))
+            tighter = Split(cells=CELLS, budget=left, seed=self.seed).tighten(unrolled, _with_plan(bounds, known))
             known = tighter.plan or known
-            paid = tighter.unstable <= (1 - LEAST) * bounds.unstable
-            bounds = tighter if paid else replace(bounds, detail=tighter.detail)
+            paid = bounds.joined(tighter).unstable <= (1 - LEAST) * bounds.unstable
+            found = found.then(tighter if paid else Tightened(found.lower, found.upper, detail=tighter.detail))
+            bounds = given.joined(found)
         left = min(expected(bounds.unstable, hardness) / 5, seconds_left())
         if bounds.unstable > MANY and left > bounds.unstable * PROGRAM * crown:
             with limited(left):
                 plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known, seconds_left())
-                with_plan = replace(bounds, plan=plan) if plan.feasible else bounds
-                bounds = _then(unrolled, with_plan, Cutoff(rounds=self.rounds, budget=left, seed=self.seed))
-        return bounds
+                cutoff = Cutoff(rounds=self.rounds, budget=left, seed=self.seed)
+                found = found.then(cutoff.tighten(unrolled, _with_plan(bounds, plan)))
+        return found
 
     def __str__(self) -> str:
         return described(self.name, self, Auto())
@@ -125,16 +126,9 @@ def expected(unstable: int, hardness: float) -> float:
     return float(0.3 * 2.0 ** min((unstable * min(1.0, hardness) ** 0.5 - 55) / 20, 100.0))
 
 
-def _then(unrolled: Unrolled, bounds: Bounds, method: BoundMethod) -> Bounds:
-    """The bounds after one more method, with what was found and counted before it."""
-    tighter = method.tighten(unrolled, bounds)
-    limits = [limit for limit in (bounds.limit, tighter.limit) if limit is not None]
-    return replace(
-        tighter,
-        plan=tighter.plan or bounds.plan,
-        limit=min(limits, default=None),
-        detail={**bounds.detail, **tighter.detail},
-    )
+def _with_plan(bounds: Bounds, plan: Plan) -> Bounds:
+    """The bounds with a plan to start from, if it is feasible."""
+    return replace(bounds, plan=plan) if plan.feasible else bounds
 
 
 def _volume(unrolled: Unrolled, bounds: Bounds) -> float:

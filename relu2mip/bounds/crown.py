@@ -40,6 +40,7 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 SLOPES = 4
@@ -65,7 +66,7 @@ class Crown:
         if self.window < 0:
             raise InvalidOption(f"crown: window is {self.window}; give a number of layers, or 0 for all")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """Interval propagation and backward substitution, value by value in topological order."""
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(bounds.form, lower, upper, self.window)
@@ -76,7 +77,7 @@ class Crown:
             relaxed.relax(i)
             left -= isinstance(value, Affine)
         detail = {"unvisited": 2 * relaxed.unvisited} if relaxed.unvisited else {}
-        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance, detail)
+        return Tightened(tuple(lower), tuple(upper), detail=detail)
 
     def __str__(self) -> str:
         return f"crown(window={self.window})" if self.window else self.name

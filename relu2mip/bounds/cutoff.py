@@ -24,10 +24,12 @@ from typing import ClassVar
 from relu2mip.bounds.ibp import Ibp
 from relu2mip.bounds.lp import Lp, described, tighten_lp
 from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.sample import Sampling
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -68,15 +70,12 @@ class Cutoff:
                 "cutoff: rounds must be at least 1, budget positive, least, tolerance and seed at least 0"
             )
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text."""
-        boxes = Ibp().tighten(unrolled, bounds)
         with limited(self.budget):
-            return self._rounds(unrolled, replace(bounds, lower=boxes.lower, upper=boxes.upper))
+            return self._rounds(unrolled, bounds.joined(Ibp().tighten(unrolled, bounds)))
 
-    def _rounds(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
-        # Looking for plans reads bounds, so this package cannot import it first.
-        from relu2mip.incumbent.find import find_plan
+    def _rounds(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
 
         sampling = Sampling(seed=self.seed)
         plan = bounds.plan
@@ -85,7 +84,8 @@ class Cutoff:
         counts: Counter[str] = Counter(plan=int(plan is not None and plan.feasible), rounds=0)
         if plan is None or not plan.feasible:
             log.info("cutoff: no feasible plan was found; the bounds stay as they were")
-            return replace(bounds, detail=dict(counts))
+            return Tightened(bounds.lower, bounds.upper, detail=dict(counts))
+        found = Tightened(bounds.lower, bounds.upper)
         for _ in range(self.rounds):
             if (left := seconds_left()) <= 0:
                 break
@@ -99,11 +99,11 @@ class Cutoff:
                 break
             counts["rounds"] += 1
             counts.update({key: value for key, value in tighter.detail.items() if key != "rounds"})
-            before, bounds = bounds.unstable, tighter
+            before, found, bounds = bounds.unstable, found.then(tighter), bounds.joined(tighter)
             if bounds.unstable > (1 - self.least) * before or expired():
                 break
             plan = find_plan(unrolled, bounds, sampling, plan, seconds_left())
-        return replace(bounds, detail=dict(counts), plan=plan)
+        return replace(found, detail=dict(counts), plan=plan)
 
     def __str__(self) -> str:
         return described(self.name, self, Cutoff())

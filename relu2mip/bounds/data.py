@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -53,12 +54,12 @@ class Data:
         if not self.margin >= 0:
             raise InvalidOption(f"data bounds: margin is {self.margin}; give 0 or more")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """Intersect the bounds of every unit inside a step with those seen in the data; states and controls stay."""
         boxes = self._seen(unrolled.step, unrolled.step_inputs(self._load()))
         if boxes is None:
             log.warning("data: time is up before all samples were seen; the bounds stay as they were")
-            return replace(bounds, detail={"complete": 0})
+            return Tightened(bounds.lower, bounds.upper, detail={"complete": 0})
         lower, upper = list(bounds.lower), list(bounds.upper)
         for i, j in unrolled.step_value.items():
             if j in boxes and i not in unrolled.domain:
@@ -66,7 +67,7 @@ class Data:
                     lower[i], upper[i] = intersect(bounds.form, i, lower, upper, boxes[j])
                 except CrossedBounds as error:
                     raise InvalidProblem(f"the data never reach where the sets are: {error}") from error
-        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)
+        return Tightened(tuple(lower), tuple(upper))
 
     def _seen(self, step: NormalForm, inputs: Mapping[str, Array]) -> dict[int, tuple[Array, Array]] | None:
         """The widened range of each value of a step that is no input; None where time is up before the last sample."""

@@ -12,6 +12,7 @@ from relu2mip.errors import InvalidOption
 from relu2mip.options import settle
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 
@@ -31,12 +32,11 @@ class File:
         if not self.path:
             raise InvalidOption('file bounds need the path of the file, as in "file(path=bounds.npz)"')
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """Intersect with the bounds of the file. What they came from joins the provenance, unsound methods marked."""
         known = Bounds.load(self.path, unrolled)
-        tighter = known.tighten(unrolled, bounds)
         origin = Provenance(str(known), known.sound, cutoff=known.cutoff)
-        return replace(tighter, provenance=(*bounds.provenance, origin))
+        return replace(known.tighten(unrolled, bounds), steps=(origin,))
 
     def __str__(self) -> str:
         return f"file(path={self.path})"

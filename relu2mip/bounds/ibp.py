@@ -23,6 +23,7 @@ from relu2mip.errors import UnboundedUnit
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 
@@ -33,10 +34,10 @@ class Ibp:
     name: ClassVar[str] = "ibp"
     sound: ClassVar[bool] = True
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """One pass over the form; raises `UnboundedUnit` for an input without a finite box."""
         lower, upper = propagate(bounds.form, list(bounds.lower), list(bounds.upper))
-        return Bounds(bounds.form, tuple(lower), tuple(upper), bounds.provenance)
+        return Tightened(tuple(lower), tuple(upper))
 
     def __str__(self) -> str:
         return self.name

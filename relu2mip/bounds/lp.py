@@ -40,6 +40,7 @@ from relu2mip.normal_form import NormalForm
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import limited
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Lp:
         if self.processes < 1:
             raise InvalidOption(f"lp: processes is {self.processes}; give at least 1")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text; raises `CrossedBounds` where a program proves that no point satisfies the sets."""
         return tighten_lp(unrolled, bounds, self)
 
@@ -83,7 +84,7 @@ class Lp:
         return described(self.name, self, Lp())
 
 
-def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | None = None) -> Bounds:
+def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | None = None) -> Tightened:
     """Tighten bounds by linear programs.
 
     cutoff: the objective of a known plan, as the model minimises it. Then the row "objective <= cutoff" joins every
@@ -99,7 +100,7 @@ def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | 
         layers = _Layers(unrolled, cutoff, full, rules, tally, executor, options.processes)
         tight = rounds(unrolled, bounds, layers.visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
-    return replace(tight, limit=cutoff)
+    return replace(tight, cutoff=cutoff)
 
 
 class _Layers:

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 from relu2mip.runtime.progress import report
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 
@@ -23,8 +24,8 @@ class BoundMethod(Protocol):
         """Whether nothing can lie outside what it says; a class attribute where it does not depend on options."""
         ...
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
-        """Bounds at least as tight as the given ones; provenance is added by the caller."""
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
+        """Bounds at least as tight as the given ones, and what else was found; the caller adds the provenance."""
         ...
 
 
@@ -37,12 +38,8 @@ def compute_bounds(unrolled: Unrolled, methods: Sequence[BoundMethod]) -> Bounds
     for method in methods:
         begun = time.perf_counter()
         report(f"bounds: {method}")
-        tighter = method.tighten(unrolled, bounds)
+        found = method.tighten(unrolled, bounds)
         seconds = time.perf_counter() - begun
-        note = Provenance(str(method), method.sound, seconds, tighter.detail, tighter.limit)
-        plan = tighter.plan or bounds.plan
-        implications = tighter.implications if tighter.implications.size else bounds.implications
-        provenance = (*bounds.provenance, *tighter.provenance[len(bounds.provenance) :], note)
-        bounds = replace(tighter, provenance=provenance, detail={}, limit=None, plan=plan, implications=implications)
+        bounds = bounds.joined(found, Provenance(str(method), method.sound, seconds, found.detail, found.cutoff))
     bounds = bounds.finite()
     return replace(bounds, premises=unrolled.rests_on(exact=bounds.cutoff is not None))

@@ -35,6 +35,7 @@ from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
 from relu2mip.options import settle
 from relu2mip.runtime.deadline import limited
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Mip:
         if self.window < 0 or not self.time_limit > 0:
             raise InvalidOption("mip: give a window of layers (0 for all) and a positive time_limit")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text."""
         return tighten_mip(unrolled, bounds, self)
 
@@ -79,7 +80,7 @@ class Mip:
         return described(self.name, self, Mip())
 
 
-def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float | None = None) -> Bounds:
+def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float | None = None) -> Tightened:
     """Tighten bounds by mixed-integer programs; `cutoff` as for `relu2mip.bounds.lp.tighten_lp`."""
     full = options.scope == "full"
     if cutoff is not None and not full:
@@ -118,7 +119,7 @@ def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float 
     with limited(options.budget):
         tight = rounds(unrolled, bounds, visit, full, options.rounds, options.tolerance, tally)
     log.info("%s: %s", options, tight.detail)
-    return replace(tight, limit=cutoff)
+    return replace(tight, cutoff=cutoff)
 
 
 def _slip(form: NormalForm, lower: Sequence[Array], upper: Sequence[Array], i: int, window: int) -> Array:

@@ -38,11 +38,15 @@ from relu2mip.bounds.minorant import Linear, Minorant
 from relu2mip.bounds.walk import returned
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
 from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.incumbent.find import find_plan
+from relu2mip.incumbent.improve import improve
+from relu2mip.incumbent.sample import Sampling
 from relu2mip.options import settle
 from relu2mip.passes import specialise
 from relu2mip.runtime.deadline import expired, limited, now, seconds_left
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -78,19 +82,18 @@ class Split:
         if self.cells < 2 or not self.budget > 0 or min(self.few, self.seed) < 0:
             raise InvalidOption("split: cells must be at least 2, budget positive, few and seed at least 0")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text. Raises `CrossedBounds` where no cell keeps all sets."""
         with limited(self.budget):
             return self._tighten(unrolled, bounds)
 
-    def _tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
-        from relu2mip.incumbent.find import find_plan
-        from relu2mip.incumbent.sample import Sampling
+    def _tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
 
         begun, known = now(), bounds.plan
-        bounds = Crown().tighten(unrolled, bounds)
+        first = Crown().tighten(unrolled, bounds)
         if expired():
-            return replace(bounds, detail={"cells": 0, "open": 0, "plan": 0})
+            return replace(first, detail={"cells": 0, "open": 0, "plan": 0})
+        bounds = bounds.joined(first)
         carrying, plan = now() - begun, known if self.cutoff else None
         if self.cutoff and (known is None or not known.feasible):
             plan = find_plan(unrolled, bounds, Sampling(seed=self.seed), known, seconds_left())
@@ -99,10 +102,10 @@ class Split:
             hull = search.run(self)
         detail = {"cells": search.visited, "open": search.open, "plan": int(search.plan is not None)}
         if hull is None:
-            return replace(bounds, detail=detail, plan=search.plan)
+            return replace(first, detail=detail, plan=search.plan)
         tighter = returned(bounds, search.rewrite, hull.lower, hull.upper)
-        tighter = replace(Crown().tighten(unrolled, tighter), detail=detail, plan=search.plan)
-        return tighter if search.plan is None else replace(tighter, limit=search.limit)
+        limit = None if search.plan is None else search.limit
+        return replace(Crown().tighten(unrolled, tighter), detail=detail, plan=search.plan, cutoff=limit)
 
     def __str__(self) -> str:
         return described(self.name, self, Split())
@@ -199,8 +202,6 @@ class _Search:
 
     def _improve(self, known: Plan | None) -> None:
         """Polish the plan where it became better than the one known before."""
-        from relu2mip.incumbent.improve import improve
-
         if self.plan is None or known is None or self.plan is known:
             return
         if known.cost - self.plan.cost > BETTER * max(self.objective.unit, abs(known.cost)):

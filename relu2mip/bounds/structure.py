@@ -17,7 +17,7 @@ and Botoeva et al., "Efficient Verification of ReLU-Based Neural Networks via De
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -32,6 +32,7 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 SHARES = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -60,10 +61,9 @@ class Structure:
         if self.samples < 1 or self.pairs < 1 or self.seed < 0:
             raise InvalidOption("structure: samples and pairs must be at least 1, seed at least 0")
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """The same bounds, with the implications found by the time that time is up."""
-        form, boxes = bounds.form, Ibp().tighten(unrolled, bounds)
-        bounds = replace(bounds, lower=boxes.lower, upper=boxes.upper)
+        form, bounds = bounds.form, bounds.joined(Ibp().tighten(unrolled, bounds))
         values = self._sample(bounds)
         lower, upper = list(bounds.lower), list(bounds.upper)
         relaxed = Relaxation(form, lower, upper)
@@ -82,9 +82,9 @@ class Structure:
                 before = i
             if isinstance(value, Relu | Max):
                 relaxed.relax(i)
-        all_found = Implications.joined([bounds.implications, *found])
-        detail = {"tried": float(tried), "implications": float(all_found.size)}
-        return replace(bounds, implications=all_found, detail=detail)
+        proven = Implications.joined(found)
+        detail = {"tried": float(tried), "implications": float(proven.size)}
+        return Tightened(bounds.lower, bounds.upper, implications=proven, detail=detail)
 
     def __str__(self) -> str:
         return described(self.name, self, Structure())

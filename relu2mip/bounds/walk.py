@@ -23,6 +23,7 @@ from relu2mip.passes.rewrite import Rewrite
 from relu2mip.runtime.deadline import now
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 Visit: TypeAlias = "Callable[[NormalForm, Sequence[Array], Sequence[Array], int, Index], tuple[Array, Array] | None]"
@@ -51,18 +52,19 @@ def walk(unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, tally: 
                 relaxed.narrow(i, units, *found)
         relaxed.relax(i)
     tally.counts["rounds"] += 1
-    return Crown().tighten(unrolled, returned(bounds, rewrite, lower, upper))
+    whole = returned(bounds, rewrite, lower, upper)
+    return whole.joined(Crown().tighten(unrolled, whole))
 
 
 def rounds(
     unrolled: Unrolled, bounds: Bounds, visit: Visit, inputs: bool, most: int, tolerance: float, tally: Tally
-) -> Bounds:
+) -> Tightened:
     """At most `most` walks, until the budget is spent or one moves no side by more than `tolerance` of its width.
 
     Programs end early enough for two passes of CROWN, the one of the walk and the one that carries its results on.
     """
     begun = now()
-    given, bounds = bounds, Crown().tighten(unrolled, bounds)
+    bounds = bounds.joined(Crown().tighten(unrolled, bounds))
     tally.reserve = 2 * (now() - begun)
     if tally.spent:
         most, tally.counts["unvisited"] = 0, 2 * bounds.unstable
@@ -70,7 +72,7 @@ def rounds(
         before, bounds = bounds, walk(unrolled, bounds, visit, inputs, tally)
         if tally.spent or not _moved(before, bounds, tolerance):
             break
-    return replace(bounds, provenance=given.provenance, detail=tally.detail())
+    return Tightened(bounds.lower, bounds.upper, detail=tally.detail())
 
 
 def targets(

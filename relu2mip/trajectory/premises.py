@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import numpy as np
 
-from relu2mip import __version__
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.statement import Statement
 from relu2mip.unrolled.premises import FORM, Premises, fingerprint
@@ -28,7 +29,7 @@ def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:
     facts = {
         "problem": "a trajectory",
         "network": f"#{problem.net.digest}",
-        "relu2mip": __version__,
+        "relu2mip": version("relu2mip"),
         "horizon": str(problem.horizon),
         "window": str(problem.window),
         "delay": str(problem.delay),
@@ -56,7 +57,7 @@ def box_premises(digest: str, unrolled: Unrolled) -> Premises:
     facts = {
         "problem": "a network over a box",
         "network": f"#{digest}",
-        "relu2mip": __version__,
+        "relu2mip": version("relu2mip"),
         FORM: fingerprint(str(unrolled.form)),
     }
     return Premises(facts, dict(unrolled.domain))

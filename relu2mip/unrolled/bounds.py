@@ -7,7 +7,6 @@ nothing (`data`) are marked unsound, and so is every answer built on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -25,6 +24,7 @@ from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.premises import Premises
 from relu2mip.unrolled.problem import Problem
 from relu2mip.unrolled.provenance import SETS, Provenance
+from relu2mip.unrolled.tightened import Tightened, better
 from relu2mip.unrolled.unrolled import Domain, Unrolled
 
 
@@ -32,9 +32,8 @@ from relu2mip.unrolled.unrolled import Domain, Unrolled
 class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
-    detail, limit: what the last method leaves for its provenance, as its detail and cutoff.  plan: the best plan that
-    a method found on the way; the search starts from it.  implications: between the phases of units.  premises: what
-    they rest on; None: they belong to no problem.
+    plan: the best plan that a method found on the way; the search starts from it.  implications: between the phases of
+    units.  premises: what they rest on; None: they belong to no problem.
 
     Bounds are a bound method themselves: where they hold for another problem (`covers`), `compile` takes them as such.
     """
@@ -43,8 +42,6 @@ class Bounds:
     lower: tuple[Array, ...]
     upper: tuple[Array, ...]
     provenance: tuple[Provenance, ...] = ()
-    detail: Mapping[str, float] = field(default_factory=dict)
-    limit: float | None = None
     plan: Plan | None = None
     implications: Implications = field(default_factory=Implications.none)
     premises: Premises | None = None
@@ -73,8 +70,18 @@ class Bounds:
     @property
     def cutoff(self) -> float | None:
         """The bounds hold only for plans with at most this objective; None: for all."""
-        limits = [c for c in (self.limit, *(p.cutoff for p in self.provenance)) if c is not None]
-        return min(limits, default=None)
+        return min((p.cutoff for p in self.provenance if p.cutoff is not None), default=None)
+
+    def joined(self, found: Tightened, *by: Provenance) -> Bounds:
+        """With what a method found that started from these; nothing that is known is lost."""
+        return replace(
+            self,
+            lower=found.lower,
+            upper=found.upper,
+            provenance=(*self.provenance, *found.steps, *by),
+            plan=better(self.plan, found.plan),
+            implications=Implications.joined([self.implications, found.implications]),
+        )
 
     def select(self, rewrite: Rewrite) -> Bounds:
         """The bounds of the same units in a rewritten form."""
@@ -115,7 +122,7 @@ class Bounds:
             )
         return f"{reason}, where the bounds were computed; compute bounds for this problem" if reason else ""
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """Intersect the given bounds with these; raises `InvalidProblem` where these do not hold."""
         if reason := self.why_not(unrolled):
             raise InvalidProblem(f"these bounds cannot be reused: {reason}")
@@ -123,7 +130,7 @@ class Bounds:
         sides = [intersect(bounds.form, i, bounds.lower, bounds.upper, new) for i, new in enumerate(news)]
         lower, upper = zip(*sides, strict=True)
         plan = self.plan if self.premises is not None and self.premises.exact else None
-        return replace(bounds, lower=lower, upper=upper, limit=self.cutoff, plan=plan, implications=self.implications)
+        return Tightened(tuple(lower), tuple(upper), plan, self.cutoff, self.implications)
 
     def save(self, path: str | Path) -> Path:
         """Write an .npz file, to be read by `load` or the bound method `file`; raises `InvalidProblem`.

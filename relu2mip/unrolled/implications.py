@@ -32,10 +32,12 @@ class Implications:
 
     @classmethod
     def joined(cls, parts: Sequence[Implications]) -> Implications:
-        """All implications of several."""
-        return cls(
-            *(np.concatenate([np.zeros(0, dtype=np.intp), *(getattr(p, f.name) for p in parts)]) for f in fields(cls))
-        )
+        """All implications of several, each once."""
+        known = [part for part in parts if part.size]
+        if len(known) < 2:
+            return known[0] if known else cls.none()
+        columns = np.concatenate([np.stack([getattr(p, f.name) for f in fields(cls)]) for p in known], axis=1)
+        return cls(*np.unique(columns, axis=1))
 
     @property
     def size(self) -> int:
