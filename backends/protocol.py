@@ -17,6 +17,7 @@ from relu2mip.errors import BackendUnavailable, InvalidProblem, UnknownOption
 from relu2mip.mip import MipModel
 from relu2mip.mip.capability import Capability
 from relu2mip.mip.solver import Solver
+from relu2mip.unrolled.provenance import Grade
 
 __all__ = ["Availability", "Backend", "Capability", "Emitted"]
 
@@ -37,13 +38,23 @@ class Emitted:
     `model` is the solver's own object (`highspy.Highs`, `gurobipy.Model`, `cvxpy.Problem`); `columns` are the handles
     of all columns in order (an index array for HiGHS, `gurobipy.MVar`, `cvxpy.Variable`); `handle` picks those of a
     named vector ("t03.state"), and `states` and `controls` hold those of a trajectory by step. `lowered` names what was
-    rewritten because the solver lacks it.
+    rewritten because the solver lacks it.  exact: whether the formulation encodes the network, and not a relaxation.
+    grade: of the bounds in it.  cutoff: they hold only for plans with at most this objective, as the model minimises
+    it; None: for all.
     """
 
     model: Any
     columns: Any
     values: Mapping[str, Index]
     lowered: tuple[str, ...] = ()
+    exact: bool = True
+    grade: Grade = Grade.CERTIFIED
+    cutoff: float | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the bounds in it are certified or trusted."""
+        return self.grade is not Grade.UNSOUND
 
     def handle(self, name: str) -> Any:
         """The handles of a named vector of the model; raises `UnknownOption`."""

@@ -87,6 +87,10 @@ class CrossedBounds(InfeasibleProblem):
     """A lower bound above its upper bound: no point of the sets reaches this unit, so the problem is infeasible."""
 
 
+class ContradictoryBounds(Relu2MipError, RuntimeError):
+    """Bounds that exclude each other, of which some are not certified: a method is wrong, and nothing is proven."""
+
+
 class UnboundedProblem(Relu2MipError, RuntimeError):
     """The objective decreases without limit over the feasible set."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -60,6 +60,24 @@ class SolveOptions:
             raise InvalidOption("threads, seed and node_limit must be at least 0")
         if self.tolerance and not LEAST_TOLERANCE <= self.tolerance <= MOST_TOLERANCE:
             raise InvalidOption(f"tolerance is {self.tolerance}; give {LEAST_TOLERANCE} to {MOST_TOLERANCE}, or 0")
+
+
+class Part:
+    """Base of what a specification names (a bound method, a formulation, a backend): frozen dataclasses of options."""
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        settle(self)
+
+    def __str__(self) -> str:
+        """The specification that gives it, without options at their defaults: `split(cells=64,cutoff=false)`."""
+        given = [
+            f"{f.name}={str(value).lower() if isinstance(value, bool) else value}"
+            for f in fields(self)  # type: ignore[arg-type]
+            if (value := getattr(self, f.name)) != f.default
+        ]
+        return f"{self.name}({','.join(given)})" if given else self.name
 
 
 def settle(made: Any) -> None:

@@ -180,14 +180,14 @@ class TestBounds:
         bounds = r2m.compile(r2m.Trajectory.from_toml("problem.toml"), "ibp").all_bounds
         assert [value["lower"] for value in found["values"]] == [lower.tolist() for lower in bounds.lower]
         assert [value["upper"] for value in found["values"]] == [upper.tolist() for upper in bounds.upper]
-        assert found["sound"] is True
+        assert found["grade"] == "certified"
         assert [entry["method"] for entry in found["provenance"]] == [p.method for p in bounds.provenance]
 
     def test_data_bounds_are_shown_to_be_unsound(self, run: Run, folder: Path):
         rng = np.random.default_rng(0)
         np.savez(folder / "seen.npz", state=rng.uniform(-2, 2, (500, 2)), control=rng.uniform(-1, 1, (500, 1)))
         found = json.loads(run("bounds", "problem.toml", "--method", "ibp+data(path=seen.npz)", "--json").stdout)
-        assert found["sound"] is False
+        assert found["grade"] == "unsound"
 
     def test_several_methods_stand_side_by_side(self, run: Run):
         shown = run("bounds", "problem.toml", "--method", "ibp", "--method", "ibp+crown").stdout.splitlines()
@@ -439,6 +439,7 @@ class TestNoPlan:
     def test_every_error_has_its_code(self):
         no_plan = {errors.InfeasibleProblem, errors.CrossedBounds, errors.UnboundedProblem, errors.NoIncumbent}
         backend = {errors.BackendUnavailable, errors.CapabilityMissing, errors.SolverFailure}
+        backend |= {errors.ContradictoryBounds}
         kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Relu2MipError)]
         assert len(kinds) > 12
         for kind in kinds:
@@ -651,7 +652,7 @@ class TestList:
         assert list(found) == ["ops", "bounds", "formulations", "backends", "gates"]
         assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
         assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
-        assert [entry["name"] for entry in found["bounds"] if not entry["sound"]] == ["data"]
+        assert [entry["name"] for entry in found["bounds"] if entry["grade"] == "unsound"] == ["data"]
         assert {entry["name"] for entry in found["formulations"]} >= {"big-m"}
         assert all(entry["version"] for entry in found["backends"] if entry["available"])
         shown = run("list").stdout

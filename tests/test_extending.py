@@ -14,7 +14,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip import registry
-from relu2mip.bounds import Bounds
+from relu2mip.bounds import Bounds, Grade, Tightened
 from relu2mip.errors import Relu2MipError, UnknownOption
 from relu2mip.formulations import BigM
 from relu2mip.ir.samples import integrator, tiny
@@ -47,11 +47,14 @@ def test_a_method_names_its_source(family: str, name: str) -> None:
     assert YEAR.search(words), f"name the source of {name!r} with its year, in the docstring of the class or its module"
 
 
-def test_every_bound_method_says_whether_it_is_sound() -> None:
-    assert {type(part.sound) for part in bound_methods.values()} == {bool}
+def test_every_bound_method_has_a_grade() -> None:
+    graded = {grade: {name for name, part in bound_methods.items() if part.grade is grade} for grade in Grade}
+    assert graded[Grade.TRUSTED] == {"mip"}
+    assert graded[Grade.UNSOUND] == {"data"}
+    assert len(graded[Grade.CERTIFIED]) == len(bound_methods) - 2
 
 
-@pytest.mark.parametrize("name", [name for name, method in bound_methods.items() if method.sound])
+@pytest.mark.parametrize("name", [name for name, method in bound_methods.items() if method.grade is not Grade.UNSOUND])
 def test_a_sound_method_only_tightens_and_holds_at_sampled_plans(name: str, tmp_path: Path) -> None:
     problem = r2m.Trajectory(
         integrator(),
@@ -105,13 +108,13 @@ class Halved:
 
     share: float = 0.5
     name: ClassVar[str] = "halved"
-    sound: ClassVar[bool] = False
+    grade: ClassVar[Grade] = Grade.UNSOUND
 
-    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
+    def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         first = len(unrolled.form.inputs)
         lower = (*bounds.lower[:first], *(self.share * side for side in bounds.lower[first:]))
         upper = (*bounds.upper[:first], *(self.share * side for side in bounds.upper[first:]))
-        return Bounds(bounds.form, lower, upper, bounds.provenance)
+        return Tightened(lower, upper)
 
     def __str__(self) -> str:
         return f"halved(share={self.share:g})"

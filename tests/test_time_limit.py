@@ -10,7 +10,7 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.arrays import Array
-from relu2mip.bounds import Bounds, Crown, Ibp, compute_bounds
+from relu2mip.bounds import Bounds, Crown, Grade, Ibp, compute_bounds
 from relu2mip.errors import CrossedBounds, InfeasibleProblem, NoIncumbent, OutOfTime, SolverFailure
 from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.descend import descend
@@ -66,7 +66,7 @@ class Dawdling:
     seconds: float = math.inf
     seen: list[float] = field(default_factory=list)
     name: ClassVar[str] = "dawdling"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Bounds:
         self.seen.append(seconds_left())

@@ -14,7 +14,7 @@ from relu2mip.bounds.split import Split
 from relu2mip.bounds.structure import Structure
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.implications import Implications
-from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.provenance import Grade, Provenance
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Domain
 
@@ -28,6 +28,7 @@ __all__ = [
     "Data",
     "Domain",
     "File",
+    "Grade",
     "Ibp",
     "Implications",
     "Lp",

@@ -19,7 +19,7 @@ Incomplete Verifiers" (ICLR 2021), section 3.2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -27,10 +27,11 @@ import numpy as np
 from relu2mip.arrays import Index
 from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_signs_matter, undecided
 from relu2mip.errors import InvalidOption, Relu2MipError
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.threads import one_thread
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -44,7 +45,7 @@ BATCH = 1 << 22
 
 
 @dataclass(frozen=True)
-class AlphaCrown:
+class AlphaCrown(Part):
     """Backward linear relaxation with optimised lower slopes.
 
     iterations: steps at most.  learning_rate: the first step, of slopes in [0, 1].  patience: after so many steps that
@@ -58,7 +59,7 @@ class AlphaCrown:
     window: int = 0
     device: str = "cpu"
     name: ClassVar[str] = "alpha-crown"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -93,10 +94,6 @@ class AlphaCrown:
                     _optimise(relaxed, ascent, i, units)
                 relaxed.relax(i)
         return replace(found, lower=tuple(lower), upper=tuple(upper))
-
-    def __str__(self) -> str:
-        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
-        return f"{self.name}({','.join(changed)})" if changed else self.name
 
 
 def _optimise(relaxed: Relaxation, ascent: SlopeAscent, i: int, units: Index) -> None:

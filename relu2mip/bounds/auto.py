@@ -24,16 +24,16 @@ from typing import ClassVar
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.difficulty import gap
-from relu2mip.bounds.lp import described
 from relu2mip.bounds.split import Split
 from relu2mip.errors import InvalidOption
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.sample import Sampling, cross_entropy
 from relu2mip.normal_form import Max, Relu
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import limited, now, seconds_left
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -54,7 +54,7 @@ VOLUME = 2**20
 
 
 @dataclass(frozen=True)
-class Auto:
+class Auto(Part):
     """Choose by size and time. budget: seconds for all of it.  rounds: of cutoff, at most.  seed: of the sampling.
 
     Source: measured; the progression from cheap to dear methods is that of Tjeng, Xiao, Tedrake (ICLR 2019).
@@ -64,7 +64,7 @@ class Auto:
     rounds: int = 2
     seed: int = 0
     name: ClassVar[str] = "auto"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -113,9 +113,6 @@ class Auto:
                 cutoff = Cutoff(rounds=self.rounds, budget=left, seed=self.seed)
                 found = found.then(cutoff.tighten(unrolled, _with_plan(bounds, plan)))
         return found
-
-    def __str__(self) -> str:
-        return described(self.name, self, Auto())
 
 
 def expected(unstable: int, hardness: float) -> float:

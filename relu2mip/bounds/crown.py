@@ -36,10 +36,11 @@ from relu2mip.arrays import Array, Index, Matrix, apply
 from relu2mip.bounds.ibp import propagate_value
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -54,12 +55,12 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Crown:
+class Crown(Part):
     """Backward linear relaxation; `window` is how many layers of ReLUs or maxima it goes back, 0 for all of them."""
 
     window: int = 0
     name: ClassVar[str] = "crown"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -78,9 +79,6 @@ class Crown:
             left -= isinstance(value, Affine)
         detail = {"unvisited": 2 * relaxed.unvisited} if relaxed.unvisited else {}
         return Tightened(tuple(lower), tuple(upper), detail=detail)
-
-    def __str__(self) -> str:
-        return f"crown(window={self.window})" if self.window else self.name
 
 
 class Relaxation:

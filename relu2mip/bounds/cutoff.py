@@ -22,13 +22,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from relu2mip.bounds.ibp import Ibp
-from relu2mip.bounds.lp import Lp, described, tighten_lp
+from relu2mip.bounds.lp import Lp, tighten_lp
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.sample import Sampling
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -47,7 +48,7 @@ def above(unrolled: Unrolled, cost: float) -> float:
 
 
 @dataclass(frozen=True)
-class Cutoff:
+class Cutoff(Part):
     """Tightening by the cost of a known plan.
 
     rounds: most rounds.  budget: seconds for all of them.  least: a round that settles less than this share of the
@@ -61,7 +62,7 @@ class Cutoff:
     tolerance: float = 1e-2
     seed: int = 0
     name: ClassVar[str] = "cutoff"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -104,6 +105,3 @@ class Cutoff:
                 break
             plan = find_plan(unrolled, bounds, sampling, plan, seconds_left())
         return replace(found, detail=dict(counts), plan=plan)
-
-    def __str__(self) -> str:
-        return described(self.name, self, Cutoff())

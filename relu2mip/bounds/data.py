@@ -23,6 +23,7 @@ from relu2mip.options import settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -45,7 +46,7 @@ class Data:
     margin: float = 0.0
     samples: Mapping[str, Array] | None = None
     name: ClassVar[str] = "data"
-    sound: ClassVar[bool] = False
+    grade: ClassVar[Grade] = Grade.UNSOUND
 
     def __post_init__(self) -> None:
         settle(self)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from relu2mip.errors import InvalidOption
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.unrolled.bounds import Bounds
-from relu2mip.unrolled.provenance import Provenance
+from relu2mip.unrolled.provenance import Grade, Provenance
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 
 @dataclass(frozen=True)
-class File:
+class File(Part):
     """Bounds saved before, for the same network and sets, and an initial state inside theirs.
 
     path: the file that `Bounds.save` wrote. Where anything differs, `InvalidProblem` says what.
@@ -25,7 +25,7 @@ class File:
 
     path: str = ""
     name: ClassVar[str] = "file"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -35,8 +35,5 @@ class File:
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """Intersect with the bounds of the file. What they came from joins the provenance, unsound methods marked."""
         known = Bounds.load(self.path, unrolled)
-        origin = Provenance(str(known), known.sound, cutoff=known.cutoff)
+        origin = Provenance(str(known), known.grade, cutoff=known.cutoff)
         return replace(known.tighten(unrolled, bounds), steps=(origin,))
-
-    def __str__(self) -> str:
-        return f"file(path={self.path})"

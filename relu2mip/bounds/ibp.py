@@ -21,26 +21,25 @@ import numpy as np
 from relu2mip.arrays import Array, Matrix
 from relu2mip.errors import UnboundedUnit
 from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
+from relu2mip.options import Part
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
 
 @dataclass(frozen=True)
-class Ibp:
+class Ibp(Part):
     """Interval bound propagation; no options."""
 
     name: ClassVar[str] = "ibp"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """One pass over the form; raises `UnboundedUnit` for an input without a finite box."""
         lower, upper = propagate(bounds.form, list(bounds.lower), list(bounds.upper))
         return Tightened(tuple(lower), tuple(upper))
-
-    def __str__(self) -> str:
-        return self.name
 
 
 def propagate(form: NormalForm, lower: list[Array], upper: list[Array]) -> tuple[list[Array], list[Array]]:

@@ -37,9 +37,10 @@ from relu2mip.lp.tally import Tally
 from relu2mip.lp.tighten import Empty, sweep
 from relu2mip.mip import MipModel
 from relu2mip.normal_form import NormalForm
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import limited
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -50,7 +51,7 @@ TRIANGLE = Triangle()
 
 
 @dataclass(frozen=True)
-class Lp:
+class Lp(Part):
     """Optimisation-based tightening by linear programs over the triangle relaxation.
 
     scope: "prefix" knows what comes before a unit, "full" the whole horizon too.  budget: seconds.  count: most
@@ -68,7 +69,7 @@ class Lp:
     tolerance: float = 1e-3
     processes: int = 1
     name: ClassVar[str] = "lp"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -79,9 +80,6 @@ class Lp:
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text; raises `CrossedBounds` where a program proves that no point satisfies the sets."""
         return tighten_lp(unrolled, bounds, self)
-
-    def __str__(self) -> str:
-        return described(self.name, self, Lp())
 
 
 def tighten_lp(unrolled: Unrolled, bounds: Bounds, options: Lp, cutoff: float | None = None) -> Tightened:
@@ -204,15 +202,3 @@ def check_options(name: str, scope: str, goal: str, budget: float, count: int, m
         raise InvalidOption(
             f"{name}: give a positive budget, a count of 0 or more, 1 or more rounds and a tolerance in [0, 1)"
         )
-
-
-def described(name: str, options: object, defaults: object) -> str:
-    """The specification that gives these options, without those left at their defaults."""
-    from dataclasses import fields
-
-    given = [
-        f"{f.name}={getattr(options, f.name)}"
-        for f in fields(options)  # type: ignore[arg-type]
-        if getattr(options, f.name) != getattr(defaults, f.name)
-    ]
-    return f"{name}({','.join(given)})" if given else name

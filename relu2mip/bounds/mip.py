@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array, Index
-from relu2mip.bounds.lp import check_options, described
+from relu2mip.bounds.lp import check_options
 from relu2mip.bounds.walk import rounds, targets
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import BigM, Formulation, Triangle
@@ -32,9 +32,10 @@ from relu2mip.lp.sweep import SIGNS, Rules, Sweep
 from relu2mip.lp.tally import Tally
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Affine, Max, NormalForm, Place, Relu
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import limited
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -48,7 +49,7 @@ SAMPLES = 256
 
 
 @dataclass(frozen=True)
-class Mip:
+class Mip(Part):
     """Optimisation-based tightening by mixed-integer programs, with binaries in a window of layers before each unit.
 
     window: how many layers of ReLUs or maxima before a unit keep their binaries, 0 for all.  time_limit: seconds of one
@@ -64,7 +65,7 @@ class Mip:
     goal: str = "width"
     tolerance: float = 1e-2
     name: ClassVar[str] = "mip"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.TRUSTED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -75,9 +76,6 @@ class Mip:
     def tighten(self, unrolled: Unrolled, bounds: Bounds) -> Tightened:
         """See the module's text."""
         return tighten_mip(unrolled, bounds, self)
-
-    def __str__(self) -> str:
-        return described(self.name, self, Mip())
 
 
 def tighten_mip(unrolled: Unrolled, bounds: Bounds, options: Mip, cutoff: float | None = None) -> Tightened:

@@ -33,7 +33,6 @@ from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import above
 from relu2mip.bounds.hull import Hull
-from relu2mip.bounds.lp import described
 from relu2mip.bounds.minorant import Linear, Minorant
 from relu2mip.bounds.walk import returned
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
@@ -41,11 +40,12 @@ from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.sample import Sampling
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.passes import specialise
 from relu2mip.runtime.deadline import expired, limited, now, seconds_left
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -62,7 +62,7 @@ PATIENCE, MOVED = 12, 1e-3
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Part):
     """Branch and bound over the inputs.
 
     cells: most cells of a round.  few: undecided units at which it ends.  budget: seconds.  cutoff: look for a plan and
@@ -75,7 +75,7 @@ class Split:
     cutoff: bool = True
     seed: int = 0
     name: ClassVar[str] = "split"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -106,9 +106,6 @@ class Split:
         tighter = returned(bounds, search.rewrite, hull.lower, hull.upper)
         limit = None if search.plan is None else search.limit
         return replace(Crown().tighten(unrolled, tighter), detail=detail, plan=search.plan, cutoff=limit)
-
-    def __str__(self) -> str:
-        return described(self.name, self, Split())
 
 
 class _Search:

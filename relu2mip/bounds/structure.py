@@ -25,13 +25,13 @@ import numpy as np
 from relu2mip.arrays import Array, Index
 from relu2mip.bounds.crown import SLOPES, Relaxation
 from relu2mip.bounds.ibp import Ibp
-from relu2mip.bounds.lp import described
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import Affine, Max, Relu
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.implications import Implications
+from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -44,7 +44,7 @@ BATCH = 256
 
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(Part):
     """Find implications.
 
     samples: points that weed out pairs.  pairs: most pairs of one kind proven a layer.  seed: of the samples.
@@ -54,7 +54,7 @@ class Structure:
     pairs: int = 400
     seed: int = 0
     name: ClassVar[str] = "structure"
-    sound: ClassVar[bool] = True
+    grade: ClassVar[Grade] = Grade.CERTIFIED
 
     def __post_init__(self) -> None:
         settle(self)
@@ -85,9 +85,6 @@ class Structure:
         proven = Implications.joined(found)
         detail = {"tried": float(tried), "implications": float(proven.size)}
         return Tightened(bounds.lower, bounds.upper, implications=proven, detail=detail)
-
-    def __str__(self) -> str:
-        return described(self.name, self, Structure())
 
     def _sample(self, bounds: Bounds) -> list[Array]:
         """Values at random points of the inputs that stay inside the bounds."""

@@ -26,6 +26,7 @@ from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.errors import (
     BackendUnavailable,
     CapabilityMissing,
+    ContradictoryBounds,
     InfeasibleProblem,
     NoIncumbent,
     OutOfTime,
@@ -36,7 +37,7 @@ from relu2mip.errors import (
 
 EXIT_CODES: dict[tuple[type[Exception], ...], int] = {
     (InfeasibleProblem, UnboundedProblem, NoIncumbent, OutOfTime): 3,
-    (BackendUnavailable, CapabilityMissing, SolverFailure): 4,
+    (BackendUnavailable, CapabilityMissing, ContradictoryBounds, SolverFailure): 4,
 }
 
 

@@ -100,6 +100,7 @@ def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
         "bounds": name,
         **{key: getattr(total, key) for key in LAYER[2:]},
         "seconds": sum(p.seconds for p in bounds.provenance),
+        "grade": bounds.grade,
         "sound": bounds.sound,
         "cutoff": bounds.cutoff,
         "provenance": [vars(p) for p in bounds.provenance],
@@ -124,19 +125,26 @@ def _show(found: Mapping[str, Bounds], sign: float) -> None:
             merged(layers[name]).unstable,
             merged(layers[name]).mean_width,
             _seconds(sum(p.seconds for p in bounds.provenance)),
-            bounds.sound,
+            str(bounds.grade),
             holds_for(bounds.cutoff, sign),
         )
         for name, bounds in found.items()
     ]
-    columns = ["bounds", "unstable", "mean width", "seconds", "sound", "hold for"]
+    columns = ["bounds", "unstable", "mean width", "seconds", "grade", "hold for"]
     show(table(columns, totals, left=["bounds", "hold for"], drop=["mean width", "seconds"]))
     steps = [
-        (name if k == 0 else "", p.method, _seconds(p.seconds), p.sound, holds_for(p.cutoff, sign), _counts(p.detail))
+        (
+            name if k == 0 else "",
+            p.method,
+            _seconds(p.seconds),
+            str(p.grade),
+            holds_for(p.cutoff, sign),
+            _counts(p.detail),
+        )
         for name, bounds in found.items()
         for k, p in enumerate(bounds.provenance)
     ]
-    columns = ["bounds", "method", "seconds", "sound", "hold for", "counted"]
+    columns = ["bounds", "method", "seconds", "grade", "hold for", "counted"]
     show(table(columns, steps, left=["bounds", "method", "hold for", "counted"], drop=["counted", "seconds", "bounds"]))
 
 

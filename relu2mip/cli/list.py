@@ -65,7 +65,7 @@ def _bounds() -> list[dict[str, Any]]:
     from relu2mip.registry import bound_methods
 
     return [
-        {"name": name, "sound": method.sound, "options": _options(method), "what": _summary(method)}
+        {"name": name, "grade": method.grade, "options": _options(method), "what": _summary(method)}
         for name, method in bound_methods.items()
     ]
 

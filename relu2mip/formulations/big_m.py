@@ -32,10 +32,11 @@ from relu2mip.arrays import Array, Index
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.mip.groups import largest_other
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class BigM:
+class BigM(Part):
     """The big-M formulation; no options."""
 
     name: ClassVar[str] = "big-m"
@@ -68,9 +69,6 @@ class BigM:
         one = sp.csr_array((np.ones(group.size), (group, np.arange(group.size))), shape=(sizes.size, group.size))
         model.add_rows(NameBlock.of(place, ".one"), [(one, a)], lower=1.0, upper=1.0)
         return y
-
-    def __str__(self) -> str:
-        return self.name
 
 
 def _negated(x: Expression) -> list[tuple[Array, Index]]:

@@ -32,10 +32,11 @@ from relu2mip.arrays import Array, Index
 from relu2mip.formulations.slack import add_one, maximum_and_slack, members, relu_and_slack
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class Complementarity:
+class Complementarity(Part):
     """Products that are zero, for Gurobi's non-convex solver alone; no options."""
 
     name: ClassVar[str] = "complementarity"
@@ -54,6 +55,3 @@ class Complementarity:
         add_one(model, w, starts, place)
         model.add_pairs(members(place, x, ".zero"), w, s)
         return y
-
-    def __str__(self) -> str:
-        return self.name

@@ -44,10 +44,11 @@ from relu2mip.formulations.shares import SLACK, add_relu, entry_units, is_wide, 
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.mip.groups import group_of, largest_other
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class ConvexHull:
+class ConvexHull(Part):
     """The convex hull of each unit over the box of its inputs, by a copy of every input; no options."""
 
     name: ClassVar[str] = "convex-hull"
@@ -96,9 +97,6 @@ class ConvexHull:
         rows = [(1.0, y[group[k]]), *x.select(k).scaled(-1.0).terms, (big_m, a[k])]
         model.add_rows(NameBlock(prefix, k, ".attained"), rows, upper=bias[k] + big_m)
         return y
-
-    def __str__(self) -> str:
-        return self.name
 
 
 def _each(weights: Any) -> Index:

@@ -22,7 +22,7 @@ neural networks" (Mathematical Programming, 2020).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,13 +33,14 @@ from relu2mip.formulations.big_m import BigM
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.mip.separator import VIOLATED, CutOptions, Cuts
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 EPS = 8 * np.finfo(np.float64).eps
 """More than the relative rounding error of a facet's constants, for one entry."""
 
 
 @dataclass(frozen=True)
-class Ideal(CutOptions):
+class Ideal(CutOptions, Part):
     """Big-M, and facets of each unit's convex hull in rounds at the root.
 
     rounds: most of them.  tolerance: they end when three together move the bound by less, relatively.  most: cuts in a
@@ -60,11 +61,6 @@ class Ideal(CutOptions):
     def max(self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y_g = max of entries starts[g] to starts[g + 1] of x, as big-M writes them."""
         return BigM().max(model, x, starts, lower, upper, place)
-
-    def __str__(self) -> str:
-        defaults = asdict(Ideal())
-        given = [f"{key}={value}" for key, value in asdict(self).items() if value != defaults[key]]
-        return f"{self.name}({','.join(given)})" if given else self.name
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,10 +34,11 @@ from relu2mip.arrays import Array, Index
 from relu2mip.formulations.slack import add_one, maximum_and_slack, members, relu_and_slack
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class Indicator:
+class Indicator(Part):
     """Indicator rows, native in Gurobi; no options."""
 
     name: ClassVar[str] = "indicator"
@@ -58,6 +59,3 @@ class Indicator:
         add_one(model, a, starts, place)
         model.add_indicators(members(place, x, ".attained"), a, True, [(1.0, s)], upper=0.0)
         return y
-
-    def __str__(self) -> str:
-        return self.name

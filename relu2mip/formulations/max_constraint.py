@@ -30,10 +30,11 @@ from relu2mip.arrays import Array, Index
 from relu2mip.formulations.slack import members
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class MaxConstraint:
+class MaxConstraint(Part):
     """Gurobi's general maximum constraint; no options."""
 
     name: ClassVar[str] = "max-constraint"
@@ -57,6 +58,3 @@ class MaxConstraint:
         model.add_rows(members(place, x, ".is"), terms, lower=x.constant, upper=x.constant)
         model.add_maxima(NameBlock.of(place, ".max"), y, column, starts)
         return y
-
-    def __str__(self) -> str:
-        return self.name

@@ -28,7 +28,7 @@ neural networks" (NeurIPS 2021).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -41,13 +41,13 @@ from relu2mip.formulations.part_bounds import tightened
 from relu2mip.formulations.shares import add_relu, entry_units
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Place
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 
 SPLITS, TIGHTEN = ("equal-size", "weight-sorted"), ("intervals", "lp")
 
 
 @dataclass(frozen=True)
-class Partition(BigM):
+class Partition(BigM, Part):
     """Inputs of each unit in a few parts.
 
     parts: of each unit; one with fewer inputs has one for each.  split: "equal-size" or "weight-sorted".  tighten:
@@ -82,7 +82,3 @@ class Partition(BigM):
         if self.split == "weight-sorted":
             rank[np.lexsort((weights.data, unit))] = rank.copy()
         return np.asarray(rank * np.minimum(self.parts, size) // size)
-
-    def __str__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
-        return f"{self.name}({','.join(given)})" if given else self.name

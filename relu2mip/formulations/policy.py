@@ -20,7 +20,7 @@ Programming, 2020); measured in docs/formulations/policy.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -31,14 +31,14 @@ from relu2mip.errors import InvalidOption, UnknownOption
 from relu2mip.formulations.encode import Formulation
 from relu2mip.mip import Expression, ModelBuilder
 from relu2mip.normal_form import Place
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.registry import formulations
 
 Write = Callable[[Formulation, Index, Place], Index]
 
 
 @dataclass(frozen=True)
-class Policy:
+class Policy(Part):
     """A strong formulation for units of few inputs, in early steps, or with wide bounds; a weak one for the rest.
 
     strong, weak: names of exact formulations, with their default options, or formulations.
@@ -121,10 +121,6 @@ class Policy:
             in_order[order] = np.concatenate([part[name] for part in added])
             model.values[name] = in_order
         return columns
-
-    def __str__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
-        return f"{self.name}({','.join(given)})" if given else self.name
 
 
 def _resolved(spec: str | Formulation) -> Formulation:

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -40,7 +40,7 @@ from relu2mip.formulations.big_m import BigM
 from relu2mip.formulations.encode import Encoder, Encoding
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
-from relu2mip.options import settle
+from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ STEP_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class Regions:
+class Regions(Part):
     """One binary for each activation region of a step.
 
     hull: the convex hull of each step; otherwise big-M rows.  limit: a step with more regions is written as `big-m`,
@@ -155,8 +155,3 @@ class Regions:
     def max(self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place) -> Index:
         """Columns y_g = max of entries starts[g] to starts[g + 1] of x, as big-M writes them."""
         return BigM().max(model, x, starts, lower, upper, place)
-
-    def __str__(self) -> str:
-        defaults = asdict(Regions())
-        given = [f"{key}={str(value).lower()}" for key, value in asdict(self).items() if value != defaults[key]]
-        return f"{self.name}({','.join(given)})" if given else self.name

@@ -33,10 +33,11 @@ from relu2mip.arrays import Array, Index
 from relu2mip.formulations.slack import add_one, maximum_and_slack, members, relu_and_slack
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 
 @dataclass(frozen=True)
-class Sos1:
+class Sos1(Part):
     """Special ordered sets, native in Gurobi; no options."""
 
     name: ClassVar[str] = "sos1"
@@ -55,6 +56,3 @@ class Sos1:
         add_one(model, w, starts, place)
         model.add_sos1(members(place, x, ".one"), np.stack([w, s], axis=1))
         return y
-
-    def __str__(self) -> str:
-        return self.name

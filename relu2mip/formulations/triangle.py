@@ -31,13 +31,14 @@ import scipy.sparse as sp
 from relu2mip.arrays import Array, Index
 from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.normal_form import Place
+from relu2mip.options import Part
 
 EPS = 8 * np.finfo(np.float64).eps
 """More than the relative rounding error of an upper side's constant, for one unit."""
 
 
 @dataclass(frozen=True)
-class Triangle:
+class Triangle(Part):
     """The linear relaxation of each unit; a bound, not a plan. No options."""
 
     name: ClassVar[str] = "triangle"
@@ -74,6 +75,3 @@ class Triangle:
         constant = floor - shift @ lower + rounding
         model.add_rows(NameBlock.of(place, ".below"), [(1.0, y), *below.terms], upper=constant - below.constant)
         return y
-
-    def __str__(self) -> str:
-        return self.name

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,13 @@ OFFSET = "objective.offset"
 """An LP file has no constants: the offset is the cost of a column that is fixed to 1."""
 
 
-def write(model: MipModel, path: str | Path) -> Path:
+def write(model: MipModel, path: str | Path, known: Mapping[str, Any] | None = None) -> Path:
     """Write `path`, which ends in .lp or .mps, and `path` + ".map.json"; returns the path of the map.
 
     The map holds: `sense` (always "minimise"; a problem that maximises was negated), `offset` (already in the file),
     `values` (named vector -> names of its columns in the file), `names` (name in the file -> name in the model, where
-    they differ). A range is two rows, the second named `<row>.range`. Raises `InvalidOption` for another ending.
+    they differ), and what else is `known`. A range is two rows, the second named `<row>.range`. Raises `InvalidOption`
+    for another ending.
 
     >>> import numpy as np, tempfile
     >>> from pathlib import Path
@@ -68,6 +69,7 @@ def write(model: MipModel, path: str | Path) -> Path:
         "offset": model.offset,
         "values": {k: [names.columns[i] for i in v.tolist()] for k, v in (model.values or {}).items()},
         "names": names.changed,
+        **(known or {}),
     }
     path.write_text(text)
     beside = path.with_name(path.name + ".map.json")

@@ -23,6 +23,7 @@ from relu2mip.pipeline.program import Program
 from relu2mip.pipeline.statistics import Statistics
 from relu2mip.plots.plan import plot_answer
 from relu2mip.trajectory.box_problem import BoxProblem
+from relu2mip.trajectory.conflict import sets_in
 from relu2mip.trajectory.given import values_of
 from relu2mip.trajectory.objective import BoxObjective, TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
@@ -70,7 +71,8 @@ class Answer:
     objective within the proven bounds, and to no less than 1e-6 of that range; so it does not depend on units.
     status: why the solver stopped; "unsettled" where its word contradicted what is known, and asking again did not
     help (`message` says more).  has_plan: whether the plan keeps every set, as the network replays it.
-    sound: whether the bounds used are proven; if not, so is neither `bound` nor optimality.
+    grade: of the bounds used: "certified", "trusted" (a solver's dual bounds), or "unsound".
+    sound: whether they are certified or trusted; if not, neither `bound` nor optimality is proven.
     exact: whether the formulation encodes the network; if not, it is a relaxation, whose optimum is the status
     "relaxed": `bound` holds, and the plan is what the network makes of its controls, good or not.
     cutoff: the bounds used hold for plans with at least this good an objective, None: for all; the best plan is among
@@ -87,6 +89,7 @@ class Answer:
     nodes: int
     backend: str
     solver: str
+    grade: str
     sound: bool
     exact: bool
     cutoff: float | None
@@ -122,6 +125,7 @@ class Answer:
         relative = max(float((error / replay.ranges).max(initial=0.0)) for error in doubles)
         if not found.feasible(SOLUTION):
             notes.append(str(found))
+        notes += replay.broken
         if compiled.exact and relative > REPLAY_TOLERANCE:
             notes.append(f"the solver's point is off by {relative:.2g} of a component's range")
         check = Check(
@@ -148,6 +152,7 @@ class Answer:
             nodes=solution.nodes,
             backend=backend,
             solver=solution.solver,
+            grade=str(compiled.all_bounds.grade),
             sound=compiled.all_bounds.sound,
             exact=compiled.exact,
             cutoff=None if cutoff is None else sign * cutoff,
@@ -180,6 +185,7 @@ class Answer:
             check = {**data["check"], "errors": {k: tuple(v) for k, v in data["check"]["errors"].items()}}
             check["notes"] = tuple(check["notes"])
             data["check"] = Check(**check)
+            data.setdefault("grade", "certified" if data["sound"] else "unsound")
             data["statistics"] = Statistics.from_dict(data["statistics"])
             unproven = -math.inf if data["bound"] is None else data["bound"]
             data |= {"bound": unproven, "gap": math.inf if data["gap"] is None else data["gap"]}
@@ -204,7 +210,8 @@ class _Replayed:
 
     plan: fields of the answer.  cost: as the model minimises it.  violation: of the sets, relative to their ranges.
     errors: per step and component, between the solver's states or outputs and the network, run in one way or another.
-    ranges: half of each component's range, by its set or over random plans.
+    ranges: half of each component's range, by its set or over random plans.  broken: which sets the plan leaves at
+    most, and by how much.
     """
 
     plan: Mapping[str, Any]
@@ -212,6 +219,7 @@ class _Replayed:
     violation: float
     errors: Callable[[Run | None], Array]
     ranges: Array
+    broken: tuple[str, ...] = ()
 
 
 def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
@@ -236,7 +244,10 @@ def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
         "state_names": tuple(problem.state_names or (f"state {i}" for i in range(problem.n))),
     }
     ranges = objective.units.size[: states.size].reshape(states.shape)[1:]
-    return _Replayed(plan, float(cost[0]), float(violation[0]), errors, ranges)
+    point = np.concatenate([states.ravel(), controls.ravel()])
+    worst = [v for v in violations(objective.sets, point, objective.units).worst if v.scaled > SOLUTION]
+    broken = [f"the plan leaves {' '.join(sets_in([v.name], problem))} by {v.absolute:.3g}" for v in worst]
+    return _Replayed(plan, float(cost[0]), float(violation[0]), errors, ranges, tuple(broken))
 
 
 def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import Bounds, compute_bounds
-from relu2mip.errors import CrossedBounds, OutOfTime
+from relu2mip.errors import ContradictoryBounds, CrossedBounds, OutOfTime
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
@@ -101,8 +101,8 @@ def compile(
     with limited(BOUNDS_SHARE * seconds_left()):
         try:
             all_bounds = compute_bounds(unrolled, methods)
-        except CrossedBounds as error:
-            raise CrossedBounds(spoken(str(error), problem)) from error
+        except (CrossedBounds, ContradictoryBounds) as error:
+            raise type(error)(spoken(str(error), problem)) from error
     if all_bounds.plan is not None:
         offer(unrolled, all_bounds.plan)
     bounded_at = time.perf_counter()

@@ -19,6 +19,7 @@ from relu2mip.pipeline.compiled import compile as compile_problem
 from relu2mip.pipeline.specs import BoundSpec, resolve_backend
 from relu2mip.trajectory.box_problem import BoxProblem, output_name
 from relu2mip.trajectory.network import network
+from relu2mip.unrolled.provenance import Grade
 
 _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
 
@@ -27,7 +28,8 @@ _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
 class Embedded:
     """A network inside a model: handles of its outputs by name, and of every other vector that was added.
 
-    `binaries`, `columns` and `rows` say how large the addition is.
+    `binaries`, `columns` and `rows` say how large the addition is; `exact`, `grade` and `cutoff` what it rests on, as in
+    `relu2mip.backends.protocol.Emitted`.
     """
 
     outputs: Mapping[str, Any]
@@ -35,6 +37,9 @@ class Embedded:
     columns: int
     binaries: int
     rows: int
+    exact: bool
+    grade: Grade
+    cutoff: float | None
 
     @property
     def output(self) -> Any:
@@ -65,6 +70,7 @@ def embed(
     new to the model. Only gurobipy keeps names.
 
     Raises `InvalidProblem` for another kind of model or a wrong number of inputs, and what `relu2mip.compile` raises.
+    Warns where the formulation is a relaxation or the bounds are unsound.
 
     >>> import cvxpy as cp, numpy as np, relu2mip as r2m
     >>> from relu2mip.ir.samples import tiny
@@ -100,8 +106,10 @@ def embed(
     named = replace(sizes, column_names=sizes.column_names.within(f"{prefix}."),
                     row_names=sizes.row_names.within(f"{prefix}."))  # fmt: skip
     added = resolve_backend(_BACKENDS[module]).attach(named, model, handles)
+    compiled.warn(f"embedded {net.name}")
+    rests = compiled.exact, compiled.all_bounds.grade, compiled.all_bounds.cutoff
     outputs = {port.name: added[output_name(net, port.name)] for port in net.outputs}
-    return Embedded(outputs, added, sizes.columns - net.input_size, sizes.binaries, sizes.rows)
+    return Embedded(outputs, added, sizes.columns - net.input_size, sizes.binaries, sizes.rows, *rests)
 
 
 def _first_words(model: Any) -> set[str]:

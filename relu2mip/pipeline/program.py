@@ -85,24 +85,47 @@ class Program:
         """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot."""
         require(self.model, frozenset(Capability) - {Capability.CALLBACK}, who, self.aids)
 
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What answers rest on, where that is not the network itself within certified or trusted bounds."""
+        found = []
+        if not self.exact:
+            found.append(f"{self.formulation} is a relaxation: its points need not be what the network computes")
+        if not self.all_bounds.sound:
+            methods = [p.method for p in self.all_bounds.provenance if not p.sound]
+            found.append(f"its bounds are unsound ({' + '.join(methods)}): it may leave out what the network can reach")
+        if self.all_bounds.cutoff is not None:
+            found.append(
+                "its bounds hold only for plans at least as good as one already known, and constraints of your own may "
+                'exclude all of those; to add any, compile with bounds="crown"'
+            )
+        return tuple(found)
+
+    def warn(self, what: str) -> None:
+        """Warn of the caveats, at the caller of whoever calls this."""
+        for caveat in self.caveats:
+            warnings.warn(f"{what}: {caveat}", stacklevel=3)
+
     def emit(self, backend: str | Backend = "highs") -> Emitted:
         """The solver's own model with the handles of states and controls, for adding constraints of your own.
 
-        Warns where the bounds hold only for plans at least as good as a known one: your own may exclude all of those.
+        Warns where the formulation is a relaxation, bounds are unsound, or hold only for plans at least as good as a
+        known one; `Emitted` says so too.
         """
         self._require_complete("a model that you solve yourself")
-        if self.all_bounds.cutoff is not None:
-            warnings.warn(
-                "the bounds of this model hold only for plans at least as good as one already known, and your own "
-                'constraints may exclude all of those; to add any, compile with bounds="crown"',
-                stacklevel=2,
-            )
-        return resolve_backend(backend).emit(self.model)
+        self.warn("this model")
+        emitted = resolve_backend(backend).emit(self.model)
+        return replace(emitted, exact=self.exact, grade=self.all_bounds.grade, cutoff=self.all_bounds.cutoff)
 
     def write(self, path: str | Path) -> Path:
-        """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it."""
+        """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it.
+
+        The map says whether the formulation is exact, the grade of the bounds, and their cutoff; warns as `emit` does.
+        """
         self._require_complete("a file")
-        write(self.model, path)
+        self.warn(f"{path}")
+        known = {"exact": self.exact, "grade": str(self.all_bounds.grade), "cutoff": self.all_bounds.cutoff}
+        write(self.model, path, known)
         return Path(path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from relu2mip.backends.protocol import Backend
 from relu2mip.errors import (
+    ContradictoryBounds,
     CrossedBounds,
     InfeasibleProblem,
     NoIncumbent,
@@ -102,7 +103,7 @@ def _searched(
         compiled = make()
     except OutOfTime as error:
         return error.compiled, Solution(cut_short(), message=str(error))
-    except (CrossedBounds, SolverFailure) as error:
+    except (CrossedBounds, ContradictoryBounds, SolverFailure) as error:
         if best.plan is None or formulation is None:
             raise
         return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from relu2mip.accept import refuse, shown
 from relu2mip.backends.protocol import Backend
-from relu2mip.bounds import BoundMethod
+from relu2mip.bounds import BoundMethod, Grade
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Formulation
 from relu2mip.options import parse
@@ -42,7 +42,7 @@ def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
         methods = [spec]
     if not methods or not all(hasattr(method, "tighten") and not isinstance(method, type) for method in methods):
         raise InvalidOption(f"bounds {shown(spec)}: give a name, a bound method, or a list of bound methods")
-    if not methods[0].sound:
+    if methods[0].grade is Grade.UNSOUND:
         methods = [*parse(BASE_BOUNDS, bound_methods, "bounds"), *methods]
     return methods
 

@@ -23,7 +23,7 @@ from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.premises import Premises
 from relu2mip.unrolled.problem import Problem
-from relu2mip.unrolled.provenance import SETS, Provenance
+from relu2mip.unrolled.provenance import SETS, Grade, Provenance
 from relu2mip.unrolled.tightened import Tightened, better
 from relu2mip.unrolled.unrolled import Domain, Unrolled
 
@@ -54,12 +54,17 @@ class Bounds:
         upper = [np.full(v.size, np.inf) for v in form.values]
         for i, (low, high) in domain.items():
             lower[i], upper[i] = low, high
-        return cls(form, tuple(lower), tuple(upper), (Provenance(SETS, True),))
+        return cls(form, tuple(lower), tuple(upper), (Provenance(SETS, Grade.CERTIFIED),))
+
+    @property
+    def grade(self) -> Grade:
+        """How far they can be relied on: as far as the weakest method that took part."""
+        return Grade.worst(p.grade for p in self.provenance)
 
     @property
     def sound(self) -> bool:
-        """Whether every method that took part proves what it says."""
-        return all(p.sound for p in self.provenance)
+        """Whether they are certified or trusted."""
+        return self.grade is not Grade.UNSOUND
 
     @property
     def unstable(self) -> int:
