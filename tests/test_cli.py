@@ -206,7 +206,7 @@ class TestBounds:
         totals = next(line.split() for line in shown if line.split()[:1] == ["ibp+crown"])
         found = json.loads(run("bounds", "problem.toml", "--method", "ibp+crown", "--json").stdout)
         assert int(totals[1]) == found["unstable"] == sum(layer["unstable"] for layer in found["layers"])
-        assert totals[4:] == ["yes", "all", "plans"]
+        assert totals[4:] == ["certified", "all", "plans"]
 
     def test_the_problem_file_may_say_which(self, run: Run, folder: Path):
         write_problem(folder, TRAJECTORY + 'bounds = "ibp+crown(window=1)"\n')
@@ -505,7 +505,7 @@ PROBLEM_EDITS = {
     "unsupported network": ("dynamics.onnx", "unsupported.onnx", "Sigmoid"),
     "unknown backend": ("time_limit = 30", 'backend = "hihgs"', "did you mean 'highs'"),
     "data bounds without data": ("time_limit = 30", 'bounds = "ibp+data(path=no.npz)"', "no file no.npz"),
-    "not TOML": ("horizon = 3", "horizon =", "is not a TOML file"),
+    "not TOML": ("horizon = 3", "horizon =", "problem.toml: not a TOML file"),
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from relu2mip.arrays import Array
     from relu2mip.bounds.layers import LayerBounds
     from relu2mip.pipeline.answer import Answer
-from relu2mip.pipeline.statistics import Statistics
+    from relu2mip.pipeline.statistics import Statistics
 
 LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
 DROPPED = ("nonzeros", "mean width", "inactive", "active")

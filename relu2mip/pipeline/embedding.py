@@ -28,8 +28,8 @@ _BACKENDS = {"gurobipy": "gurobi", "highspy": "highs", "cvxpy": "cvxpy"}
 class Embedded:
     """A network inside a model: handles of its outputs by name, and of every other vector that was added.
 
-    `binaries`, `columns` and `rows` say how large the addition is; `exact`, `grade` and `cutoff` what it rests on, as in
-    `relu2mip.backends.protocol.Emitted`.
+    `binaries`, `columns` and `rows` say how large the addition is; `exact`, `grade` and `cutoff` what it rests on, as
+    in `relu2mip.backends.protocol.Emitted`.
     """
 
     outputs: Mapping[str, Any]

@@ -178,7 +178,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
             InvalidProblem,
             "cost has 2 inputs and predicts 1 states|initial_state has shape",
         ),
-        ("horizon = 3", "horizon = ", InvalidProblem, r"problem.toml is not a TOML file: .*line 3"),
+        ("horizon = 3", "horizon = ", InvalidProblem, r"problem.toml: not a TOML file: .*line 3"),
     ],
 )
 def test_bad_file_is_refused_with_its_place(tmp_path: Path, old: str, new: str, error: type, message: str):
