@@ -64,7 +64,7 @@ lint-types: build/typecheck/.installed
 	cd build/typecheck && ../../$(BIN)/python -m mypy --config-file ../../pyproject.toml -p relu2mip
 
 lint-imports: build/typecheck/.installed
-	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+	cd build/typecheck && PYTHONPATH=. ../../$(BIN)/lint-imports ../../pyproject.toml
 
 FORCE:
 

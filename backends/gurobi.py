@@ -1,4 +1,4 @@
-"""Gurobi through gurobipy: one `addMVar` and one `addMConstr` per sense hand over the arrays."""
+"""Gurobi through gurobipy."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 
-from relu2mip.arrays import Array, Index, Mask
+from relu2mip.backends.gurobi_native import add_columns, add_rows, native_model, placed, sides, start_values, vector
 from relu2mip.backends.protocol import (
     Availability,
     Capability,
@@ -22,7 +21,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
-from relu2mip.errors import BackendUnavailable, InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.errors import BackendUnavailable, InvalidOption, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.capability import needs, require
@@ -80,14 +79,14 @@ class GurobiBackend:
         begun, limit = time.perf_counter(), at_most(options.time_limit)
         with translated_errors(model), ExitStack() as held:
             environment = held.enter_context(silent_environment())
-            native = held.enter_context(self._native(model, environment)[0])
+            native = held.enter_context(native_model(model, environment)[0])
             seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
             native.setParam("LogToConsole", 0)
             for name, value in option_values(replace(options, time_limit=seconds)).items():
                 native.setParam(name, value)
             start = start_vector(model)
             if start is not None:
-                native.setAttr("Start", native.getVars(), _start(start).tolist())
+                native.setAttr("Start", native.getVars(), start_values(start).tolist())
             callback = _callback(aids, native, options)
             told: list[bool] = []
 
@@ -112,10 +111,10 @@ class GurobiBackend:
         model, lowered = lower(model, self.capabilities(), EMITTED)
         require_available(self)
         with translated_errors(model):
-            native, x = self._native(model, silent_environment(), named=True)
+            native, x = native_model(model, silent_environment(), named=True)
             start = start_vector(model)
             if start is not None:
-                x.Start = _start(start)
+                x.Start = start_values(start)
             native.update()
         return Emitted(native, x, dict(model.values or {}), lowered)
 
@@ -127,16 +126,16 @@ class GurobiBackend:
         free = match.free
         names = [model.column_names[k] for k in free.tolist()]
         with translated_errors(model):
-            x = _add_columns(native, model.lower[free], model.upper[free], model.integer[free], names)
-            columns = _place(x, free, model.columns)
+            x = add_columns(native, model.lower[free], model.upper[free], model.integer[free], names)
+            columns = placed(x, free, model.columns)
             for where, handle in zip(match.where, match.handles, strict=True):
-                columns = columns + _place(_vector(handle), where, model.columns)
-            for sense, right, rows in _sides(model.row_lower, model.row_upper):
-                added = _add_rows(native, model.matrix[rows] @ columns, sense, right)
+                columns = columns + placed(vector(handle), where, model.columns)
+            for sense, right, rows in sides(model.row_lower, model.row_upper):
+                added = add_rows(native, model.matrix[rows] @ columns, sense, right)
                 added.setAttr("ConstrName", [model.row_names[k] for k in rows.tolist()])
             bounded = np.setdiff1d(np.arange(model.columns), free)
-            for sense, right, rows in _sides(model.lower[bounded], model.upper[bounded]):
-                _add_rows(native, columns[bounded[rows]], sense, right)
+            for sense, right, rows in sides(model.lower[bounded], model.upper[bounded]):
+                add_rows(native, columns[bounded[rows]], sense, right)
             if model.pairs is not None:
                 native.addConstr(columns[model.pairs.first] * columns[model.pairs.second] == 0)
             native.update()
@@ -147,47 +146,6 @@ class GurobiBackend:
             for name, where in (model.values or {}).items()
             if name not in given
         }
-
-    def _native(self, model: MipModel, environment: Any, named: bool = False) -> tuple[Any, Any]:
-        native = _gurobipy().Model(env=environment)
-        names = list(model.column_names) if named else None
-        x = _add_columns(native, model.lower, model.upper, model.integer, names)
-        for sense, right, rows in _sides(model.row_lower, model.row_upper):
-            row_names = [model.row_names[k] for k in rows.tolist()] if named else ""
-            native.addMConstr(model.matrix[rows], x, sense, right, name=row_names)
-        if model.columns:
-            squares = None if model.quadratic is None else sp.diags_array(model.quadratic, format="csr")
-            native.setMObjective(squares, model.cost, model.offset, xQ_L=x, xQ_R=x, xc=x)
-        variables = x.tolist()
-        if model.sos1 is not None:
-            for a, b in zip(model.sos1.starts[:-1].tolist(), model.sos1.starts[1:].tolist(), strict=True):
-                native.addSOS(1, [variables[k] for k in model.sos1.members[a:b].tolist()])
-        if model.indicators is not None:
-            rows_of = model.indicators
-            for sense, right, rows in _sides(rows_of.lower, rows_of.upper):
-                binary, active = x[rows_of.binary[rows]], rows_of.active[rows]
-                for value in (False, True):
-                    chosen = np.flatnonzero(active == value)
-                    if chosen.size:
-                        left = rows_of.matrix[rows[chosen]] @ x
-                        native.addGenConstrIndicator(binary[chosen], value, left, sense, right[chosen])
-        if model.maxima is not None:
-            maxima = model.maxima
-            ends, constants = maxima.operands.starts.tolist(), maxima.constant.tolist()
-            for k, (y, c) in enumerate(zip(maxima.result.tolist(), constants, strict=True)):
-                operands = [variables[i] for i in maxima.operands.members[ends[k] : ends[k + 1]].tolist()]
-                native.addGenConstrMax(variables[y], operands, *(() if c == -np.inf else (c,)))
-        if model.pairs is not None:
-            native.addConstr(x[model.pairs.first] * x[model.pairs.second] == 0)
-        native.update()
-        return native, x
-
-
-def _gurobipy() -> Any:
-    """The package, imported when first needed; its types are narrower than what it takes."""
-    import gurobipy
-
-    return gurobipy
 
 
 def silent_environment() -> Any:
@@ -280,49 +238,6 @@ def translated_errors(model: MipModel) -> Iterator[None]:
         raise SolverFailure(f"Gurobi: {error} (error {error.errno})") from error
 
 
-def _add_columns(native: Any, lower_: Array, upper: Array, integer: Mask, names: list[str] | None) -> Any:
-    kinds = np.where(integer, "I", "C")
-    return native.addMVar(lower_.size, lb=lower_, ub=upper, vtype=kinds, name=names or "")
-
-
-def _sides(lower_: Array, upper: Array) -> Iterator[tuple[str, Array, Index]]:
-    """Rows as Gurobi has them, which has no ranges: sense, right-hand side, and which rows."""
-    equal = lower_ == upper
-    for sense, right, mask in (
-        ("=", lower_, equal),
-        (">", lower_, np.isfinite(lower_) & ~equal),
-        ("<", upper, np.isfinite(upper) & ~equal),
-    ):
-        rows = np.flatnonzero(mask)
-        if rows.size:
-            yield sense, right[rows], rows
-
-
-def _add_rows(native: Any, left: Any, sense: str, right: Array) -> Any:
-    return native.addConstr(left == right if sense == "=" else left >= right if sense == ">" else left <= right)
-
-
-def _place(vector: Any, where: Index, size: int) -> Any:
-    """The vector's entries at their positions in a vector of all columns."""
-    return sp.csr_array((np.ones(where.size), (where, np.arange(where.size))), shape=(size, where.size)) @ vector
-
-
-def _vector(handle: Any) -> Any:
-    gurobipy = _gurobipy()
-    if isinstance(handle, (gurobipy.MVar, gurobipy.MLinExpr)):
-        return handle.reshape(-1) if isinstance(handle, gurobipy.MVar) else handle
-    try:
-        return gurobipy.MVar.fromlist(list(handle))
-    except (TypeError, ValueError) as error:
-        raise InvalidProblem("give gurobipy variables: an MVar, an MLinExpr, or a list of Var") from error
-
-
-def _start(start: Array) -> Array:
-    from gurobipy import GRB
-
-    return np.where(np.isnan(start), GRB.UNDEFINED, start)
-
-
 def _callback(aids: Aids, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
     """What Gurobi calls during a search: for cuts, for progress, and for its log, which goes to standard error."""
     separate, told = _separating(aids, native), reporter()
@@ -381,7 +296,7 @@ def _conflict(native: Any, model: MipModel, limit: float) -> tuple[str, ...]:
             return ()
     except gurobipy.GurobiError:
         return ()
-    origin = np.concatenate([np.zeros(0, dtype=int), *(r for _, _, r in _sides(model.row_lower, model.row_upper))])
+    origin = np.concatenate([np.zeros(0, dtype=int), *(r for _, _, r in sides(model.row_lower, model.row_upper))])
     rows = origin[np.flatnonzero(native.getAttr("IISConstr", native.getConstrs()))]
     bounds = np.array([native.getAttr(side, native.getVars()) for side in ("IISLB", "IISUB")]).any(axis=0)
     names = [model.row_names[k] for k in np.unique(rows).tolist()]

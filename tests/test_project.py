@@ -118,7 +118,7 @@ def test_import_loads_one_module():
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the import contracts on a package that is installed in a folder."""
     program = Path(sys.executable).with_name("lint-imports")
-    command = [program, "--no-cache", "--config", ROOT / "pyproject.toml"]
+    command = [program, "--no-cache", ROOT / "pyproject.toml"]
     environment = {**os.environ, "PYTHONPATH": "."}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
