@@ -1,5 +1,7 @@
 """Known faults of other tools, end to end: each is a network or a call that some tool gets silently wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -8,6 +10,8 @@ import relu2mip as r2m
 from relu2mip.errors import InvalidProblem, Relu2MipError, UnboundedUnit, UnknownOption
 from relu2mip.frontends.onnx.replay import Replay
 from relu2mip.ir.samples import integrator, tiny
+from tests import forms
+from tests.frontends import networks
 from tests.frontends.networks import build
 
 W = np.array([[1.0, -2.0], [3.0, 0.5]])
@@ -85,17 +89,20 @@ def test_no_bound_is_made_up() -> None:
 
 
 @pytest.mark.parametrize("source", ["file", "hand"])
-def test_an_option_reaches_every_network(tmp_path, source: str) -> None:
+def test_an_option_reaches_every_network(tmp_path: Path, source: str) -> None:
     """The formulation and bounds asked for are used wherever the network came from, or refused."""
-    net = tiny()
+    net = forms.mlp([2, 6, 6, 1], seed=1)
     if source == "file":
-        path = tmp_path / "net.onnx"
-        onnx.save(FAULTS["bias through Identity"], path)
-        net = r2m.load(path)
+        onnx.save(networks.mlp([2, 6, 6, 1], seed=1), tmp_path / "net.onnx")
+        net = r2m.load(tmp_path / "net.onnx")
     problem = r2m.BoxProblem(net, -1, 1, np.ones(net.output_size))
-    compiled = r2m.compile(problem, bounds="ibp", formulation="big-m")
-    assert compiled.formulation == "big-m"
-    assert [p.method for p in compiled.all_bounds.provenance] == ["sets", "ibp"]
+    loose, tight = (r2m.compile(problem, bounds=bounds, formulation="big-m").model for bounds in ("ibp", "crown+lp"))
+    assert loose.binaries >= tight.binaries > 0
+    assert loose.sos1 is None
+    assert np.abs(loose.matrix.data).max() > 1.01 * np.abs(tight.matrix.data).max()
+    sets = r2m.compile(problem, bounds="ibp", formulation="sos1").model
+    assert sets.binaries == 0
+    assert len(sets.sos1) == loose.binaries
     with pytest.raises(UnknownOption, match="did you mean 'big-m'"):
         r2m.compile(problem, formulation="bigm")
 

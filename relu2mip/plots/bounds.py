@@ -29,10 +29,13 @@ def plot_bounds(bounds: Mapping[str, Bounds], path: str | Path) -> Path:
     Raises `Relu2MipError` where matplotlib is missing or the suffix is none of .png, .svg, .pdf, and `InvalidProblem`
     for a problem without steps.
 
-    >>> import relu2mip as r2m
-    >>> problem = r2m.Trajectory.from_toml("problem.toml")                                    # doctest: +SKIP
-    >>> found = {m: r2m.compile(problem, bounds=m).all_bounds for m in ("ibp", "crown")}      # doctest: +SKIP
-    >>> plot_bounds(found, "widths.png")                                                      # doctest: +SKIP
+    >>> import relu2mip as r2m, tempfile
+    >>> from relu2mip.ir.samples import integrator
+    >>> problem = r2m.Trajectory(integrator(), 3, [1.0, 0.0], r2m.Box(-1, 1), "change", states=r2m.Box(-2, 2))
+    >>> found = {m: r2m.compile(problem, bounds=m).all_bounds for m in ("ibp", "crown")}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(plot_bounds(found, f"{folder}/widths.png").name)
+    widths.png
     """
     path = check_plot(path)
     lines = {name: by_step(layer_bounds(found)) for name, found in bounds.items()}
