@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -59,3 +61,25 @@ def shared_nets() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/nets beside the checkout")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forms_are_valid_after_every_pass() -> Iterator[None]:
+    """Every form that a pass leaves is validated, in every test; the error names the pass."""
+    from relu2mip.normal_form.validate import validate
+    from relu2mip.passes.rewrite import Rewrite, Rewriter
+
+    finish = Rewriter.finish
+
+    def checked(self: Rewriter) -> Rewrite:
+        rewrite = finish(self)
+        try:
+            validate(rewrite.form)
+        except Exception as error:
+            by = sys._getframe(1).f_code.co_name
+            raise AssertionError(f"the pass {by} leaves a form that is none: {error}") from error
+        return rewrite
+
+    Rewriter.finish = checked
+    yield
+    Rewriter.finish = finish

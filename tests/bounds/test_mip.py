@@ -103,8 +103,9 @@ def test_a_cutoff_keeps_the_best_plan() -> None:
     problem = trajectory(horizon=4, controls=r2m.Finite([[-1.0, 0.0, 1.0]]), cost=r2m.costs.L1(state=1.0, control=0.1))
     best, controls = best_sequence(problem)
     crown = compute_bounds(problem.unrolled, [Crown()])
-    bounds = tighten_mip(problem.unrolled, crown, Mip(scope="full", window=0), best)
-    assert bounds.cutoff == best
+    found = tighten_mip(problem.unrolled, crown, Mip(scope="full", window=0), best)
+    assert found.cutoff == best
+    bounds = crown.joined(found)
     states = problem.rollout(controls[None])
     assert_holds(bounds, {f"control@{t}": controls[None, t] for t in range(4)} | {"state@0": states[:, 0]})
     first = problem.unrolled.form.inputs["control@0"]

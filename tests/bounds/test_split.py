@@ -282,4 +282,4 @@ def test_bad_options() -> None:
     for bad in ({"cells": 1}, {"few": -1}, {"budget": 0.0}, {"seed": -1}):
         with pytest.raises(InvalidOption, match="split"):
             Split(**bad)
-    assert str(Split(cells=16, cutoff=False)) == "split(cells=16,cutoff=False)"
+    assert str(Split(cells=16, cutoff=False)) == "split(cells=16,cutoff=false)"

@@ -274,5 +274,5 @@ def test_options_are_checked() -> None:
             r2m.compile(plan(), formulation=f"ideal({options})")
     with pytest.raises(UnknownOption, match="rounds"):
         r2m.compile(plan(), formulation="ideal(round=3)")
-    assert str(Ideal(rounds=3, callback=True)) == "ideal(rounds=3,callback=True)"
+    assert str(Ideal(rounds=3, callback=True)) == "ideal(rounds=3,callback=true)"
     assert r2m.compile(plan(), formulation="ideal").formulation == "ideal"
