@@ -26,7 +26,9 @@ async function look(width, page) {
   await new Promise(done => frame.onload = done);
   const inside = frame.contentDocument;
   const cut = [...inside.querySelectorAll("pre code")].filter(code => code.scrollWidth > code.clientWidth + 1);
-  const wide = inside.documentElement.scrollWidth > width + 1;
+  const far = part => part.getBoundingClientRect().right > width + 1 && getComputedStyle(part).overflowX == "visible";
+  const broad = inside.documentElement.scrollWidth > width + 1;
+  const wide = broad ? [...inside.querySelectorAll("article *")].filter(far).map(part => part.outerHTML.slice(0, 80)) : [];
   found.push({page, width, cut: cut.map(code => code.textContent.slice(0, 60)), wide});
   frame.remove();
 }
@@ -109,4 +111,5 @@ def test_pages_in_a_browser(site: Path, server: http.server.ThreadingHTTPServer,
     assert len(looked) == 2 * len(pages(site))
     cut = [(one["page"], line) for one in looked if one["width"] == 1280 for line in one["cut"]]
     assert not cut, "\n".join(map(str, cut))
-    assert [(one["page"], one["width"]) for one in looked if one["wide"]] == []
+    wide = [(one["page"], one["width"], one["wide"][:2]) for one in looked if one["wide"]]
+    assert not wide, "\n".join(map(str, wide))

@@ -14,9 +14,13 @@ BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTA
 
 def on_page_content(content: str, **_: Any) -> str:
     """Replace what pymdownx.arithmatex marks."""
-    content = SPAN.sub(lambda found: _mathml(found, "inline"), content)
+    content = SPAN.sub(lambda found: f'<span class="maths">{_mathml(found, "inline")}</span>', content)
     return BLOCK.sub(lambda found: f'<div class="maths">{_mathml(found, "block")}</div>', content)
 
 
 def _mathml(found: re.Match[str], display: str) -> str:
-    return str(convert(html.unescape(found.group(1)).strip(), display=display))
+    tex = html.unescape(found.group(1)).strip().replace("{aligned}", "{align*}")  # the same, under the name it knows
+    mathml = str(convert(tex, display=display))
+    if "<mi>&</mi>" in mathml or "<mi>\\" in mathml:
+        raise ValueError(f"the documentation has TeX that cannot be written as MathML: {tex}")
+    return mathml
