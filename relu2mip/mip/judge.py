@@ -40,9 +40,6 @@ RESOLUTION = 1e-6
 UNRESOLVED = 1e-8
 """The same of how much the costs of plans differ: bounds may leave no more of the range than rounding of an offset."""
 
-ROUNDING = 1e-12
-"""Differences of the objective below this share of its terms are lost in their sum."""
-
 SOLUTION = 1e-5
 """Largest scaled violation of a point that counts as a solution."""
 
@@ -79,7 +76,7 @@ class Judge:
     ) -> None:
         self.model, self.gap, self.units, self.heuristic = model, gap, Units.of(model), heuristic
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
-        self.slack = RESOLUTION * scale + ROUNDING * self.units.terms
+        self.slack = RESOLUTION * scale + self.units.resolution
         if heuristic is not None:
             self.slack += UNRESOLVED * heuristic.unit
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None

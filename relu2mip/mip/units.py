@@ -45,14 +45,20 @@ FLOOR = 1e-6
 
 TINY = 1e-300
 
+ROUNDING = 1e-12
+"""Differences of the objective below this share of its terms are lost in their sum."""
+
+SQUARES = 1e-9
+"""The same where squares are among the terms: tangent cuts and solvers come no nearer to them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
     """centre, size: of each column.  fixed: which have no width.  row, indicator: what each row is multiplied by.
 
     cost: what the objective is multiplied by.  range: the largest difference that the objective can make within the
-    bounds of the columns, in the model's own units; infinite where those of a column in it are.  terms: the sizes of
-    the terms that make it up, added.
+    bounds of the columns, in the model's own units; infinite where those of a column in it are.  resolution: the
+    largest difference of it that is lost in rounding.
     """
 
     centre: Array
@@ -62,7 +68,7 @@ class Units:
     indicator: Array
     cost: float
     range: float
-    terms: float
+    resolution: float
 
     @classmethod
     def of(cls, model: MipModel) -> Units:
@@ -85,12 +91,18 @@ class Units:
         linear, square = objective_over(model, centre, size)
         largest = max(np.abs(linear).max(initial=0.0), square.max(initial=0.0))
         cost = 1.0 / float(_power_of_two(largest or 1.0))
-        _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model), _terms(model, centre, size))
+        lost = (ROUNDING if model.quadratic is None else SQUARES) * _terms(model, centre, size)
+        _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model), lost)
         return _known[model]
 
     def gap(self, objective: float, bound: float) -> float:
-        """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it."""
+        """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it.
+
+        0 where all of the range is lost in rounding.
+        """
         away = abs(objective - bound)
+        if away <= self.range <= self.resolution:
+            return 0.0
         if not 0 < self.range < np.inf:
             return away / max(TINY, abs(objective))
         return away / max(TINY, min(max(abs(objective), FLOOR * self.range), self.range)) if away > 0 else 0.0

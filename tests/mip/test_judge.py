@@ -15,6 +15,7 @@ from relu2mip.mip import Aids, MipModel, Solution, Stop
 from relu2mip.mip import run as run_module
 from relu2mip.mip.judge import Judge
 from relu2mip.mip.run import run
+from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions
 from tests.backends.library import program
 
@@ -194,3 +195,15 @@ def test_doubts_do_not_depend_on_units(unit: float) -> None:
     assert judge.doubts(Solution(Stop.OPTIMAL, x, -8 * unit, -8.0001 * unit)) == []
     assert judge.doubts(Solution(Stop.OPTIMAL, x, -8 * unit, -8.01 * unit))
     assert judge.doubts(Solution(Stop.OPTIMAL, x, -8 * unit, -7.99 * unit))
+
+
+def test_a_gap_within_rounding_is_none() -> None:
+    """A cost whose proven range is 1e-10 beside terms of 7.5: what is left between plan and bound is rounding."""
+    model = program([0.0], lower=[2.7406416], upper=[2.7406416 + 2e-11], integer=False)
+    squared = replace(model, quadratic=np.ones(1))
+    x = squared.upper.copy()
+    cost = squared.objective(x)
+    word = Solution(Stop.OPTIMAL, x, cost, cost - 9e-11)
+    assert Judge(squared, 1e-4).doubts(word) == []
+    assert Units.of(squared).gap(cost, cost - 9e-11) == 0.0
+    assert Judge(squared, 1e-4).doubts(replace(word, bound=cost - 1e-3))
