@@ -28,7 +28,8 @@ async function look(width, page) {
   const cut = [...inside.querySelectorAll("pre code")].filter(code => code.scrollWidth > code.clientWidth + 1);
   const far = part => part.getBoundingClientRect().right > width + 1 && getComputedStyle(part).overflowX == "visible";
   const broad = inside.documentElement.scrollWidth > width + 1;
-  const wide = broad ? [...inside.querySelectorAll("article *")].filter(far).map(part => part.outerHTML.slice(0, 80)) : [];
+  const parts = broad ? [...inside.querySelectorAll("article *")].filter(far) : [];
+  const wide = parts.map(part => part.outerHTML.slice(0, 80));
   found.push({page, width, cut: cut.map(code => code.textContent.slice(0, 60)), wide});
   frame.remove();
 }

@@ -19,9 +19,8 @@ def on_page_content(content: str, **_: Any) -> str:
 
 
 def _mathml(found: re.Match[str], display: str) -> str:
-    tex = (
-        html.unescape(found.group(1)).strip().replace("{aligned}", "{align*}").replace("\\_", "_")
-    )  # as the converter knows them
+    tex = html.unescape(found.group(1)).strip()
+    tex = tex.replace("{aligned}", "{align*}").replace("\\_", "_")  # the same, as the converter knows it
     mathml = str(convert(tex, display=display))
     if "<mi>&</mi>" in mathml or "<mi>\\" in mathml:
         raise ValueError(f"the documentation has TeX that cannot be written as MathML: {tex}")

@@ -14,10 +14,6 @@ def on_config(config: Any) -> Any:
     """Make the copy anew."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     package = FOLDER / "relu2mip"
-    for source, target in (
-        ("relu2mip", package),
-        ("frontends", package / "frontends"),
-        ("backends", package / "backends"),
-    ):
-        shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for source, target in (("relu2mip", ""), ("frontends", "frontends"), ("backends", "backends")):
+        shutil.copytree(ROOT / source, package / target, ignore=shutil.ignore_patterns("__pycache__"))
     return config

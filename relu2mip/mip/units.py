@@ -45,11 +45,11 @@ FLOOR = 1e-6
 
 TINY = 1e-300
 
-ROUNDING = 1e-12
+ROUNDING = 2.0**-48
 """Differences of the objective below this share of its terms are lost in their sum."""
 
 SQUARES = 1e-9
-"""The same where squares are among the terms: tangent cuts and solvers come no nearer to them."""
+"""The same of squares in a solver's units: tangent cuts come no nearer to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +91,17 @@ class Units:
         linear, square = objective_over(model, centre, size)
         largest = max(np.abs(linear).max(initial=0.0), square.max(initial=0.0))
         cost = 1.0 / float(_power_of_two(largest or 1.0))
-        lost = (ROUNDING if model.quadratic is None else SQUARES) * _terms(model, centre, size)
+        lost = ROUNDING * _terms(model, centre, size)
+        if model.quadratic is not None:
+            reach = np.maximum(np.abs(model.lower - centre), np.abs(model.upper - centre)) / size
+            held = square > 0
+            lost += SQUARES * float(square[held] @ reach[held] ** 2)
         _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model), lost)
         return _known[model]
 
     def gap(self, objective: float, bound: float) -> float:
-        """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it.
-
-        0 where all of the range is lost in rounding.
-        """
+        """|objective - bound| relative to |objective|, but to no more than the range and no less than `FLOOR` of it."""
         away = abs(objective - bound)
-        if away <= self.range <= self.resolution:
-            return 0.0
         if not 0 < self.range < np.inf:
             return away / max(TINY, abs(objective))
         return away / max(TINY, min(max(abs(objective), FLOOR * self.range), self.range)) if away > 0 else 0.0

@@ -15,7 +15,6 @@ from relu2mip.mip import Aids, MipModel, Solution, Stop
 from relu2mip.mip import run as run_module
 from relu2mip.mip.judge import Judge
 from relu2mip.mip.run import run
-from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions
 from tests.backends.library import program
 
@@ -197,13 +196,18 @@ def test_doubts_do_not_depend_on_units(unit: float) -> None:
     assert judge.doubts(Solution(Stop.OPTIMAL, x, -8 * unit, -7.99 * unit))
 
 
-def test_a_gap_within_rounding_is_none() -> None:
-    """A cost whose proven range is 1e-10 beside terms of 7.5: what is left between plan and bound is rounding."""
-    model = program([0.0], lower=[2.7406416], upper=[2.7406416 + 2e-11], integer=False)
-    squared = replace(model, quadratic=np.ones(1))
-    x = squared.upper.copy()
-    cost = squared.objective(x)
-    word = Solution(Stop.OPTIMAL, x, cost, cost - 9e-11)
-    assert Judge(squared, 1e-4).doubts(word) == []
-    assert Units.of(squared).gap(cost, cost - 9e-11) == 0.0
-    assert Judge(squared, 1e-4).doubts(replace(word, bound=cost - 1e-3))
+def test_terms_that_cancel_hide_no_gap() -> None:
+    """A cost (x - 4e5)^2, whose terms are 1e11 each: a bound that is 4 % off is doubted all the same."""
+    model = program([-8e5], lower=[399990.0], upper=[400010.0])
+    squared = replace(model, quadratic=np.ones(1), offset=1.6e11)
+
+    class Network:
+        unit = 0.05
+
+        def cost(self, model: MipModel, x: np.ndarray) -> float:
+            return 4.0
+
+    judge = Judge(squared, 1e-6, heuristic=Network())
+    x = np.array([400002.0])
+    assert judge.doubts(Solution(Stop.OPTIMAL, x, 4.0, 3.8)) != []
+    assert judge.doubts(Solution(Stop.OPTIMAL, x, 4.0, 4.0)) == []
