@@ -88,6 +88,9 @@ def test_the_condition_of_special_bases() -> None:
     assert condition_estimate(sp.csc_array([[1.0, 2.0], [2.0, 4.0]])) == np.inf
 
 
-def test_nothing_is_said_of_a_root_that_is_not_solved() -> None:
-    figures = quality(r2m.compile(PROBLEMS["l1"], bounds="crown"), best=1.0, time_limit=1e-9)
+def test_nothing_is_said_of_a_root_that_is_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr("relu2mip.pipeline.quality.run", lambda _, seconds: asked.append(seconds) or "kTimeLimit")
+    figures = quality(r2m.compile(PROBLEMS["l1"], bounds="crown"), best=1.0, time_limit=0.5)
+    assert asked == [0.5]
     assert np.isnan([figures.root, figures.gap, figures.condition]).all()

@@ -11,7 +11,7 @@ from relu2mip.lp import highs_process
 from relu2mip.mip.model import MipModel
 
 LEAST_SECONDS = 1e-3
-"""HiGHS takes a limit of 0 as none."""
+"""A limit that is over already is this long, on a clock that runs on."""
 
 
 def loaded(model: MipModel, *, cost: bool = True, integral: bool = True, **options: Any) -> Any:

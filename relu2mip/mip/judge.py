@@ -40,9 +40,6 @@ RESOLUTION = 1e-6
 UNRESOLVED = 1e-8
 """The same of how much the costs of plans differ: bounds may leave no more of the range than rounding of an offset."""
 
-TOLD_APART = 1e-4
-"""A plan is not called optimal where more of how much the costs of plans differ is left between it and the bound."""
-
 SOLUTION = 1e-5
 """Largest scaled violation of a point that counts as a solution."""
 
@@ -80,10 +77,8 @@ class Judge:
         self.model, self.gap, self.units, self.heuristic = model, gap, Units.of(model), heuristic
         scale = self.units.range if np.isfinite(self.units.range) else 1.0
         self.slack = RESOLUTION * scale + self.units.resolution
-        self.left = self.slack
         if heuristic is not None:
             self.slack += UNRESOLVED * heuristic.unit
-            self.left = min(self.slack, TOLD_APART * heuristic.unit + self.units.resolution)
         self.start = model.start if model.start is not None and self.is_solution(model.start) else None
         self._started = np.inf if self.start is None else self.cost(self.start)
         self._known, self._rival = known, np.inf
@@ -130,7 +125,7 @@ class Judge:
             found.append(f"bound {word.bound:g} above a plan of cost {min(cost, self.known):g}")
         if word.stop is Stop.OPTIMAL and not found:
             reached = self.units.gap(cost, word.bound)
-            if word.x is None or (reached > self.gap * (1 + RESOLUTION) and not cost - word.bound <= self.left):
+            if word.x is None or (reached > self.gap * (1 + RESOLUTION) and not cost - word.bound <= self.slack):
                 found.append(f"called optimal at a gap of {reached:.2%}, cost {cost:g} and bound {word.bound:g}")
         return found
 

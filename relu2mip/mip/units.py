@@ -91,12 +91,13 @@ class Units:
         linear, square = objective_over(model, centre, size)
         largest = max(np.abs(linear).max(initial=0.0), square.max(initial=0.0))
         cost = 1.0 / float(_power_of_two(largest or 1.0))
+        low, high = (model.lower - centre) / size, (model.upper - centre) / size
         lost = ROUNDING * _terms(model, centre, size)
         if model.quadratic is not None:
-            reach = np.maximum(np.abs(model.lower - centre), np.abs(model.upper - centre)) / size
-            held = square > 0
+            reach = np.maximum(np.abs(low), np.abs(high))
+            held = (square > 0) & np.isfinite(reach)
             lost += SQUARES * float(square[held] @ reach[held] ** 2)
-        _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model), lost)
+        _known[model] = cls(centre, size, fixed, row, indicator, cost, _range(model, linear, square, low, high), lost)
         return _known[model]
 
     def gap(self, objective: float, bound: float) -> float:
@@ -198,18 +199,19 @@ def objective_over(model: MipModel, centre: Array, size: Array) -> tuple[Array, 
     return (model.cost + 2 * model.quadratic * centre) * size, model.quadratic * size**2
 
 
-def _range(model: MipModel) -> float:
-    """How far apart two values of the objective can be within the bounds; infinite where those of a column are."""
-    finite = np.isfinite(model.lower) & np.isfinite(model.upper)
+def _range(model: MipModel, linear: Array, square: Array, low: Array, high: Array) -> float:
+    """How far apart two values of the objective can be within the bounds; infinite where those of a column are.
+
+    linear, square: its coefficients over y, low, high: the bounds of y. There terms that cancel are gone.
+    """
+    finite = np.isfinite(low) & np.isfinite(high)
     used = model.cost != 0 if model.quadratic is None else (model.cost != 0) | (model.quadratic != 0)
     if (used & ~finite).any():
         return np.inf
-    low, high = (np.where(finite, side, 0.0) for side in (model.lower, model.upper))
-    total = float(np.abs(model.cost) @ (high - low))
-    if model.quadratic is not None:
-        squares = np.maximum(low**2, high**2) - np.where((low < 0) & (high > 0), 0.0, np.minimum(low**2, high**2))
-        total += float(model.quadratic @ squares)
-    return total
+    b, a, low, high = linear[used], square[used], low[used], high[used]
+    vertex = np.clip(np.divide(-b, 2 * a, out=low.copy(), where=a > 0), low, high)
+    values = np.stack([b * y + a * y**2 for y in (low, high, vertex)])
+    return float(np.ptp(values, axis=0).sum())
 
 
 def _terms(model: MipModel, centre: Array, size: Array) -> float:

@@ -13,7 +13,6 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
-from relu2mip.frontends.onnx.replay import Replay
 from relu2mip.ir import Graph
 from relu2mip.mip import Solution, Stop
 from relu2mip.mip.check import violations
@@ -274,6 +273,8 @@ def _replays(net: Graph, errors: Callable[[Run | None], Array]) -> tuple[dict[st
     found = {"graph": errors(None)}
     if net.source is None:
         return found, ["onnxruntime: this network was not read from a file"]
+    from relu2mip.frontends.onnx.replay import Replay  # as in relu2mip.trajectory.network
+
     notes = []
     for name, double in (("onnxruntime", False), ("onnxruntime-double", True)):
         try:

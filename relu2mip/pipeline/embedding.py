@@ -101,6 +101,7 @@ def embed(
     if name is not None and accept.text(name, "name") in taken:
         raise InvalidProblem(f"name is {name!r}, which names in the model begin with; give another one, or none")
     compiled = compile_problem(problem, bounds, formulation)
+    compiled.require_complete("a model that you solve yourself")
     prefix = name or _unused(re.sub(r"\W", "_", problem.net.name), taken)
     sizes, net = compiled.model, problem.net
     named = replace(sizes, column_names=sizes.column_names.within(f"{prefix}."),

@@ -81,7 +81,7 @@ class Program:
             raise InvalidProblem(f"start: the bounds exclude this plan: they {why}; compile with other bounds")
         return columns
 
-    def _require_complete(self, who: str) -> None:
+    def require_complete(self, who: str) -> None:
         """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot."""
         require(self.model, frozenset(Capability) - {Capability.CALLBACK}, who, self.aids)
 
@@ -112,7 +112,7 @@ class Program:
         Warns where the formulation is a relaxation, bounds are unsound, or hold only for plans at least as good as a
         known one; `Emitted` says so too.
         """
-        self._require_complete("a model that you solve yourself")
+        self.require_complete("a model that you solve yourself")
         self.warn("this model")
         emitted = resolve_backend(backend).emit(self.model)
         return replace(emitted, exact=self.exact, grade=self.all_bounds.grade, cutoff=self.all_bounds.cutoff)
@@ -122,7 +122,6 @@ class Program:
 
         The map says whether the formulation is exact, the grade of the bounds, and their cutoff; warns as `emit` does.
         """
-        self._require_complete("a file")
         self.warn(f"{path}")
         known = {"exact": self.exact, "grade": str(self.all_bounds.grade), "cutoff": self.all_bounds.cutoff}
         write(self.model, path, known)

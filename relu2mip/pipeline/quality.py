@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from relu2mip.incumbent.find import find_plan
-from relu2mip.lp import highs_process
+from relu2mip.lp.program import loaded, run
 from relu2mip.mip import MipModel
 from relu2mip.mip.condition import basis_matrix, condition_estimate
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.pipeline.program import Program
-from relu2mip.registry import backends
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,8 @@ def quality(compiled: Program, best: float = np.nan, time_limit: float = 30.0) -
 def _root(model: MipModel, time_limit: float) -> tuple[float, float]:
     """The optimum of the linear relaxation, and the condition of its basis; tangents replace a quadratic objective."""
     linear = tangent_relaxation(model)
-    continuous = np.zeros(linear.columns, dtype=bool)
-    rows = replace(linear, sos1=None, indicators=None, maxima=None, pairs=None)
-    native = backends["highs"]().emit(replace(rows, integer=continuous, start=None)).model
-    native.setOptionValue("time_limit", time_limit)
-    highs_process.run(native)
-    if native.getModelStatus().name != "kOptimal":
+    native = loaded(linear, integral=False)
+    if run(native, time_limit) != "kOptimal":
         return np.nan, np.nan
     root = linear.objective(np.array(native.getSolution().col_value))
     return root, condition_estimate(basis_matrix(linear.matrix, native))

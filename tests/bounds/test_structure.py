@@ -9,7 +9,7 @@ import relu2mip as r2m
 from relu2mip.bounds import Bounds, Crown, Structure, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import FormBuilder, NormalForm
-from tests.bounds.test_bounds import trajectory, unrolled
+from tests.bounds.test_bounds import unrolled
 from tests.brute_force import best_sequence, box_optimum
 from tests.forms import forms, mlp, points
 from tests.trajectory.test_plans import PROBLEMS
@@ -88,13 +88,18 @@ def test_formulations_without_binaries_go_without() -> None:
     assert not any(name.startswith("implied[") for name in relaxed.row_names)
 
 
-def test_samples_that_leave_the_sets_suggest_nothing() -> None:
-    """No sample keeps the narrow states, so nothing is suggested, and what is proven without is untouched."""
-    narrow = trajectory(states=r2m.Box([-3, -3], [3, 0.5]), initial_state=[0.0, 0.5], horizon=2)
-    plain = compute_bounds(narrow.unrolled, [Crown()])
-    bounds = compute_bounds(narrow.unrolled, [Crown(), Structure(samples=1)])
-    for one, other in zip((*plain.lower, *plain.upper), (*bounds.lower, *bounds.upper), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert bounds.implications.size <= compute_bounds(narrow.unrolled, [Crown(), Structure()]).implications.size
+def test_one_sample_finds_fewer_and_they_hold() -> None:
+    problem = r2m.Trajectory(mlp([3, 8, 8, 2], seed=5), 4, [0.3, -0.2], r2m.Box(-1, 1), "change", states=r2m.Box(-3, 3))
+    few, many = (compute_bounds(problem.unrolled, [Crown(), Structure(samples=count)]) for count in (1, 2000))
+    assert 0 < few.implications.size < many.implications.size
+    controls = np.random.default_rng(8).uniform(-1, 1, (20_000, 4, 1))
+    states = problem.rollout(controls)
+    inside = (np.abs(states) <= 3).all(axis=(1, 2))
+    assert inside.sum() > 1000
+    inputs = {f"control@{t}": controls[inside, t] for t in range(4)} | {"state@0": states[inside, 0]}
+    assert broken(few, problem.unrolled.form.evaluate_all(inputs)) == 0
+
+
+def test_options_are_checked() -> None:
     with pytest.raises(InvalidOption, match="samples"):
         Structure(samples=0)

@@ -211,3 +211,10 @@ def test_terms_that_cancel_hide_no_gap() -> None:
     x = np.array([400002.0])
     assert judge.doubts(Solution(Stop.OPTIMAL, x, 4.0, 3.8)) != []
     assert judge.doubts(Solution(Stop.OPTIMAL, x, 4.0, 4.0)) == []
+
+
+def test_a_square_without_bounds_leaves_the_judge_as_strict() -> None:
+    model = replace(program([0.0], lower=[-np.inf], upper=[np.inf]), quadratic=np.ones(1), offset=1.0)
+    judge = Judge(model, 1e-6)
+    assert np.isfinite(judge.slack)
+    assert judge.doubts(Solution(Stop.OPTIMAL, np.array([0.0]), 1.0, 2.0)) != []
