@@ -1,34 +1,34 @@
-"""The package as it is installed, for what reads signatures from its files: a copy in build/reference.
+"""The package as it is installed, for what reads signatures from its files: a copy of each build's own.
 
-One build of the site at a time has the copy, so that builds side by side do not take it from one another.
+The copy is made before mkdocstrings looks for its paths, which it does once and without a word when there are none.
 """
 
 from __future__ import annotations
 
-import fcntl
 import shutil
+import tempfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from mkdocs.plugins import event_priority
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "build" / "reference"
-_held: list[TextIO] = []
+_copies: list[tempfile.TemporaryDirectory[str]] = []
 
 
+@event_priority(100)
 def on_config(config: Any) -> Any:
-    """Wait for another build to end, and make the copy anew."""
-    FOLDER.parent.mkdir(exist_ok=True)
-    lock = (FOLDER.parent / "reference.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    _held.append(lock)
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    package = FOLDER / "relu2mip"
+    """Make the copy anew, and have mkdocstrings read it."""
+    on_shutdown()
+    _copies.append(tempfile.TemporaryDirectory(prefix="relu2mip-reference-"))
+    package = Path(_copies[0].name) / "relu2mip"
     for source, target in (("relu2mip", ""), ("frontends", "frontends"), ("backends", "backends")):
         shutil.copytree(ROOT / source, package / target, ignore=shutil.ignore_patterns("__pycache__"))
+    config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(package.parent)]
     return config
 
 
-def on_post_build(**_: Any) -> None:
-    """Let the next build go on."""
-    while _held:
-        _held.pop().close()
+def on_shutdown() -> None:
+    """Drop the copy."""
+    while _copies:
+        _copies.pop().cleanup()
