@@ -27,15 +27,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Matrix, apply
+from relu2mip.bounds.backward import Backward
 from relu2mip.bounds.ibp import propagate_value
+from relu2mip.bounds.sides import Sides, max_sides, relu_slopes
 from relu2mip.errors import InvalidOption
-from relu2mip.normal_form import Affine, Input, Max, NormalForm, Relu
+from relu2mip.normal_form import Affine, Max, NormalForm, Relu
 from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.unrolled.bounds import Bounds
@@ -52,6 +53,9 @@ BATCH = 1 << 22
 
 ROUNDING = 1e-12
 """Outward slack of a bound, relative to the sum of absolute values it was computed from."""
+
+Total: TypeAlias = tuple[Array, Array]
+"""The constants of the rows of a pass, and the sums of the absolute values that they were computed from."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Crown(Part):
         return Tightened(tuple(lower), tuple(upper), detail=detail)
 
 
-class Relaxation:
+class Relaxation(Backward[Array, Total]):
     """Linear relaxations of the nonlinear values met so far, and backward passes through them.
 
     `lower` and `upper` are the lists that the caller tightens while it goes. unvisited: units worth a pass that got
@@ -89,11 +93,9 @@ class Relaxation:
     """
 
     def __init__(self, form: NormalForm, lower: list[Array], upper: list[Array], window: int = 0) -> None:
-        self.form, self.lower, self.upper, self.window = form, lower, upper, window
+        super().__init__(form, window)
+        self.lower, self.upper = lower, upper
         self.sides: dict[int, Sides] = {}
-        nonlinear = [isinstance(value, Relu | Max) for value in form.values]
-        self.depth = np.cumsum(nonlinear)
-        self.first_reader = [min(readers, default=len(form.values)) for readers in form.readers]
         self.magnitudes: dict[int, Matrix] = {}
         self.unvisited = 0
         widest = max(value.size for value in form.values)
@@ -109,7 +111,7 @@ class Relaxation:
                 self.unvisited += units.size - at
                 break
             part = units[at : at + self._most]
-            self.narrow(i, part, *self.bound(i, part))
+            self.narrow(i, part, *self.bounds(i, part))
 
     def narrow(self, i: int, units: Index, lower: Array, upper: Array) -> None:
         """Intersect what is known of some units of value i with new bounds; raises `CrossedBounds`."""
@@ -123,89 +125,56 @@ class Relaxation:
         if isinstance(value, Relu):
             self.sides[i] = Sides(*relu_slopes(self.lower[value.input], self.upper[value.input]))
         elif isinstance(value, Max):
-            self.sides[i] = _relax_max(value, self.lower[value.input], self.upper[value.input])
+            self.sides[i] = max_sides(value, self.lower[value.input], self.upper[value.input])
 
-    def bound(self, i: int, units: Index) -> tuple[Array, Array]:
+    def bounds(self, i: int, units: Index) -> tuple[Array, Array]:
         """Lower and upper bounds of some units of value i."""
         both = both_signs(units, self.form.values[i].size)
         result = self.minimum({i: np.tile(both, (SLOPES, 1))}, i).reshape(SLOPES, -1).max(axis=0)
         return result[: units.size], -result[units.size :]
 
-    def minimum(self, terms: dict[int, Array], start: int, slopes: Mapping[int, Array] | None = None) -> Array:
-        """Lower bounds of sum_k C_k @ value_k, one a row, for coefficients C_k (rows, size_k) of values up to start.
+    def stopped(self) -> bool:
+        """Whether time is up."""
+        return expired()
 
-        `slopes` gives the lower slopes of each nonlinear value, (rows, inputs). Without it, the rows come in `SLOPES`
-        equal blocks, each of which uses one choice of them. Where time is up, the terms met last are bounded over
-        boxes.
-        """
-        form = self.form
-        rows = next(iter(terms.values())).shape[0]
-        constant, magnitude = np.zeros(rows), np.zeros(rows)
-        best = np.full(rows, -np.inf)
-        stop = self.depth[start] - self.window if self.window else -1
-        for j in range(start, -1, -1):
-            if j not in terms:
-                continue
-            value = form.values[j]
-            if isinstance(value, Input):
-                continue
-            if self.depth[j] < stop or expired():
-                break
-            if isinstance(value, Affine):
-                if value.kept and j < start:
-                    constant, magnitude = self._absorb(terms, j, constant, magnitude)
-                    best = np.maximum(best, self._over_boxes(terms, constant, magnitude))
-                c = terms.pop(j)
-                constant = constant + c @ value.bias
-                magnitude = magnitude + np.abs(c) @ np.abs(value.bias)
-                for k, matrix in zip(value.inputs, value.matrices, strict=True):
-                    _add(terms, k, _times(c, matrix))
-            else:
-                c, sides = terms.pop(j), self.sides[j]
-                plus, minus = np.maximum(c, 0.0), np.minimum(c, 0.0)
-                constant = constant + minus @ sides.offset
-                magnitude = magnitude - minus @ np.abs(sides.offset)
-                below = sides.below[:, None] if slopes is None else slopes[j][None]
-                if sides.group is not None:
-                    plus, minus = plus[:, sides.group], minus[:, sides.group]
-                blocks = plus.reshape(len(below), -1, plus.shape[1]) * below
-                c = blocks.reshape(plus.shape) + minus * sides.above
-                _add(terms, value.input, c if sides.gather is None else apply(sides.gather, c))
-        return np.asarray(np.maximum(best, self._over_boxes(terms, constant, magnitude)))
+    def nothing(self, rows: Array) -> Total:
+        """No constant, and no magnitude."""
+        return np.zeros(len(rows)), np.zeros(len(rows))
 
-    def _absorb(self, terms: dict[int, Array], j: int, constant: Array, magnitude: Array) -> tuple[Array, Array]:
-        """Bound the inputs that nothing before value j reads over their boxes, once and for all."""
-        done = [k for k in terms if isinstance(self.form.values[k], Input) and self.first_reader[k] > j]
-        for k in done:
-            low, size = _over_box(terms.pop(k), self.lower[k], self.upper[k])
-            constant, magnitude = constant + low, magnitude + size
-        return constant, magnitude
+    def plus_bias(self, total: Total, c: Array, j: int) -> Total:
+        """The sum with c @ bias of affine value j added."""
+        bias = self.form.values[j].bias  # type: ignore[union-attr]
+        return total[0] + c @ bias, total[1] + np.abs(c) @ np.abs(bias)
 
-    def _over_boxes(self, terms: dict[int, Array], constant: Array, magnitude: Array) -> Array:
-        for k, c in terms.items():
-            low, size = _over_box(c, self.lower[k], self.upper[k])
-            constant, magnitude = constant + low, magnitude + size
-        return np.asarray(constant - ROUNDING * magnitude)
+    def times(self, c: Array, matrix: Matrix) -> Array:
+        """Coefficients of what an affine value reads."""
+        return np.asarray(c @ matrix if isinstance(matrix, np.ndarray) else apply(matrix.T.tocsr(), c))
 
+    def through(self, total: Total, c: Array, j: int, slopes: Mapping[int, Array] | None) -> tuple[Total, Array]:
+        """Without slopes, the rows come in `SLOPES` equal blocks, each of which uses one choice of them."""
+        sides = self.sides[j]
+        plus, minus = np.maximum(c, 0.0), np.minimum(c, 0.0)
+        total = total[0] + minus @ sides.offset, total[1] - minus @ np.abs(sides.offset)
+        below = sides.below[:, None] if slopes is None else slopes[j][None]
+        if sides.group is not None:
+            plus, minus = plus[:, sides.group], minus[:, sides.group]
+        blocks = plus.reshape(len(below), -1, plus.shape[1]) * below
+        c = blocks.reshape(plus.shape) + minus * sides.above
+        return total, c if sides.gather is None else apply(sides.gather, c)
 
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """A nonlinear value y between linear functions of its inputs x.
+    def plus_box(self, total: Total, c: Array, k: int) -> Total:
+        """The sum with the minimum of c @ value k over the box of that value added."""
+        centre, radius = (self.lower[k] + self.upper[k]) / 2, (self.upper[k] - self.lower[k]) / 2
+        size = np.abs(c)
+        return total[0] + (c @ centre - size @ radius), total[1] + size @ (np.abs(centre) + radius)
 
-    Elementwise for a ReLU,
+    def bound(self, total: Total) -> Array:
+        """The constant, rounded down."""
+        return np.asarray(total[0] - ROUNDING * total[1])
 
-        below * x  <=  y  <=  above * x + offset
-
-    with a row of `below` for each choice of lower slopes. For a maximum, x are the members of all groups and each side
-    is summed over a group: `group` says which one a member belongs to, and `gather` adds up the coefficients of members
-    on the units they come from.
-    """
-
-    below: Array
-    above: Array
-    offset: Array
-    group: Index | None = None
-    gather: Matrix = None
+    def larger(self, best: Array | None, bound: Array) -> Array:
+        """Row by row the better bound."""
+        return bound if best is None else np.maximum(best, bound)
 
 
 def undecided(form: NormalForm, i: int, lower: Array, upper: Array) -> Index:
@@ -222,58 +191,9 @@ def only_signs_matter(form: NormalForm, i: int) -> bool:
     return not (kept or i in form.outputs.values() or any(isinstance(form.values[k], Max) for k in form.readers[i]))
 
 
-def relu_slopes(lower: Array, upper: Array) -> tuple[Array, Array, Array]:
-    """(alpha, s, t) with alpha x <= relu(x) <= s x + t on [lower, upper], alpha with a row for each choice of slopes.
-
-    Exact where a unit is stable.
-    """
-    active = lower >= 0
-    unstable = ~active & (upper > 0)
-    slope = np.where(unstable, upper / np.where(unstable, upper - lower, 1.0), active.astype(float))
-    choices = np.stack([upper > -lower, np.zeros_like(active), np.ones_like(active), slope])
-    return np.where(unstable, choices, active), slope, np.where(unstable, -slope * lower, 0.0)
-
-
-def _relax_max(value: Max, lower: Array, upper: Array) -> Sides:
-    groups, starts, members = value.size, value.starts, value.members
-    group = np.repeat(np.arange(groups), np.diff(starts))
-    low, high = lower[members], upper[members]
-    floor = np.maximum.reduceat(low, starts[:-1])
-    top = np.maximum.reduceat(high, starts[:-1])
-    order = np.lexsort((np.arange(low.size), -low, group))
-    below = np.zeros((1, low.size))
-    below[0, order[starts[:-1]]] = 1.0
-    # A member that cannot exceed the floor adds nothing; one whose lower limit is the floor counts from there.
-    counts = high > floor[group]
-    slope = np.where(counts, (high - floor[group]) / np.where(counts, high - low, 1.0), 0.0)
-    height = np.bincount(group, slope * (high - low) / 2, minlength=groups)
-    linear = height < top - floor
-    alone = np.bincount(group, counts, minlength=groups) == 0
-    above = np.where(linear[group], slope, 0.0)
-    offset: Array = np.where(linear | alone, floor, top)
-    offset -= np.bincount(group, above * low, minlength=groups)
-    gather = sp.csr_array((np.ones(low.size), (members, np.arange(low.size))), shape=(lower.size, low.size))
-    return Sides(below, above, offset, group, gather)
-
-
 def both_signs(units: Index, size: int) -> Array:
     """Coefficients of some units of a value and of their negatives, (2 units, size)."""
     rows = np.zeros((2 * units.size, size))
     rows[np.arange(units.size), units] = 1.0
     rows[np.arange(units.size, 2 * units.size), units] = -1.0
     return rows
-
-
-def _times(c: Array, matrix: Matrix) -> Array:
-    return c @ matrix if isinstance(matrix, np.ndarray) else apply(matrix.T.tocsr(), c)
-
-
-def _add(terms: dict[int, Array], k: int, c: Array) -> None:
-    terms[k] = terms[k] + c if k in terms else c
-
-
-def _over_box(c: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """The minimum of c @ x over a box, and the sum of absolute values behind it."""
-    centre, radius = (lower + upper) / 2, (upper - lower) / 2
-    size = np.abs(c)
-    return c @ centre - size @ radius, size @ (np.abs(centre) + radius)

@@ -1,6 +1,6 @@
 """Gradient ascent on the lower slopes of backward passes, in torch: a batch of bounds, each with slopes of its own.
 
-A pass is `Relaxation.minimum` without its rounding slack, differentiable in the slopes. Steps are Adam's, clamped to
+Passes are those of `Relaxation` without slack for rounding, differentiable in the slopes. Steps are Adam's, clamped to
 the range of each slope. Each row keeps its best iterate; when it stops improving it returns there and halves its steps,
 and when its steps are small it leaves the batch. All end where the time that is left covers no further step and the
 pass that makes a bound of the slopes.
@@ -16,9 +16,10 @@ import torch  # noqa: TID253 - this module is imported by the method that needs 
 from torch import Tensor  # noqa: TID253
 
 from relu2mip.arrays import Array, Index, Matrix
+from relu2mip.bounds.backward import Backward
 from relu2mip.bounds.crown import Relaxation
 from relu2mip.errors import Relu2MipError
-from relu2mip.normal_form import Affine, Input, Max, Relu
+from relu2mip.normal_form import Max, Relu
 from relu2mip.runtime.deadline import now, seconds_left
 
 GAIN = 1e-5
@@ -44,10 +45,8 @@ class SlopeAscent:
     """Optimises slopes of passes through `relaxed`, as far as it has been relaxed."""
 
     def __init__(self, relaxed: Relaxation, iterations: int, learning_rate: float, patience: int, device: str) -> None:
-        self.relaxed, self.form = relaxed, relaxed.form
+        self.relaxed, self.form, self.passes = relaxed, relaxed.form, _Passes(relaxed, device)
         self.iterations, self.learning_rate, self.patience = iterations, learning_rate, patience
-        self.device = _device(device)
-        self.tensors: dict[object, Tensor] = {}
 
     def ascend(self, start: int, rows: Array, choice: Index, only_signs: bool) -> dict[int, Array]:
         """The best slopes found, by value, (rows, inputs), for the lower bounds of rows @ value; none if none is free.
@@ -62,7 +61,9 @@ class SlopeAscent:
         below = [self.relaxed.sides[j].below for j, _ in layout]
         begin = np.concatenate([choices[choice % len(choices)] for choices in below], axis=1)
         with torch.enable_grad():
-            best = self._climb(start, self._tensor(rows), self._tensor(begin).clamp(low, high), low, high, only_signs)
+            best = self._climb(
+                start, self.passes.tensor(rows), self.passes.tensor(begin).clamp(low, high), low, high, only_signs
+            )
         weights = self._weights(best, layout)
         return {j: weights[j].cpu().numpy() for j in weights}
 
@@ -75,7 +76,7 @@ class SlopeAscent:
         for step in range(1, self.iterations + 2):
             begun = now()
             slopes.requires_grad_(True)
-            bound = self._minimum(start, rows, self._weights(slopes, layout))
+            bound = self.passes.minimum({start: rows}, start, self._weights(slopes, layout))
             (gradient,) = torch.autograd.grad(bound.sum(), slopes)
             slopes = slopes.detach()
             bound, before = bound.detach(), best[live]
@@ -105,59 +106,12 @@ class SlopeAscent:
             slopes = (slopes + rate[:, None] / (1 - MOMENTUM**step) * mean / spread).clamp(low, high)
         return found
 
-    def _minimum(self, start: int, rows: Tensor, slopes: Mapping[int, Tensor]) -> Tensor:
-        """Lower bounds of rows @ value start: `Relaxation.minimum`, differentiable in the slopes."""
-        form, relaxed = self.form, self.relaxed
-        terms, constant, best = {start: rows}, rows.new_zeros(rows.shape[0]), None
-        stop = relaxed.depth[start] - relaxed.window if relaxed.window else -1
-        for j in range(start, -1, -1):
-            value = form.values[j]
-            if j not in terms or isinstance(value, Input):
-                continue
-            if relaxed.depth[j] < stop:
-                break
-            if isinstance(value, Affine):
-                if value.kept and j < start:
-                    for k in [k for k in terms if isinstance(form.values[k], Input) and relaxed.first_reader[k] > j]:
-                        constant = self._over_box(k, terms.pop(k), constant)
-                    here = self._over_boxes(terms, constant)
-                    best = here if best is None else torch.maximum(best, here)
-                c = terms.pop(j)
-                constant = torch.addmv(constant, c, self._constant(("bias", j), value.bias))
-                for k, matrix in zip(value.inputs, value.matrices, strict=True):
-                    _add(terms, k, self._times(c, matrix))
-            else:
-                c, sides = terms.pop(j), relaxed.sides[j]
-                plus = c.clamp(min=0.0)
-                minus = c - plus
-                constant = torch.addmv(constant, minus, self._constant(("offset", j), sides.offset))
-                if isinstance(value, Max):
-                    plus, minus = plus[:, self._group(j)], minus[:, self._group(j)]
-                c = torch.addcmul(minus * self._constant(("above", j), sides.above), plus, slopes[j])
-                if isinstance(value, Max):
-                    units = c.new_zeros(c.shape[0], form.values[value.input].size)
-                    c = units.index_add(1, self._constant(("members", j), value.members), c)
-                _add(terms, value.input, c)
-        here = self._over_boxes(terms, constant)
-        return here if best is None else torch.maximum(best, here)
-
-    def _over_boxes(self, terms: Mapping[int, Tensor], constant: Tensor) -> Tensor:
-        for k, c in terms.items():
-            constant = self._over_box(k, c, constant)
-        return constant
-
-    def _over_box(self, k: int, c: Tensor, constant: Tensor) -> Tensor:
-        lower, upper = self.relaxed.lower[k], self.relaxed.upper[k]
-        centre = self._cached(("centre", k), lambda: (lower + upper) / 2)
-        radius = self._cached(("radius", k), lambda: (upper - lower) / 2)
-        return torch.addmv(torch.addmv(constant, c, centre), c.abs(), radius, alpha=-1)
-
     def _layout(self, start: int) -> Layout:
         """The nonlinear values that a pass from `start` meets, last first, with how many slopes each has."""
         reached, layout = {start}, []
-        stop = self.relaxed.depth[start] - self.relaxed.window if self.relaxed.window else -1
+        last = self.relaxed.earliest_depth(start)
         for j in range(start, -1, -1):
-            if j in reached and self.relaxed.depth[j] >= stop:
+            if j in reached and self.relaxed.depth[j] >= last:
                 reached.update(self.form.values[j].reads)
                 if isinstance(self.form.values[j], Relu | Max):
                     layout.append((j, self.relaxed.sides[j].above.size))
@@ -175,7 +129,7 @@ class SlopeAscent:
             else:
                 lows.append(SPAN * sides.below[0])
                 highs.append(np.ones(sides.above.size))
-        return self._tensor(np.concatenate(lows)), self._tensor(np.concatenate(highs))
+        return self.passes.tensor(np.concatenate(lows)), self.passes.tensor(np.concatenate(highs))
 
     def _weights(self, slopes: Tensor, layout: Layout) -> dict[int, Tensor]:
         """Slopes by value; those of the members of a maximum divided by their sum."""
@@ -183,33 +137,84 @@ class SlopeAscent:
         for j in weights:
             if isinstance(self.form.values[j], Max):
                 total = slopes.new_zeros(slopes.shape[0], self.form.values[j].size)
-                total = total.index_add(1, self._group(j), weights[j])
-                weights[j] = weights[j] / total[:, self._group(j)]
+                total = total.index_add(1, self.passes.group(j), weights[j])
+                weights[j] = weights[j] / total[:, self.passes.group(j)]
         return weights
 
-    def _times(self, c: Tensor, matrix: Matrix) -> Tensor:
+
+class _Passes(Backward[Tensor, Tensor]):
+    """`Relaxation`'s passes without the slack for rounding, in torch."""
+
+    def __init__(self, relaxed: Relaxation, device: str) -> None:
+        super().__init__(relaxed.form, relaxed.window)
+        self.relaxed, self.device = relaxed, _device(device)
+        self.tensors: dict[object, Tensor] = {}
+
+    def nothing(self, rows: Tensor) -> Tensor:
+        """No constant."""
+        return rows.new_zeros(rows.shape[0])
+
+    def plus_bias(self, total: Tensor, c: Tensor, j: int) -> Tensor:
+        """The sum with c @ bias of affine value j added."""
+        return torch.addmv(total, c, self.constant(("bias", j), self.form.values[j].bias))  # type: ignore[union-attr]
+
+    def times(self, c: Tensor, matrix: Matrix) -> Tensor:
+        """Coefficients of what an affine value reads."""
         if isinstance(matrix, np.ndarray):
-            return c @ self._constant(("matrix", id(matrix)), matrix)
+            return c @ self.constant(("matrix", id(matrix)), matrix)
         product: Tensor = torch.sparse.mm(self._cached(("transposed", id(matrix)), lambda: matrix.T), c.T)
         return product.T
 
-    def _group(self, j: int) -> Tensor:
-        return self._constant(("group", j), self.relaxed.sides[j].group)
+    def through(self, total: Tensor, c: Tensor, j: int, slopes: Mapping[int, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """With these slopes, one row of them for each of c."""
+        assert slopes is not None
+        value, sides = self.form.values[j], self.relaxed.sides[j]
+        plus = c.clamp(min=0.0)
+        minus = c - plus
+        total = torch.addmv(total, minus, self.constant(("offset", j), sides.offset))
+        if isinstance(value, Max):
+            plus, minus = plus[:, self.group(j)], minus[:, self.group(j)]
+        c = torch.addcmul(minus * self.constant(("above", j), sides.above), plus, slopes[j])
+        if isinstance(value, Max):
+            units = c.new_zeros(c.shape[0], self.form.values[value.input].size)
+            c = units.index_add(1, self.constant(("members", j), value.members), c)
+        return total, c
 
-    def _constant(self, key: object, array: Matrix) -> Tensor:
+    def plus_box(self, total: Tensor, c: Tensor, k: int) -> Tensor:
+        """The sum with the minimum of c @ value k over the box of that value added."""
+        lower, upper = self.relaxed.lower[k], self.relaxed.upper[k]
+        centre = self._cached(("centre", k), lambda: (lower + upper) / 2)
+        radius = self._cached(("radius", k), lambda: (upper - lower) / 2)
+        return torch.addmv(torch.addmv(total, c, centre), c.abs(), radius, alpha=-1)
+
+    def bound(self, total: Tensor) -> Tensor:
+        """The constant; what a bound is made of is computed anew in numpy."""
+        return total
+
+    def larger(self, best: Tensor | None, bound: Tensor) -> Tensor:
+        """Row by row the better bound."""
+        return bound if best is None else torch.maximum(best, bound)
+
+    def group(self, j: int) -> Tensor:
+        """The group of each member of a maximum."""
+        return self.constant(("group", j), self.relaxed.sides[j].group)
+
+    def constant(self, key: object, array: Matrix) -> Tensor:
+        """An array of the form as a tensor."""
         return self._cached(key, lambda: array)
 
-    def _cached(self, key: object, make: Callable[[], Matrix]) -> Tensor:
-        if key not in self.tensors:
-            self.tensors[key] = self._tensor(make())
-        return self.tensors[key]
-
-    def _tensor(self, array: Matrix) -> Tensor:
+    def tensor(self, array: Matrix) -> Tensor:
+        """An array as a tensor on the device."""
         if isinstance(array, np.ndarray):
             return torch.tensor(array, device=self.device)
         coo = array.tocoo()
         index = torch.tensor(np.stack([coo.row, coo.col]).astype(np.int64))
         return torch.sparse_coo_tensor(index, torch.tensor(coo.data), coo.shape, device=self.device)
+
+    def _cached(self, key: object, make: Callable[[], Matrix]) -> Tensor:
+        if key not in self.tensors:
+            self.tensors[key] = self.tensor(make())
+        return self.tensors[key]
 
 
 def _device(wanted: str) -> torch.device:
@@ -218,7 +223,3 @@ def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise Relu2MipError('bounds alpha-crown: torch finds no cuda device; use device="cpu" or "auto"')
     return torch.device(wanted)
-
-
-def _add(terms: dict[int, Tensor], k: int, c: Tensor) -> None:
-    terms[k] = terms[k] + c if k in terms else c

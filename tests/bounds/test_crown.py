@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import relu2mip as r2m
 from relu2mip.bounds import Crown, Ibp, compute_bounds
-from relu2mip.bounds.crown import relu_slopes
+from relu2mip.bounds.sides import relu_slopes
 from relu2mip.errors import InvalidOption
 from relu2mip.normal_form import NormalForm, Relu
 from tests.bounds.test_bounds import trajectory, unrolled
