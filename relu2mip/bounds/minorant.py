@@ -1,8 +1,8 @@
 """A problem's objective from below, and its rows, over the outputs of its form: what a cell can be judged by.
 
-The problem writes itself on columns v that stand for the outputs, and what it wrote is read back. A column s of a cost
-with rows  s >= p_k @ v + q_k  costs at least their largest, so at least any average of them, of which its lower bound
-is one:
+The problem writes itself on columns v that stand for the outputs, and its costs say which pieces they wrote
+(`ModelBuilder.hold`, `ModelBuilder.define`). A column s held above functions  p_k @ v + q_k  costs at least their
+largest, so at least any average of them, of which its lower bound is one:
 
     weight s  >=  weight (sum_k a_k (p_k @ v + q_k) + a_0 floor),     a >= 0,  sum_k a_k + a_0 = 1 ;
 
@@ -11,7 +11,8 @@ averages and tangents is a linear function below the objective, whose minimum ov
 values. The better of two choices (every s at its floor unless one row alone can exceed it; every row weighed by how far
 it can) is improved by Frank-Wolfe steps, towards the rows and tangents that are largest where the function is least.
 
-Rows over v alone are constraints. Any other shape of rows is left out, which only loosens.
+Rows over v alone are constraints. Of a column without pieces only its bounds are known, and other rows are left out:
+both only loosen.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import numpy as np
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.bounds.crown import ROUNDING
 from relu2mip.bounds.zonotopes import Zonotopes
-from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
+from relu2mip.mip import Expression, ModelBuilder, NameBlock
+from relu2mip.mip.expression import Tied, joined
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.unrolled import Unrolled
 
@@ -101,7 +103,7 @@ class Minorant:
 
     @classmethod
     def of(cls, unrolled: Unrolled, bounds: Bounds) -> Minorant:
-        """Read from what a problem writes, for the outputs of a form (that of `unrolled`, or a rewrite) in order."""
+        """Of what a problem writes, for the outputs of a form (that of `unrolled`, or a rewrite) in order."""
         builder, form = ModelBuilder(), bounds.form
         columns = {
             i: builder.add_columns(NameBlock.of(form.values[i].place), bounds.lower[i], bounds.upper[i])
@@ -109,7 +111,7 @@ class Minorant:
         }
         size = builder.size[0]
         unrolled.write(builder, {name: Expression.of(columns[i]) for name, i in form.outputs.items()})
-        return _read(builder.build(), size)
+        return _pieces(builder, size)
 
     def below(self, cells: Zonotopes) -> Linear:
         """Linear functions below the objective, one a cell; -inf where a part of it has no lower bound."""
@@ -183,53 +185,47 @@ class _Average:
         return columns[:, self.minorant.owner]
 
 
-def _read(model: MipModel, size: int) -> Minorant:
-    """The parts of a model whose first `size` columns are the outputs."""
-    known, extra = model.matrix[:, :size], model.matrix[:, size:].tocoo()
-    others = np.bincount(extra.row, minlength=model.rows)
+def _pieces(builder: ModelBuilder, size: int) -> Minorant:
+    """The parts of an objective and of its constraints in a model whose first `size` columns are the outputs."""
+    model = builder.build()
     quadratic = np.zeros(model.columns) if model.quadratic is None else model.quadratic
-    cost, square, floor = model.cost[size:], quadratic[size:], model.lower[size:]
+    outputs = np.arange(model.columns) < size
 
-    sole = others[extra.row] == 1
-    row, column, factor = extra.row[sole], extra.col[sole], extra.data[sole]
-    order = np.argsort(column, kind="stable")
-    row, column, factor = row[order], column[order], factor[order]
+    def over_outputs(ties: list[Tied], counted: Mask) -> tuple[Index, Array, Array]:
+        columns, matrix, constants = joined(ties, model.columns)
+        kept = np.flatnonzero(counted[columns] & (abs(matrix) @ (~outputs).astype(float) == 0))
+        return columns[kept], matrix[kept][:, :size].toarray(), constants[kept]
 
-    equal = np.flatnonzero((square[column] > 0) & (model.row_lower[row] == model.row_upper[row]))
-    _, first = np.unique(column[equal], return_index=True)
-    defined = equal[first]
-    squares = -known[row[defined]].toarray() / factor[defined, None]
-    square_constants = model.row_lower[row[defined]] / factor[defined]
+    defined, squares, square_constants = over_outputs(builder.defined, quadratic > 0)
+    defined, first = np.unique(defined, return_index=True)
+    squares, square_constants = squares[first], square_constants[first]
+    held, pieces, piece_constants = over_outputs(builder.held, (model.cost > 0) & (quadratic == 0))
+    order = np.argsort(held, kind="stable")
+    owners, owner = np.unique(held[order], return_inverse=True)
 
-    side = np.where(factor > 0, model.row_lower[row], model.row_upper[row])
-    epigraph = np.flatnonzero((cost[column] > 0) & (square[column] == 0) & np.isfinite(side))
-    owners, owner = np.unique(column[epigraph], return_inverse=True)
-    pieces = -known[row[epigraph]].toarray() / factor[epigraph, None]
-
-    linear = model.cost[:size].copy()
-    linear += cost[column[defined]] @ squares
-    offset = model.offset + float(cost[column[defined]] @ square_constants)
-    rest = np.setdiff1d(np.flatnonzero((cost != 0) | (square > 0)), np.concatenate([owners, column[defined]]))
-    with np.errstate(invalid="ignore"):
-        ends = np.where(cost > 0, floor, model.upper[size:])[rest]
-        nearest = np.clip(0.0, floor[rest], model.upper[size:][rest])
-        offset += float(np.where(cost[rest] != 0, cost[rest] * ends, 0.0).sum() + square[rest] @ nearest**2)
+    linear = model.cost[:size] + model.cost[defined] @ squares
+    offset = model.offset + float(model.cost[defined] @ square_constants)
+    known = outputs.copy()
+    known[defined] = known[owners] = True
+    cost, square = np.where(known, 0.0, model.cost), np.where(known, 0.0, quadratic)
+    ends = np.where(cost > 0, model.lower, model.upper)
+    offset += float((cost[cost != 0] * ends[cost != 0]).sum() + square @ np.clip(0.0, model.lower, model.upper) ** 2)
 
     direct = np.flatnonzero(quadratic[:size] > 0)
-    alone = np.flatnonzero(others == 0)
+    alone = np.flatnonzero(abs(model.matrix) @ (~outputs).astype(float) == 0)
     return Minorant(
         cost=linear,
         offset=offset,
-        pieces=pieces,
-        piece_constants=side[epigraph] / factor[epigraph],
+        pieces=pieces[order],
+        piece_constants=piece_constants[order],
         owner=owner,
         starts=np.searchsorted(owner, np.arange(owners.size)),
-        weights=cost[owners],
-        floors=floor[owners],
+        weights=model.cost[owners],
+        floors=model.lower[owners],
         squares=np.concatenate([squares, np.eye(size)[direct]]),
         square_constants=np.concatenate([square_constants, np.zeros(direct.size)]),
-        square_weights=np.concatenate([square[column[defined]], quadratic[direct]]),
-        rows=known[alone].toarray(),
+        square_weights=np.concatenate([quadratic[defined], quadratic[direct]]),
+        rows=model.matrix[alone][:, :size].toarray(),
         row_lower=model.row_lower[alone],
         row_upper=model.row_upper[alone],
         row_names=[model.row_names[k] for k in alone.tolist()],

@@ -1,7 +1,7 @@
 """The cost of a step in each of its cases.
 
-Rows s >= a_k v + b_k y + c_k hold a cost column s above functions of the inputs v and outputs y of a disjunction
-(`relu2mip.mip.disjunction`). In case r, where y = F_r v + g_r, they are s >= f_kr(v, 1) with
+A cost holds its column s above functions a_k v + b_k y + c_k of the inputs v and outputs y of a disjunction
+(`ModelBuilder.hold`, `relu2mip.mip.disjunction`). In case r, where y = F_r v + g_r, that is s >= f_kr(v, 1) with
 
     f_kr(v, z) = (a_k + b_k F_r) v + (b_k g_r + c_k) z
 
@@ -13,8 +13,8 @@ A function below another one on all of [l_r, u_r] is left out, and where only on
 case treats alike stays as it is.
 
 Per cost column with K functions and R cases: at most R columns and K R + 1 rows; inputs without copies get them where
-a function reads them. With an ideal disjunction this is the convex hull of all (v, y, s) above the costs. Rows that
-read other columns too, and squares, are left alone.
+a function reads them. With an ideal disjunction this is the convex hull of all (v, y, s) above the costs.
+Functions that read other columns too, and squares, are left alone.
 
 Source: Marcucci, Tedrake, "Mixed-integer formulations for optimal control of piecewise-affine systems" (HSCC 2019).
 """
@@ -22,14 +22,16 @@ Source: Marcucci, Tedrake, "Mixed-integer formulations for optimal control of pi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from relu2mip.arrays import Array, Mask
+from relu2mip.arrays import Array, Index, Mask
 from relu2mip.formulations.encode import Encoding
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.copies import with_copies
 from relu2mip.mip.disjunction import Disjunction
+from relu2mip.mip.expression import joined
 
 SAME = 1e-12
 """Relative difference up to which coefficients are the same, and size up to which they are zero."""
@@ -67,10 +69,11 @@ def write_stage_costs(model: ModelBuilder) -> list[Encoding]:
     if not model.disjunctions:
         return []
     built, encodings = model.build(), []
+    pieces = joined(model.held, built.columns)
     note = "" if built.quadratic is None else SQUARES
     for cases in model.disjunctions:
         before = model.size
-        functions = [f for f in _functions(built, cases) if not _is_plain(f, cases)]
+        functions = [f for f in _functions(built, pieces, cases) if not _is_plain(f, cases)]
         reads = [f.gain.any(axis=(0, 1)) for f in functions]
         full = with_copies(model, cases, np.logical_or.reduce(reads, initial=False))
         for number, f in enumerate(functions):
@@ -80,29 +83,26 @@ def write_stage_costs(model: ModelBuilder) -> list[Encoding]:
     return encodings
 
 
-def _functions(model: MipModel, cases: Disjunction) -> list[_Functions]:
-    """What the rows over inputs and outputs alone, and its bound, say of each cost column."""
+def _functions(model: MipModel, pieces: tuple[Index, Any, Array], cases: Disjunction) -> list[_Functions]:
+    """What the functions of inputs and outputs alone that hold it, and its bound, say of each cost column."""
     own = np.zeros(model.columns, dtype=bool)
     own[cases.inputs] = own[cases.outputs] = True
-    costs = np.flatnonzero((model.cost > 0) & ~own & ~model.integer)
-    nonzero = (model.matrix != 0).astype(float)
-    read, held = nonzero @ own, nonzero[:, costs].sum(axis=1)
-    rows = np.flatnonzero((held == 1) & (read > 0) & (read + held == nonzero.sum(axis=1)))
-    weights = model.matrix[rows].toarray()
-    column = costs[np.nonzero(weights[:, costs])[1]]
-    factor = weights[np.arange(rows.size), column]
-    level = np.where(factor > 0, model.row_lower[rows], model.row_upper[rows]) / factor
-    weights /= -factor[:, None]
+    column, matrix, constants = pieces
+    read, others = abs(matrix) @ own.astype(float), abs(matrix) @ (~own).astype(float)
+    chosen = np.flatnonzero(
+        (model.cost[column] > 0) & ~own[column] & ~model.integer[column] & (read > 0) & (others == 0)
+    )
+    column, weights, constants = column[chosen], matrix[chosen].toarray(), constants[chosen]
     by_output = weights[:, cases.outputs]
     gain = weights[:, None, cases.inputs] + np.einsum("km,rmn->krn", by_output, cases.gain)
     gain[np.abs(gain) <= SAME * np.abs(gain).max(axis=(1, 2), keepdims=True, initial=0.0)] = 0.0
-    constant = by_output @ cases.offset.T + level[:, None]
+    constant = by_output @ cases.offset.T + constants[:, None]
     fixed = (cases.copies[0] < 0) & (cases.lower == cases.upper).all(axis=0)
     constant += gain[..., fixed] @ cases.lower[0, fixed]
     gain[..., fixed] = 0.0
     found = []
-    for s in np.unique(column[np.isfinite(level)]).tolist():
-        k = np.isfinite(level) & (column == s)
+    for s in np.unique(column).tolist():
+        k = column == s
         floor = np.full((np.isfinite(model.lower[s]).astype(int), cases.binaries.size), model.lower[s])
         nothing = np.zeros((*floor.shape, cases.inputs.size))
         functions = np.concatenate([gain[k], nothing]), np.concatenate([constant[k], floor])

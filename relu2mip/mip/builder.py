@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from relu2mip.arrays import Array, Index, Mask, Matrix, triplets
 from relu2mip.mip.aids import Aids
 from relu2mip.mip.disjunction import Disjunction
-from relu2mip.mip.expression import Expression
+from relu2mip.mip.expression import Expression, Tied
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.names import NameBlock, Names
 from relu2mip.mip.parts import Groups, Indicators, Maxima, Pairs
@@ -57,6 +57,8 @@ class ModelBuilder:
         self.offset = 0.0
         self.values: dict[str, Index] = {}
         self.disjunctions: list[Disjunction] = []
+        self.defined: list[Tied] = []
+        self.held: list[Tied] = []
 
     @property
     def size(self) -> tuple[int, int, int, int]:
@@ -96,6 +98,22 @@ class ModelBuilder:
         rows = np.arange(self._rows, self._rows + size)
         self._rows += size
         return rows
+
+    def define(self, name: NameBlock, columns: Index, x: Expression) -> Index:
+        """Add rows x[columns] = x, remembered in `defined` for what reads the parts of a cost; returns their positions.
+
+        For a square of the objective: columns that are the expressions to be squared.
+        """
+        self.defined.append(Tied(columns, x))
+        return self.add_rows(name, [(1.0, columns), *x.scaled(-1.0).terms], x.constant, x.constant)
+
+    def hold(self, name: NameBlock, columns: Index, x: Expression) -> Index:
+        """Add rows x[columns] >= x, remembered in `held`; a column may be held above several. Returns their positions.
+
+        For a maximum of affine functions in the objective: a minimised column, held above each of them.
+        """
+        self.held.append(Tied(columns, x))
+        return self.add_rows(name, [(1.0, columns), *x.scaled(-1.0).terms], lower=x.constant)
 
     def add_sos1(self, name: NameBlock, members: Index) -> None:
         """Add one SOS1 set per name: row g of `members` (sets, columns) holds its columns."""

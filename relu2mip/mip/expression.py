@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,22 @@ class Expression:
         for matrix, columns in self.terms:
             total += matrix * x[columns] if matrix.ndim == 1 else matrix @ x[columns]
         return total
+
+
+@dataclass(frozen=True, eq=False)
+class Tied:
+    """Columns (k,) of a model, each tied to one of k expressions: it equals it, or is at least it."""
+
+    columns: Index
+    expressions: Expression
+
+
+def joined(ties: Sequence[Tied], columns: int) -> tuple[Index, Any, Array]:
+    """All ties end to end: the tied columns, the coefficients (CSR) over all columns of a model, the constants."""
+    matrices = [tied.expressions.matrix(columns) for tied in ties]
+    matrix = sp.csr_array(sp.vstack([sp.csr_array((0, columns)), *matrices], format="csr"))
+    held = np.concatenate([np.zeros(0, dtype=np.intp), *(tied.columns for tied in ties)])
+    return held, matrix, np.concatenate([np.zeros(0), *(tied.expressions.constant for tied in ties)])
 
 
 def _scale_rows(matrix: Matrix, factors: Array) -> Matrix:

@@ -13,8 +13,10 @@ from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.minorant import Minorant
 from relu2mip.bounds.zonotopes import Propagation, Zonotopes
 from relu2mip.errors import CrossedBounds, InvalidOption
+from relu2mip.mip import Expression, NameBlock
 from relu2mip.normal_form import FormBuilder, NormalForm
 from relu2mip.runtime.deadline import limited
+from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import name_of
 from tests.bounds.test_bounds import unrolled
 from tests.brute_force import best_sequence, box_optimum
@@ -118,8 +120,6 @@ def test_a_cost_without_a_lower_bound_drops_nothing() -> None:
         """Writes a column that nothing bounds from below."""
 
         def write(self, frame: object, label: str) -> None:
-            from relu2mip.mip import NameBlock
-
             free = frame.model.add_columns(NameBlock("free", np.arange(1)), -np.inf, np.inf)
             frame.model.minimise([(np.ones(1), free)])
 
@@ -129,6 +129,33 @@ def test_a_cost_without_a_lower_bound_drops_nothing() -> None:
     boxes = propagation.run(*(side[None] for side in propagation.box))
     assert minorant.below(boxes).least.tolist() == [-np.inf]
     assert bounds.joined(Split().tighten(problem.unrolled, bounds)).unstable <= bounds.unstable
+
+
+@pytest.mark.parametrize("kind", ["rows", "twice"])
+def test_a_cost_of_ones_own_is_counted_from_below_however_it_is_written(kind: str) -> None:
+    class Own(r2m.costs.Quadratic):
+        """Squares over columns that plain rows define, or that are defined twice."""
+
+        def write(self, frame: Frame, label: str) -> None:
+            x = Expression.of(frame.states[1:].ravel())
+            names = NameBlock("e", np.arange(x.size))
+            e = frame.model.add_columns(names, *frame.limits(x))
+            if kind == "rows":
+                frame.model.add_rows(names, [(1.0, e), *x.scaled(-1.0).terms], 0.0, 0.0)
+            else:
+                for _ in range(2):
+                    frame.model.define(names, e, x)
+            frame.model.minimise_squares(1.0, e)
+
+    problem = replace(NONLINEAR, cost=Own(state=1.0))
+    bounds = compute_bounds(problem.unrolled, [Crown()])
+    propagation, minorant = Propagation(bounds), Minorant.of(problem.unrolled, bounds)
+    low, high = random_cells(propagation, 100, seed=3)
+    least = minorant.below(propagation.run(low, high)).least
+    middle = propagation.points((low + high) / 2)
+    cost, violation = problem.unrolled.objective().evaluate(middle)
+    assert (least <= cost + 1e-9)[violation == 0].all()
+    assert (np.ptp(least) > 0) == (kind == "twice"), "rows say nothing of a cell"
 
 
 def test_cells_cover_and_keep_listed_values() -> None:

@@ -250,9 +250,7 @@ class Quadratic(_Norm):
     def _write(self, frame: Frame, label: str, steps: Index, units: Index, weights: Array, x: Expression) -> None:
         lower, upper = frame.limits(x)
         e = frame.model.add_columns(frame.entries(label, steps, units), lower, upper)
-        minus = [(-matrix, columns) for matrix, columns in x.terms]
-        names = frame.entries(label, steps, units, ".is")
-        frame.model.add_rows(names, [(1.0, e), *minus], lower=x.constant, upper=x.constant)
+        frame.model.define(frame.entries(label, steps, units, ".is"), e, x)
         frame.model.minimise_squares(weights, e)
 
 
@@ -268,8 +266,6 @@ def _largest_absolute(frame: Frame, r: Expression) -> Array:
 
 
 def _bound_absolute(frame: Frame, label: str, steps: Index, units: Index, s: Index, r: Expression) -> None:
-    """Rows s >= r and s >= -r."""
-    minus = [(-matrix, columns) for matrix, columns in r.terms]
-    above, below = frame.entries(label, steps, units, ".above"), frame.entries(label, steps, units, ".below")
-    frame.model.add_rows(above, [(1.0, s), *minus], lower=r.constant)
-    frame.model.add_rows(below, [(1.0, s), *r.terms], lower=-r.constant)
+    """Hold s above r and -r."""
+    frame.model.hold(frame.entries(label, steps, units, ".above"), s, r)
+    frame.model.hold(frame.entries(label, steps, units, ".below"), s, r.scaled(-1.0))
