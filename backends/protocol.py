@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -35,12 +34,12 @@ class Availability:
 class Emitted:
     """A native model and its handles.
 
-    `model` is the solver's own object (`highspy.Highs`, `gurobipy.Model`, `cvxpy.Problem`); `columns` are the handles
-    of all columns in order (an index array for HiGHS, `gurobipy.MVar`, `cvxpy.Variable`); `handle` picks those of a
-    named vector ("t03.state"), and `states` and `controls` hold those of a trajectory by step. `lowered` names what was
-    rewritten because the solver lacks it.  exact: whether the formulation encodes the network, and not a relaxation.
-    grade: of the bounds in it.  cutoff: they hold only for plans with at most this objective, as the model minimises
-    it; None: for all.
+    model: the solver's own object (`highspy.Highs`, `gurobipy.Model`, `cvxpy.Problem`).  columns: the handles of all
+    columns in order (an index array for HiGHS, `gurobipy.MVar`, `cvxpy.Variable`); `handle` picks those of a named
+    vector ("t03.state").  states, controls: those of x[0] ... x[H] and u[0] ... u[H - 1] of a trajectory; empty for a
+    network over a box.  lowered: what was rewritten because the solver lacks it.  exact: whether the formulation
+    encodes the network, and not a relaxation.  grade: of the bounds in it.  cutoff: they hold only for plans with at
+    most this objective, as the model minimises it; None: for all.
     """
 
     model: Any
@@ -50,6 +49,8 @@ class Emitted:
     exact: bool = True
     grade: Grade = Grade.CERTIFIED
     cutoff: float | None = None
+    states: list[Any] = field(default_factory=list)
+    controls: list[Any] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -61,21 +62,6 @@ class Emitted:
         if name not in self.values:
             raise UnknownOption("named vector", name, self.values)
         return self.columns[self.values[name]]
-
-    @property
-    def states(self) -> list[Any]:
-        """Handles of x[0] ... x[H] of a trajectory, each of its n entries; empty for a network over a box."""
-        return self._by_step("state")
-
-    @property
-    def controls(self) -> list[Any]:
-        """Handles of u[0] ... u[H - 1] of a trajectory, each of its m entries; empty for a network over a box."""
-        return self._by_step("control")
-
-    def _by_step(self, kind: str) -> list[Any]:
-        found = (re.fullmatch(rf"t(\d+)\.{kind}", name) for name in self.values)
-        steps = sorted((int(match.group(1)), match.group(0)) for match in found if match)
-        return [self.handle(name) for _, name in steps]
 
 
 class Backend(Solver, Protocol):

@@ -42,24 +42,32 @@ def test_an_infeasible_problem_names_the_sets_by_step() -> None:
         r2m.solve(problem(constraints=[GATE, CORRIDOR]), "cvxpy")
 
 
-def test_names_of_a_conflict_become_sets_as_they_were_given() -> None:
+def test_rows_and_columns_of_a_conflict_become_sets_as_they_were_given() -> None:
     names = [
         "t03.state[1]",
         "t02.control[0]",
         "t02.layer1.relu[3].above",
         "t03.state[0].is",
-        "t01.gate[0]",
+        "t02.gate[0]",
         "t00.state[0]",
     ]
-    plain = problem()
-    said = ("constraint 'gate' at step 1", "states at step 3", "initial state", "controls at step 2")
-    assert sets_in(names, plain) == said
-    named = problem(state_names=["p", "v"], control_names=["force"])
-    assert sets_in(names, named)[1::2] == ("v at step 3", "force at step 2")
-    assert sets_in(["t04.state[0]", "t04.terminal[0]"], problem(terminal=r2m.Box(0, 1))) == ("terminal set",)
-    assert "states at step 3" not in sets_in(names, problem(states=None))
-    assert len(sets_in([f"t{k:02d}.gate[0]" for k in range(9)], plain)) == 5
-    assert sets_in(["layer1.relu[0].above"], plain) == ("layer1.relu[0].above",)
+
+    def said(names: list[str], **changes: object) -> tuple[str, ...]:
+        made = problem(**{"constraints": [GATE], **changes})
+        model = r2m.compile(made, bounds="ibp", formulation="big-m").model
+        assert set(names) <= {*model.row_names, *model.column_names, "t02.layer1.relu[3].above"}
+        return sets_in(names, model, made)
+
+    assert said(names) == ("constraint 'gate' at step 2", "states at step 3", "initial state", "controls at step 2")
+    assert said(names, state_names=["p", "v"], control_names=["force"])[1::2] == ("v at step 3", "force at step 2")
+    assert said(["t04.state[0]"], terminal=r2m.Box(0, 1)) == ("terminal set",)
+    aim = r2m.Linear(state=[[1, 1.0]], lower=0.1, name="terminal")
+    assert said(["t04.terminal[0]"], terminal=aim) == ("terminal set",)
+    assert said(["t01.control[0].choice[2]"], controls=r2m.Finite([[-1, 0, 1]])) == ("controls at step 1",)
+    assert "states at step 3" not in said(names, states=None)
+    always = r2m.Linear(state=[[1, 1.0]], lower=-4, name="state1")
+    assert len(said([f"t{k:02d}.state1[0]" for k in range(1, 9)], constraints=[always], horizon=8)) == 5
+    assert said(["t02.layer1.relu[3].above"]) == ("t02.layer1.relu[3].above",)
 
 
 def test_a_set_out_of_reach_says_by_how_much_and_of_what() -> None:

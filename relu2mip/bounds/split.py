@@ -28,14 +28,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from relu2mip.arrays import Mask
+from relu2mip.arrays import Index, Mask
 from relu2mip.bounds.cells import Cells
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import above
 from relu2mip.bounds.hull import Hull
 from relu2mip.bounds.minorant import Linear, Minorant
 from relu2mip.bounds.walk import returned
-from relu2mip.bounds.zonotopes import Propagation, Zonotopes
+from relu2mip.bounds.zonotopes import Propagation
 from relu2mip.errors import CrossedBounds, InvalidOption
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
@@ -165,7 +165,9 @@ class _Search:
                 return None
             below = self.minorant.below(boxes)
             self._try(batch, below)
-            kept = ~self._excluded(boxes) & (below.least <= self.limit)
+            empty, broken = boxes.emptied >= 0, self.minorant.excluded(boxes)
+            self._note(boxes.emptied[empty], broken.any(axis=0))
+            kept = ~(empty | broken.any(axis=1)) & (below.least <= self.limit)
             hull.add(boxes, below, kept)
             slope = np.abs(below.slope[:, : batch.low.shape[1]])
             scores = np.where(boxes.influence.any(axis=1, keepdims=True), boxes.influence, slope)
@@ -177,12 +179,10 @@ class _Search:
         self._improve(known)
         return hull
 
-    def _excluded(self, boxes: Zonotopes) -> Mask:
-        """The cells that leave a set everywhere; notes which."""
-        empty, rows = boxes.emptied >= 0, self.minorant.excluded(boxes)
-        places = [self.propagation.form.values[i].place.prefix for i in np.unique(boxes.emptied[empty]).tolist()]
-        self.excluding.update(places, (self.minorant.row_names[k] for k in np.flatnonzero(rows.any(axis=0)).tolist()))
-        return np.asarray(empty | rows.any(axis=1))
+    def _note(self, values: Index, rows: Mask) -> None:
+        """Remember which values and constraints left cells empty, for the words of `_contradict`."""
+        self.excluding.update(self.propagation.form.values[i].place.prefix for i in np.unique(values).tolist())
+        self.excluding.update(self.minorant.row_names[k] for k in np.flatnonzero(rows).tolist())
 
     def _try(self, cells: Cells, below: Linear) -> None:
         """Take the middles of cells, and where a function below the objective is least, for plans."""

@@ -79,8 +79,8 @@ class ModelBuilder:
         columns = np.arange(self._size, self._size + size)
         self._size += size
         self._binaries += size if integer else 0
-        known = self.values.get(name.prefix + name.suffix)
-        self.values[name.prefix + name.suffix] = columns if known is None else np.concatenate([known, columns])
+        known = self.values.get(name.vector)
+        self.values[name.vector] = columns if known is None else np.concatenate([known, columns])
         return columns
 
     def add_rows(self, name: NameBlock, terms: Terms, lower: ArrayLike = -np.inf, upper: ArrayLike = np.inf) -> Index:

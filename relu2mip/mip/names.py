@@ -11,12 +11,22 @@ from relu2mip.arrays import Index
 from relu2mip.normal_form import Place
 
 
+@dataclass(frozen=True)
+class Label:
+    """What a name says, for what must not read it: a kind of thing, its step (None: without one), unit and suffix."""
+
+    kind: str
+    step: int | None
+    unit: int
+    suffix: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class NameBlock:
     """The names `prefix[number]suffix` for each number: `t03.layer2.relu[17].a`.
 
-    With `steps`, one a number, each name starts with its step: `t03.cost.state[1]`. With `parts`, one a number, it ends
-    with the part of the unit that it is for: `t03.layer2.relu[17].share[2]`.
+    With `step`, or `steps`, one a number, each name starts with its step: `t03.cost.state[1]`. With `parts`, one a
+    number, it ends with the part of the unit that it is for: `t03.layer2.relu[17].share[2]`.
     """
 
     prefix: str
@@ -25,20 +35,37 @@ class NameBlock:
     steps: Index | None = None
     digits: int = 2
     parts: Index | None = None
+    step: int | None = None
 
     @classmethod
     def of(cls, place: Place, suffix: str = "") -> NameBlock:
         """The names of the units of a place."""
-        return cls(place.prefix, place.units, suffix)
+        return cls(place.layer, place.units, suffix, digits=place.digits, step=place.step)
+
+    @property
+    def vector(self) -> str:
+        """The name of all of them together, which steps one a number leave out: `t03.layer2.relu.a`, `cost.state`."""
+        return f"{self._at(self.step)}{self.prefix}{self.suffix}"
+
+    @property
+    def labels(self) -> list[Label]:
+        """What each of them says."""
+        steps = [self.step] * self.numbers.size if self.steps is None else self.steps.tolist()
+        pairs = zip(steps, self.numbers.tolist(), strict=True)
+        return [Label(self.prefix, step, number, self.suffix) for step, number in pairs]
+
+    def _at(self, step: int | None) -> str:
+        return "" if step is None else f"t{step:0{self.digits}d}."
 
     def spelled(self) -> list[str]:
         """The names as strings."""
-        names = [f"{self.prefix}[{number}]{self.suffix}" for number in self.numbers.tolist()]
+        before = f"{self._at(self.step)}{self.prefix}"
+        names = [f"{before}[{number}]{self.suffix}" for number in self.numbers.tolist()]
         if self.parts is not None:
             names = [f"{name}[{part}]" for name, part in zip(names, self.parts.tolist(), strict=True)]
         if self.steps is None:
             return names
-        return [f"t{t:0{self.digits}d}.{name}" for t, name in zip(self.steps.tolist(), names, strict=True)]
+        return [f"{self._at(t)}{name}" for t, name in zip(self.steps.tolist(), names, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +75,11 @@ class DerivedBlock:
     names: Sequence[str]
     numbers: Index
     suffix: str
+
+    @property
+    def labels(self) -> list[Label]:
+        """They say nothing but which name they are derived from."""
+        return [Label("", None, number, self.suffix) for number in self.numbers.tolist()]
 
     def spelled(self) -> list[str]:
         """The names as strings."""
@@ -65,6 +97,11 @@ class Names(Sequence[str]):
     def spelled(self) -> list[str]:
         """Every name, in order."""
         return [self.prefix + name for block in self.blocks for name in block.spelled()]
+
+    @property
+    def labels(self) -> list[Label]:
+        """What every name says, in order."""
+        return [label for block in self.blocks for label in block.labels]
 
     def within(self, prefix: str) -> Names:
         """The same names with a prefix before each."""

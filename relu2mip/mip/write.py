@@ -233,6 +233,22 @@ def _mps(model: MipModel, names: _FileNames) -> Iterator[str]:
         yield f" {'E' if sense == '=' else sense.replace('=', '').translate(_MPS_SENSE)} {name}"
     yield from (f" E {name}" for name, _, _ in _pairs(model, names))
     yield "COLUMNS"
+    yield from _mps_entries(model, columns, rows)
+    yield "RHS"
+    if model.offset:
+        yield f" RHS objective {_number(-model.offset)}"
+    for name, value in zip(rows.names, rows.right.tolist(), strict=True):
+        if value:
+            yield f" RHS {name} {_number(value)}"
+    yield "BOUNDS"
+    for name, lower, upper in zip(columns, model.lower.tolist(), model.upper.tolist(), strict=True):
+        yield from (f" {bound}" for bound in _mps_bounds(name, lower, upper))
+    yield from _mps_extensions(model, names, rows)
+    yield "ENDATA"
+
+
+def _mps_entries(model: MipModel, columns: Sequence[str], rows: _Rows) -> Iterator[str]:
+    """The entries, column by column, with markers around integral ones."""
     by_column = rows.matrix.tocsc()
     switches = set(np.flatnonzero(np.diff(np.concatenate([[False], model.integer, [False]]))).tolist())
     for k, name in enumerate(columns):
@@ -244,15 +260,11 @@ def _mps(model: MipModel, names: _FileNames) -> Iterator[str]:
             yield f" {name} {rows.names[row]} {_number(value)}"
     if model.columns in switches:
         yield f" M{model.columns} 'MARKER' 'INTEND'"
-    yield "RHS"
-    if model.offset:
-        yield f" RHS objective {_number(-model.offset)}"
-    for name, value in zip(rows.names, rows.right.tolist(), strict=True):
-        if value:
-            yield f" RHS {name} {_number(value)}"
-    yield "BOUNDS"
-    for name, lower, upper in zip(columns, model.lower.tolist(), model.upper.tolist(), strict=True):
-        yield from (f" {bound}" for bound in _mps_bounds(name, lower, upper))
+
+
+def _mps_extensions(model: MipModel, names: _FileNames, rows: _Rows) -> Iterator[str]:
+    """The sections that not every reader knows: SOS1 sets, squares, complementary pairs, indicators and maxima."""
+    columns = names.columns
     if model.sos1 is not None:
         yield "SOS"
         for name, members in _sets(model, names):
@@ -275,7 +287,6 @@ def _mps(model: MipModel, names: _FileNames) -> Iterator[str]:
         for name, result, operands in _maxima(model, names):
             yield f" MAX {name}"
             yield from (f" {operand}" for operand in (result, *operands))
-    yield "ENDATA"
 
 
 _MPS_SENSE = str.maketrans("<>", "LG")

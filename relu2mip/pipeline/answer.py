@@ -245,7 +245,9 @@ def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
     ranges = objective.units.size[: states.size].reshape(states.shape)[1:]
     point = np.concatenate([states.ravel(), controls.ravel()])
     worst = [v for v in violations(objective.sets, point, objective.units).worst if v.scaled > SOLUTION]
-    broken = [f"the plan leaves {' '.join(sets_in([v.name], problem))} by {v.absolute:.3g}" for v in worst]
+    broken = [
+        f"the plan leaves {' '.join(sets_in([v.name], objective.sets, problem))} by {v.absolute:.3g}" for v in worst
+    ]
     return _Replayed(plan, float(cost[0]), float(violation[0]), errors, ranges, tuple(broken))
 
 

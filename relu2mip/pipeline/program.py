@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from relu2mip.arrays import Array
+from relu2mip.arrays import Array, Index
 from relu2mip.backends.protocol import Backend, Emitted
 from relu2mip.bounds import Bounds
 from relu2mip.errors import InvalidProblem
@@ -21,6 +21,7 @@ from relu2mip.normal_form import NormalForm
 from relu2mip.pipeline.specs import Problem, resolve_backend
 from relu2mip.pipeline.statistics import Statistics
 from relu2mip.trajectory.given import Start, given_plan
+from relu2mip.trajectory.names import name_of
 from relu2mip.unrolled.plan import Plan
 
 
@@ -115,7 +116,20 @@ class Program:
         self.require_complete("a model that you solve yourself")
         self.warn("this model")
         emitted = resolve_backend(backend).emit(self.model)
-        return replace(emitted, exact=self.exact, grade=self.all_bounds.grade, cutoff=self.all_bounds.cutoff)
+        by_step = {
+            f"{kind}s": [emitted.columns[self._columns_of(name_of(kind, t))] for t in range(steps)]
+            for kind, steps in self._steps().items()
+        }
+        known = {"exact": self.exact, "grade": self.all_bounds.grade, "cutoff": self.all_bounds.cutoff}
+        return replace(emitted, **known, **by_step)
+
+    def _steps(self) -> dict[str, int]:
+        horizon = getattr(self.problem, "horizon", None)
+        return {} if horizon is None else {"state": horizon + 1, "control": horizon}
+
+    def _columns_of(self, name: str) -> Index:
+        ((_, columns),) = self.expressions[name].terms
+        return columns
 
     def write(self, path: str | Path) -> Path:
         """Write an LP (.lp) or MPS (.mps) file with readable names, and a map of the names beside it.

@@ -22,7 +22,7 @@ from relu2mip.incumbent import Plan, Sampling, cross_entropy
 from relu2mip.incumbent.best import Best, keeping
 from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.start import start_from
-from relu2mip.mip import Solution, Stop
+from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.run import TOO_LATE, run
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
@@ -153,7 +153,7 @@ def _sample(problem: Problem, compiled: Program, best: Best, seconds: float) -> 
 def _checked(compiled: Program, solution: Solution, backend: str, plan: Plan | None) -> Answer:
     """The answer, with the known plan where the solver has none as good, or none that passes the check."""
     if plan is None or solution.stop is Stop.UNBOUNDED:
-        return Answer.of(compiled, incumbent(solution, backend, compiled.problem), backend)
+        return Answer.of(compiled, incumbent(solution, backend, compiled.model, compiled.problem), backend)
     if solution.x is not None:
         answer = Answer.of(compiled, replace(solution, bound=min(solution.bound, plan.cost)), backend)
         resolution = SAME * Units.of(compiled.model).range
@@ -167,14 +167,14 @@ def _checked(compiled: Program, solution: Solution, backend: str, plan: Plan | N
     return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 
 
-def incumbent(solution: Solution, backend: str, problem: Problem) -> Solution:
+def incumbent(solution: Solution, backend: str, model: MipModel, problem: Problem) -> Solution:
     """The solution itself if it has a point; otherwise the error that says why there is none."""
     if solution.x is not None:
         return solution
     where = f"{backend} after {solution.seconds:.1f} s"
     match solution.stop:
         case Stop.INFEASIBLE:
-            conflict = sets_in(solution.conflict, problem)
+            conflict = sets_in(solution.conflict, model, problem)
             which = f"; in conflict: {', '.join(conflict)}" if conflict else ""
             raise InfeasibleProblem(f"{where}: no plan satisfies the constraints{which}", conflict)
         case Stop.UNBOUNDED:

@@ -15,16 +15,16 @@ Source: Serra, Tjandraatmadja, Ramalingam, "Bounding and Counting Linear Regions
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from relu2mip.arrays import Array
+from relu2mip.arrays import Array, Mask
 from relu2mip.errors import Relu2MipError
 from relu2mip.lp.polyhedron import Polyhedron
 from relu2mip.normal_form import Affine, Input, Max, Relu
+from relu2mip.regions.region import Region, region
 from relu2mip.regions.steps import Step
 from relu2mip.runtime.deadline import expired
 
@@ -33,15 +33,6 @@ THIN = 1e-8
 
 FLAT = 1e-12
 """A pre-activation that changes by less than this share of the width of its bounds is constant."""
-
-IMPLIED = 1e-9
-"""A side that the ranges of a region violate by at most this share of the box's width is left out."""
-
-ROUNDING = 1e-14
-"""And besides by this share of its numbers."""
-
-GRID = 2.0**30
-"""Ends of intervals are rounded outwards to this part of the box's width; a tenth of it is taken for rounding error."""
 
 SAMPLES = 2000
 """Points tried before any linear program: with more patterns among them than the limit, none is needed."""
@@ -53,26 +44,6 @@ class TooManyRegions(Relu2MipError, RuntimeError):
 
 class RegionsOutOfTime(TooManyRegions):
     """The budget ended before all regions of a step were found."""
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """One region over the inputs v of a step, (n,), and its affine map to the outputs y, (m,).
-
-    {v: matrix @ v <= limit, lower <= v <= upper},  y = gain @ v + offset.  `lower` and `upper` are the ranges of v over
-    the region, `least` and `most` those of y; rows that the ranges imply are left out.  pattern: of each ReLU unit
-    1 where it is active, else 0, and of each maximum the number of its member, in topological order.
-    """
-
-    pattern: tuple[int, ...]
-    matrix: Array
-    limit: Array
-    lower: Array
-    upper: Array
-    gain: Array
-    offset: Array
-    least: Array
-    most: Array
 
 
 def enumerate_regions(step: Step, limit: int = 64) -> list[Region]:
@@ -113,119 +84,180 @@ def _sampled(step: Step) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class _Points:
-    """A point inside of all sides, and one within the bounds."""
+class _Side:
+    """Rows low <= weights @ t <= high.  limits: they are bounds, which need a point within and none inside."""
 
+    weights: Array
+    high: Array
+    low: float | Array = -np.inf
+    limits: bool = False
+
+    def holds(self, t: Array, margin: float = 0.0) -> bool:
+        """Whether a point is in all of its rows, away from their ends by the margin."""
+        activity = self.weights @ t
+        return bool((activity <= self.high - margin).all() and (activity >= self.low + margin).all())
+
+    @property
+    def rows(self) -> tuple[Array, Array]:
+        """The same as weights @ t + constant <= 0."""
+        low = np.broadcast_to(self.low, self.high.shape)
+        up, down = np.isfinite(self.high), np.isfinite(low)
+        weights = np.concatenate([self.weights[up], -self.weights[down]])
+        return weights, np.concatenate([-self.high[up], low[down]])
+
+
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """A partial pattern: what is decided up to one unit of one value of the step.
+
+    maps: every value before that one as weights @ t + constant.  sides: of the polyhedron of the pattern.  unit: the
+    next one of a ReLU or maximum, -1 before its bounds are a side.  inside, within: a point inside of all sides, and
+    one within the bounds.
+    """
+
+    maps: tuple[tuple[Array, Array], ...]
     inside: Array
     within: Array
+    sides: tuple[_Side, ...] = ()
+    pattern: tuple[int, ...] = ()
+    unit: int = -1
+
+    def beside(self, side: _Side, *choice: int) -> _Node:
+        """A child with one more side, and the choice that it stands for."""
+        return replace(self, sides=(*self.sides, side), pattern=(*self.pattern, *choice), unit=self.unit + 1)
+
+    def mapped(self, weights: Array, constant: Array) -> _Node:
+        """The node after a value whose map is known."""
+        return replace(self, maps=(*self.maps, (weights, constant)), unit=-1)
+
+    def joined(self, values: tuple[int, ...]) -> tuple[Array, Array]:
+        """The maps of some values laid end to end."""
+        chosen = [self.maps[k] for k in values]
+        return np.concatenate([w for w, _ in chosen]), np.concatenate([c for _, c in chosen])
 
 
 class _Search:
-    """The depth-first search, over t in [-1, 1]^n with v = middle + half t for the inputs that are not fixed.
-
-    What is left to do is a stack of `tasks`, the last one first: steps of any depth fit.
-    """
+    """Depth first over nodes, with t in [-1, 1]^k for the k inputs that are not fixed; the last node comes first."""
 
     def __init__(self, step: Step, limit: int) -> None:
         self.step, self.limit = step, limit
-        low, high = step.box
-        self.free = np.flatnonzero(low < high)
-        self.middle, self.half = np.where(low < high, (low + high) / 2, low), (high - low) / 2
-        self.inside, self.within = Polyhedron(self.free.size, slack=True), Polyhedron(self.free.size)
-        self.start = _Points(np.zeros(self.free.size), np.zeros(self.free.size))
-        self.maps: list[tuple[Array, Array]] = []
-        self.pattern: list[int] = []
-        self.sides: list[tuple[Array, Array]] = []
-        self.found: list[Region] = []
-        self.tasks: list[Callable[[], None]] = []
-        at = 0
-        for value in step.form.values[: len(step.inputs)]:
-            rows = np.arange(at, at + value.size)
-            at += value.size
-            self.maps.append((np.diag(self.half)[rows][:, self.free], self.middle[rows]))
+        self.size = int(np.count_nonzero(step.box[0] < step.box[1]))
+        self.inside, self.within = Polyhedron(self.size, slack=True), Polyhedron(self.size)
+        self.sides: list[_Side] = []
 
     def run(self) -> list[Region]:
         """All regions."""
-        self._value(len(self.step.inputs), self.start)
-        while self.tasks:
-            self.tasks.pop()()
-        return self.found
+        found: list[Region] = []
+        nodes = [_Node(self._inputs(), np.zeros(self.size), np.zeros(self.size))]
+        while nodes:
+            node = self._entered(nodes.pop())
+            if node is None:
+                continue
+            if len(node.maps) < len(self.step.form.values) or node.unit < 0:
+                nodes += reversed(list(self._children(node)))
+                continue
+            if len(found) == self.limit:
+                raise _too_many(self.step, self.limit)
+            rows = [side.rows for side in node.sides]
+            sides = np.concatenate([w for w, _ in rows]), np.concatenate([c for _, c in rows])
+            found.append(region(self.step, node.pattern, *sides, *node.joined(self.step.results), self.within))
+        return found
 
-    def _value(self, i: int, points: _Points) -> None:
-        """Go on with value i of the step, every one before it being affine."""
-        if i == len(self.step.form.values):
-            self._bounded(list(self.step.results), points, self._leaf)
+    def _inputs(self) -> tuple[tuple[Array, Array], ...]:
+        middle, half = self.step.centre
+        weights = np.diag(half)[:, self.step.box[0] < self.step.box[1]]
+        ends = np.cumsum([value.size for value in self.step.form.values[: len(self.step.inputs)]])[:-1]
+        return tuple(zip(np.split(weights, ends), np.split(middle, ends), strict=True))
+
+    def _entered(self, node: _Node) -> _Node | None:
+        """The node with points of its polyhedron, which both programs then hold; None where there are none."""
+        shared = next((k for k, (a, b) in enumerate(zip(self.sides, node.sides, strict=False)) if a is not b), None)
+        shared = min(len(self.sides), len(node.sides)) if shared is None else shared
+        while len(self.sides) > shared:
+            self._pop(self.sides.pop())
+        for side in node.sides[shared:]:
+            self._push(side)
+        if not node.sides:
+            return node
+        side, inside, within = node.sides[-1], node.inside, node.within
+        if not side.limits and not side.holds(inside, THIN):
+            found = self.inside.maximise(np.r_[np.zeros(self.size), 1.0])
+            if found is None or found[-1] <= THIN:
+                return None
+            inside = found[:-1]
+        if not side.holds(within):
+            found = self.within.maximise(np.zeros(self.size))
+            if found is None:
+                return None
+            within = found
+        return replace(node, inside=inside, within=within)
+
+    def _push(self, side: _Side) -> None:
+        self.sides.append(side)
+        self.within.push(side.weights, side.high, side.low)
+        if not side.limits:
+            self.inside.push(side.weights, side.high)
+
+    def _pop(self, side: _Side) -> None:
+        self.within.pop(side.high.size)
+        if not side.limits:
+            self.inside.pop(side.high.size)
+
+    def _children(self, node: _Node) -> Iterator[_Node]:
+        """What may follow a node, in the order of patterns."""
+        if len(node.maps) == len(self.step.form.values):
+            yield node.beside(self._limits(node, self.step.results))
             return
-        value = self.step.form.values[i]
+        value = self.step.form.values[len(node.maps)]
         match value:
             case Affine():
-                weights, constant = np.zeros((value.size, self.free.size)), value.bias.copy()
+                weights, constant = np.zeros((value.size, self.size)), value.bias
                 for k, matrix in zip(value.inputs, value.matrices, strict=True):
-                    weights += matrix @ self.maps[k][0]
-                    constant += matrix @ self.maps[k][1]
-                self._set(i, weights, constant)
-                self.tasks.append(lambda: self._value(i + 1, points))
-            case Relu():
-                self._bounded([value.input], points, lambda p: self._relu(i, value, 0, p))
-            case Max():
-                self._bounded([value.input], points, lambda p: self._max(i, value, 0, p))
+                    weights = weights + matrix @ node.maps[k][0]
+                    constant = constant + matrix @ node.maps[k][1]
+                yield node.mapped(weights, constant)
+            case Relu() | Max():
+                if node.unit < 0:
+                    yield node.beside(self._limits(node, (value.input,)))
+                elif node.unit < value.size:
+                    yield from self._phases(node, value) if isinstance(value, Relu) else self._members(node, value)
+                else:
+                    yield self._decided(node, value)
             case Input():
                 raise AssertionError("inputs come first")
 
-    def _set(self, i: int, weights: Array, constant: Array) -> None:
-        del self.maps[i:]
-        self.maps.append((weights, constant))
-
-    def _relu(self, i: int, value: Relu, unit: int, points: _Points) -> None:
-        weights, constant = self.maps[value.input]
-        if unit == value.size:
-            active = np.array(self.pattern[len(self.pattern) - value.size :], dtype=float)
-            self._set(i, active[:, None] * weights, active * constant)
-            self.tasks.append(lambda: self._value(i + 1, points))
-            return
-        width = self._width(value.input)[[unit]]
-
-        def phase(active: int) -> None:
+    def _phases(self, node: _Node, value: Relu) -> Iterator[_Node]:
+        weights, constant = (part[[node.unit]] for part in node.maps[value.input])
+        width = self._width(value.input)[[node.unit]]
+        for active in (0, 1):
             sign = -1.0 if active else 1.0
-            side = sign * weights[[unit]], sign * constant[[unit]]
-            tie = np.array([active == 1])
-            self._branch(active, *side, width, tie, points, lambda p: self._relu(i, value, unit + 1, p))
+            yield from self._branch(node, active, sign * weights, sign * constant, width, np.array([active == 1]))
 
-        self.tasks += [partial(phase, 1), partial(phase, 0)]
-
-    def _max(self, i: int, value: Max, group: int, points: _Points) -> None:
-        weights, constant = self.maps[value.input]
-        if group == value.size:
-            chosen = value.members[value.starts[:-1] + self.pattern[len(self.pattern) - value.size :]]
-            self._set(i, weights[chosen], constant[chosen])
-            self.tasks.append(lambda: self._value(i + 1, points))
-            return
-        members = value.members[value.starts[group] : value.starts[group + 1]]
-        width = self._width(value.input)
-
-        def member(number: int) -> None:
-            best, others = members[number], np.delete(members, number)
-            sides = weights[others] - weights[best], constant[others] - constant[best]
+    def _members(self, node: _Node, value: Max) -> Iterator[_Node]:
+        weights, constant = node.maps[value.input]
+        members, width = value.members[value.starts[node.unit] : value.starts[node.unit + 1]], self._width(value.input)
+        for number, best in enumerate(members):
+            others = np.delete(members, number)
             tie = np.delete(np.arange(members.size), number) > number
-            widths = width[others] + width[best]
-            self._branch(number, *sides, widths, tie, points, lambda p: self._max(i, value, group + 1, p))
+            below = weights[others] - weights[best], constant[others] - constant[best]
+            yield from self._branch(node, number, *below, width[others] + width[best], tie)
 
-        self.tasks += [partial(member, number) for number in reversed(range(members.size))]
+    def _decided(self, node: _Node, value: Relu | Max) -> _Node:
+        """The node after a ReLU or maximum all of whose units are decided."""
+        weights, constant = node.maps[value.input]
+        chosen = np.array(node.pattern[len(node.pattern) - value.size :], dtype=np.intp)
+        if isinstance(value, Relu):
+            return node.mapped(chosen[:, None] * weights, chosen * constant)
+        members = value.members[value.starts[:-1] + chosen]
+        return node.mapped(weights[members], constant[members])
 
     def _width(self, i: int) -> Array:
         return self.step.upper[i] - self.step.lower[i]
 
     def _branch(
-        self,
-        choice: int,
-        weights: Array,
-        constant: Array,
-        width: Array,
-        tie: np.ndarray,
-        points: _Points,
-        go_on: Callable[[_Points], None],
-    ) -> None:
-        """Go on where weights @ t + constant <= 0, if anything is there; a constant 0 counts where `tie` says so."""
+        self, node: _Node, choice: int, weights: Array, constant: Array, width: Array, tie: Mask
+    ) -> Iterator[_Node]:
+        """The child where weights @ t + constant <= 0, if anything is there; a constant 0 counts where `tie` says."""
         if expired():
             raise RegionsOutOfTime(
                 f"{self.step.place.prefix}: the time is over before all activation regions of the step are found; "
@@ -233,37 +265,12 @@ class _Search:
             )
         norm = np.linalg.norm(weights, axis=1)
         flat = norm <= FLAT * width
-        if (constant[flat] > 0).any() or ((constant[flat] == 0) & ~tie[flat]).any():
-            return
-        weights, constant = weights[~flat] / norm[~flat, None], constant[~flat] / norm[~flat]
-        self.inside.push(weights, -constant)
-        self.within.push(weights, -constant)
-        self.sides.append((weights, constant))
-        self.pattern.append(choice)
-        self.tasks.append(lambda: self._leave(constant.size))
-        inside: Array | None = points.inside
-        if (weights @ points.inside + constant > -THIN).any():
-            inside = self.inside.maximise(np.r_[np.zeros(self.free.size), 1.0])
-            inside = None if inside is None or inside[-1] <= THIN else inside[:-1]
-        if inside is not None:
-            within: Array | None = points.within
-            if (weights @ points.within + constant > 0).any():
-                within = self.within.maximise(np.zeros(self.free.size))
-            if within is not None:
-                found = _Points(inside, within)
-                self.tasks.append(lambda: go_on(found))
+        if not ((constant[flat] > 0).any() or ((constant[flat] == 0) & ~tie[flat]).any()):
+            yield node.beside(_Side(weights[~flat] / norm[~flat, None], -constant[~flat] / norm[~flat]), choice)
 
-    def _leave(self, rows: int) -> None:
-        """Undo a branch."""
-        self.pattern.pop()
-        self.sides.pop()
-        self.within.pop(rows)
-        self.inside.pop(rows)
-
-    def _bounded(self, values: list[int], points: _Points, go_on: Callable[[_Points], None]) -> None:
-        """Go on within the bounds of these values, if anything is there."""
-        weights = np.concatenate([self.maps[k][0] for k in values])
-        constant = np.concatenate([self.maps[k][1] for k in values])
+    def _limits(self, node: _Node, values: tuple[int, ...]) -> _Side:
+        """The bounds of some values as a side."""
+        weights, constant = node.joined(values)
         low = np.concatenate([self.step.lower[k] for k in values]) - constant
         high = np.concatenate([self.step.upper[k] for k in values]) - constant
         scale = np.maximum(np.linalg.norm(weights, axis=1), FLAT * np.maximum(1.0, high - low))
@@ -271,78 +278,4 @@ class _Search:
         # A side that the cube alone implies needs no row.
         low, high = np.where(low > -reach, low, -np.inf), np.where(high < reach, high, np.inf)
         kept = np.isfinite(low) | np.isfinite(high)
-        weights, low, high = (weights / scale[:, None])[kept], (low / scale)[kept], (high / scale)[kept]
-        self.within.push(weights, high, low)
-        up, down = np.isfinite(high), np.isfinite(low)
-        self.sides.append((np.concatenate([weights[up], -weights[down]]), np.concatenate([-high[up], low[down]])))
-        activity = weights @ points.within
-        within: Array | None = points.within
-        if ((activity > high) | (activity < low)).any():
-            within = self.within.maximise(np.zeros(self.free.size))
-        self.tasks.append(lambda: self._unbound(int(kept.sum())))
-        if within is not None:
-            found = _Points(points.inside, within)
-            self.tasks.append(lambda: go_on(found))
-
-    def _unbound(self, rows: int) -> None:
-        """Undo what `_bounded` added."""
-        self.sides.pop()
-        self.within.pop(rows)
-
-    def _leaf(self, points: _Points) -> None:
-        if len(self.found) == self.limit:
-            raise _too_many(self.step, self.limit)
-        free, half, middle = self.free, self.half, self.middle
-        lower, upper = middle - half, middle + half
-        low, high = self._ranges(np.eye(free.size))
-        snap = np.floor(low * GRID + 0.1) / GRID, np.ceil(high * GRID - 0.1) / GRID
-        lower[free] = np.maximum(lower[free], middle[free] + half[free] * snap[0])
-        upper[free] = np.minimum(upper[free], middle[free] + half[free] * snap[1])
-        gain, offset = self._joined(list(self.step.results))
-        least, most = self._ranges(gain)
-        pad = (np.abs(gain).sum(axis=1) + np.abs(offset)) / GRID
-        floor, ceiling = self.step.limits
-        matrix, limit = self._rows()
-        implied = np.maximum(matrix, 0) @ upper + np.minimum(matrix, 0) @ lower
-        needed = implied > limit + IMPLIED * np.abs(matrix) @ half + ROUNDING * np.abs(limit)
-        full = np.zeros((offset.size, half.size))
-        full[:, free] = gain / half[free]
-        self.found.append(
-            Region(
-                pattern=tuple(self.pattern),
-                matrix=matrix[needed],
-                limit=limit[needed],
-                lower=lower,
-                upper=upper,
-                gain=full,
-                offset=offset - full @ middle,
-                least=np.maximum(floor, least + offset - pad),
-                most=np.minimum(ceiling, most + offset + pad),
-            )
-        )
-
-    def _joined(self, values: list[int]) -> tuple[Array, Array]:
-        return tuple(np.concatenate(part) for part in zip(*(self.maps[k] for k in values), strict=True))  # type: ignore[return-value]
-
-    def _rows(self) -> tuple[Array, Array]:
-        """The sides as matrix @ v <= limit over the inputs, the largest entry of each row being 1."""
-        weights = np.concatenate([np.zeros((0, self.free.size)), *(w for w, _ in self.sides)])
-        constant = np.concatenate([np.zeros(0), *(c for _, c in self.sides)])
-        _, first = np.unique(np.c_[weights, constant].round(12), axis=0, return_index=True)
-        weights, constant = weights[np.sort(first)], constant[np.sort(first)]
-        matrix = np.zeros((constant.size, self.half.size))
-        matrix[:, self.free] = weights / self.half[self.free]
-        limit = matrix @ self.middle - constant
-        scale = np.abs(matrix).max(axis=1, initial=0.0)
-        scale = np.where(scale > 0, scale, 1.0)
-        return matrix / scale[:, None], limit / scale
-
-    def _ranges(self, rows: Array) -> tuple[Array, Array]:
-        """The smallest and largest value of each row over the region."""
-        ends = np.zeros((2, len(rows)))
-        for j, row in enumerate(rows):
-            for k, sign in enumerate((-1.0, 1.0)):
-                point = self.within.maximise(sign * row) if row.any() else np.zeros(self.free.size)
-                # Within tolerances, a polyhedron that holds one point may seem to hold none.
-                ends[k, j] = sign * np.abs(row).sum() if point is None else row @ point
-        return ends[0], ends[1]
+        return _Side((weights / scale[:, None])[kept], (high / scale)[kept], (low / scale)[kept], limits=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from relu2mip.arrays import Index, Mask
 from relu2mip.mip import ModelBuilder, NameBlock
-from relu2mip.regions.enumerate import Region
+from relu2mip.regions.region import Region
 from relu2mip.regions.steps import Step
 
 SLACK = 1e-7

@@ -50,6 +50,12 @@ class Step:
         return np.concatenate([none, *self.lower[:count]]), np.concatenate([none, *self.upper[:count]])
 
     @property
+    def centre(self) -> tuple[Array, Array]:
+        """The middle of that box, exactly the point where it has no width, and half of its width."""
+        low, high = self.box
+        return np.where(low < high, (low + high) / 2, low), (high - low) / 2
+
+    @property
     def limits(self) -> tuple[Array, Array]:
         """Bounds of its outputs, laid end to end."""
         sides = ([side[i] for i in self.results] for side in (self.lower, self.upper))

@@ -22,7 +22,7 @@ from relu2mip.mip import ModelBuilder, NameBlock
 from relu2mip.mip.copies import add_copies
 from relu2mip.mip.disjunction import Disjunction
 from relu2mip.normal_form import Place
-from relu2mip.regions.enumerate import Region
+from relu2mip.regions.region import Region
 
 SAME = 1e-12
 """Relative difference up to which coefficients of different regions are the same."""

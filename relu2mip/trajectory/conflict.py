@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from relu2mip.mip import MipModel
 from relu2mip.trajectory.sets import Box
 
 if TYPE_CHECKING:
@@ -23,26 +24,23 @@ if TYPE_CHECKING:
 MOST = 5
 """Sets that a conflict names: the most telling ones."""
 
-_AT_STEP = re.compile(r"t(-?\d+)\.([A-Za-z_][\w ]*)(?:\[(\d+)\])?(.*)")
-_INSIDE = re.compile(r"(cost\d*\.)?(layer\d|read|known|cost)")
 
-
-def sets_in(conflict: Sequence[str], problem: Trajectory | BoxProblem) -> tuple[str, ...]:
-    """The sets that rows and columns of a conflict belong to, the most telling first, at most `MOST`.
+def sets_in(conflict: Sequence[str], model: MipModel, problem: Trajectory | BoxProblem) -> tuple[str, ...]:
+    """The sets that rows and columns of a model belong to, the most telling first, at most `MOST`.
 
     What says nothing of sets is given as it is where there is nothing else.
     """
+    labels = {}
+    for names in (model.column_names, model.row_names):
+        labels.update(zip(names, names.labels, strict=True))
     found: dict[str, tuple[int, int]] = {}
     rest = []
     for name in conflict:
-        match = _AT_STEP.fullmatch(name)
-        if match is None or _INSIDE.match(match.group(2)):
+        label = labels.get(name)
+        if label is None or label.step is None or label.kind not in _kinds(problem):
             rest.append(name)
-        elif not match.group(4).endswith(".is"):
-            step, unit = int(match.group(1)), int(match.group(3) or 0)
-            said = _set(problem, match.group(2), step, unit)
-            if said is not None:
-                found.setdefault(said[1], (said[0], step))
+        elif label.suffix != ".is" and (said := _set(problem, label.kind, label.step, label.unit)) is not None:
+            found.setdefault(said[1], (said[0], label.step))
     chosen = sorted(found, key=lambda name: found[name])[:MOST]
     return tuple(chosen) or tuple(rest[:MOST])
 
@@ -57,6 +55,12 @@ def spoken(text: str, problem: Trajectory | BoxProblem) -> str:
         return f"{_named(problem, kind, unit)} at step {int(match.group(1))} ({match.group(0)})"
 
     return re.sub(r"t(-?\d+)\.(state|control)\[(\d+)\]", named, text)
+
+
+def _kinds(problem: Trajectory | BoxProblem) -> set[str]:
+    """What rows and columns of sets are called."""
+    constraints = getattr(problem, "all_constraints", ())
+    return {"state", "control", "control_rate", *(constraint.name for constraint in constraints)}
 
 
 def _set(problem: Trajectory | BoxProblem, kind: str, step: int, unit: int) -> tuple[int, str] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Index
-from relu2mip.mip import Expression, ModelBuilder
+from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import cost_outputs, name_of
 from relu2mip.trajectory.statement import Statement
@@ -69,10 +69,10 @@ def _finite_controls(problem: Statement, frame: Frame) -> None:
             span = values[1] - values[0]
             frame.model.add_rows(names, [(1.0, u), (-span, b)], lower=values[0], upper=values[0])
             continue
-        numbers = np.arange(values.size)
-        b = frame.model.add_columns(
-            frame.names(f"control[{unit}].choice", steps, numbers, ""), 0.0, 1.0, integer=True
-        ).reshape(steps.size, values.size)
+        shape = steps.size, values.size
+        step, value = (index.ravel() for index in np.indices(shape))
+        names = NameBlock("control", np.full(step.size, unit), ".choice", step, frame.digits, value)
+        b = frame.model.add_columns(names, 0.0, 1.0, integer=True).reshape(shape)
         _choice_rows(frame, unit, u, b, values)
 
 

@@ -270,12 +270,14 @@ def test_sets_that_no_cell_keeps_are_crossed_bounds() -> None:
 
 
 def test_cells_that_contradict_the_plan_are_forgotten(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
-    def every_cell(self: object, boxes: Zonotopes) -> np.ndarray:
-        return np.ones(len(boxes.centre), dtype=bool)
+    def everything(self: Minorant, cells: Zonotopes) -> np.ndarray:
+        return np.ones((len(cells.centre), len(self.row_names)), dtype=bool)
 
-    monkeypatch.setattr("relu2mip.bounds.split._Search._excluded", every_cell)
-    crown = compute_bounds(NONLINEAR.unrolled, [Crown()])
-    bounds = compute_bounds(NONLINEAR.unrolled, [Crown(), Split()])
+    monkeypatch.setattr(Minorant, "excluded", everything)
+    loose = r2m.Linear(state=np.eye(NONLINEAR.n), lower=-1e3)
+    problem = replace(NONLINEAR, constraints=[loose])
+    crown = compute_bounds(problem.unrolled, [Crown()])
+    bounds = compute_bounds(problem.unrolled, [Crown(), Split()])
     assert "no cell holds the plan in hand" in caplog.text
     assert bounds.cutoff is None
     assert bounds.unstable == crown.unstable
