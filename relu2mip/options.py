@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, TypeVar, get_type_hints
-
-import numpy as np
+from numbers import Integral, Real
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 from relu2mip.errors import InvalidOption, UnknownOption
 
@@ -28,27 +27,22 @@ LEAST_TOLERANCE, MOST_TOLERANCE = 1e-9, 1e-3
 
 @dataclass(frozen=True)
 class SolveOptions:
-    """How long and how far a backend searches.
+    """How long and how far a backend searches; the notes at the fields are also the command line's help.
 
-    time_limit: seconds of wall time, for all that `relu2mip.solve` does; for the search of a compiled problem.  gap:
-    relative gap at which the search stops.  threads: 0 leaves the choice to the solver.  seed: random seed.  log:
-    whether the solver shows its log, on standard error.  node_limit: 0 is none.
-    rescale: whether the solver gets columns, rows and objective in units of their proven ranges; without, its
-    tolerances are absolute, and answers depend on the units of the problem.
-    presolve: whether the solver presolves.
-    tolerance: how far it may leave rows, bounds and integrality unsatisfied, in units of the ranges; 0 leaves that to
-    the solver (1e-6).
+    The time limit is one of wall time, for all that `relu2mip.solve` does; for the search of a compiled problem.
+    Without `rescale`, tolerances are absolute, and answers depend on the units of the problem. The solvers' tolerance
+    of their own is 1e-6.
     """
 
-    time_limit: float = 60.0
-    gap: float = 1e-4
-    threads: int = 0
-    seed: int = 0
-    log: bool = False
-    node_limit: int = 0
-    rescale: bool = True
-    presolve: bool = True
-    tolerance: float = 0.0
+    time_limit: Annotated[float, "Time for all of it, in seconds or with a unit: 60, 500ms, 5s, 2min."] = 60.0
+    gap: Annotated[float, "Relative gap to stop at."] = 1e-4
+    threads: Annotated[int, "0 leaves it to the solver."] = 0
+    seed: Annotated[int, "Random seed of the solver."] = 0
+    log: Annotated[bool, "Show the solver's log, on standard error."] = False
+    node_limit: Annotated[int, "0 is none."] = 0
+    rescale: Annotated[bool, "Write the program in units of its proven ranges."] = True
+    presolve: Annotated[bool, "Let the solver presolve."] = True
+    tolerance: Annotated[float, "Of rows, bounds and integrality, in units of the ranges; 0 is the solver's."] = 0.0
 
     def __post_init__(self) -> None:
         settle(self)
@@ -162,11 +156,11 @@ def _coerce(value: Any, hint: Any, what: str) -> Any:
     wanted = {int: int, float: float, bool: bool, str: str}.get(hint)
     if wanted is None or (type(value) is wanted and value == value):
         return value
-    if wanted is bool and isinstance(value, np.bool_):
+    if wanted is bool and getattr(value, "dtype", None) == "bool" and not value.shape:
         return bool(value)
-    if wanted is int and isinstance(value, np.integer):
+    if wanted is int and isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
-    real = isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool)
+    real = isinstance(value, Real) and not isinstance(value, bool)
     if wanted is float and real and value == value:
         return float(value)
     if isinstance(value, str):

@@ -166,7 +166,7 @@ class _Search:
             below = self.minorant.below(boxes)
             self._try(batch, below)
             empty, broken = boxes.emptied >= 0, self.minorant.excluded(boxes)
-            self._note(boxes.emptied[empty], broken.any(axis=0))
+            self._note(boxes.emptied[empty], np.asarray(broken.any(axis=0)))
             kept = ~(empty | broken.any(axis=1)) & (below.least <= self.limit)
             hull.add(boxes, below, kept)
             slope = np.abs(below.slope[:, : batch.low.shape[1]])

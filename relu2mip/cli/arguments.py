@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
 import typer
 
@@ -36,6 +39,45 @@ Debug: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+def with_options(options: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command with a flag for each field of an options dataclass, in place of its parameter `**options`.
+
+    The command gets those that were given. The flags' help is what the fields are annotated with; a field that is true
+    unless told otherwise has a flag to say so and one to say no.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    flags = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY, default=None, annotation=_flag(f.name, hints[f.name], f.default))
+        for f in fields(options)
+    ]
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        before = signature(command, eval_str=True)
+        own = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in before.parameters.values() if p.kind != p.VAR_KEYWORD]
+
+        @wraps(command)
+        def with_flags(**given: Any) -> None:
+            unset = [f.name for f in flags if given[f.name] is None]
+            command(**{name: value for name, value in given.items() if name not in unset})
+
+        with_flags.__signature__ = before.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {p.name: p.annotation for p in (*own, *flags)}
+        return with_flags
+
+    return decorated
+
+
+def _flag(name: str, hint: Any, default: Any) -> Any:
+    """The annotation of a flag; times come as text, with their units."""
+    kind, text = get_args(hint)
+    option = name.replace("_", "-")
+    names = () if kind is not bool else (f"--{option}/--no-{option}",) if default else (f"--{option}",)
+    timed = name.endswith("time_limit")
+    metavar = "TIME" if timed else None
+    made = typer.Option(*names, help=text, show_default=False, metavar=metavar)
+    return Annotated[(str if timed else kind) | None, made]
 
 
 def check_choices(

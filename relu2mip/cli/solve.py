@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices
+from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices, with_options
 from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
+from relu2mip.options import SolveOptions
 from relu2mip.runtime.standard_output import to_stderr
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from relu2mip.trajectory.problem import Trajectory
 
 
+@with_options(SolveOptions)
 def solve(
     problem: Problem,
     backend: Annotated[
@@ -31,26 +33,6 @@ def solve(
     ] = None,
     bounds: Bounds = None,
     formulation: Formulation = None,
-    time_limit: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Time for all of it: 60, 500ms, 5s, 2min.", show_default=False)
-    ] = None,
-    gap: Annotated[float | None, typer.Option(help="Relative gap to stop at.", show_default=False)] = None,
-    threads: Annotated[int | None, typer.Option(help="0 leaves it to the solver.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed of the solver.", show_default=False)] = None,
-    node_limit: Annotated[int | None, typer.Option(help="0 is none.", show_default=False)] = None,
-    rescale: Annotated[
-        bool | None,
-        typer.Option("--rescale/--no-rescale", help="Write the program in its own units.", show_default=False),
-    ] = None,
-    presolve: Annotated[
-        bool | None, typer.Option("--presolve/--no-presolve", help="Let the solver presolve.", show_default=False)
-    ] = None,
-    tolerance: Annotated[
-        float | None, typer.Option(help="Of rows, bounds and integrality; 0 is the solver's.", show_default=False)
-    ] = None,
-    log: Annotated[
-        bool | None, typer.Option("--log", help="Show the solver's log, on standard error.", show_default=False)
-    ] = None,
     sizes: Annotated[bool, typer.Option("--sizes", help="Show sizes per layer and step.", show_default=False)] = False,
     output: Annotated[Path | None, typer.Option(help="Write the answer as JSON.", show_default=False)] = None,
     plot: Annotated[
@@ -58,6 +40,7 @@ def solve(
     ] = None,
     json: Json = False,
     debug: Debug = False,
+    **options: Any,
 ) -> None:
     """Solve a problem, check the solver's word, and print the plan.
 
@@ -72,18 +55,6 @@ def solve(
     from relu2mip.trajectory.problem import Trajectory
     from relu2mip.trajectory.read import read
 
-    given = {
-        "time_limit": time_limit,
-        "gap": gap,
-        "threads": threads,
-        "seed": seed,
-        "node_limit": node_limit,
-        "rescale": rescale,
-        "presolve": presolve,
-        "tolerance": tolerance,
-        "log": log,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
     check_choices(bounds, formulation, backend, options)
     check_output(output)
     if plot is not None:

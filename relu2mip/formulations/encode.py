@@ -136,5 +136,6 @@ def _affine(value: Affine, expressions: list[Expression]) -> Expression:
 def _columns(model: ModelBuilder, place: Place, x: Expression, lower: Array, upper: Array) -> Expression:
     columns = model.add_columns(NameBlock.of(place), lower, upper)
     terms = [(1.0, columns), *((-matrix, k) for matrix, k in x.terms)]
-    model.add_rows(NameBlock.of(place, ".is"), terms, lower=x.constant, upper=x.constant)
+    rows = model.add_rows(NameBlock.of(place, ".is"), terms, lower=x.constant, upper=x.constant)
+    model.determine(columns, rows)
     return Expression.of(columns)

@@ -20,7 +20,7 @@ from relu2mip.lp.persistent import BASIC, NONBASIC_LOWER, NONBASIC_UPPER, Basis
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.outer_approximation import tangent_relaxation
-from relu2mip.normal_form import Input, NormalForm
+from relu2mip.normal_form import NormalForm
 from relu2mip.unrolled.unrolled import Unrolled
 
 log = logging.getLogger(__name__)
@@ -120,22 +120,18 @@ def relaxed_model(
     """
     builder = ModelBuilder()
     encoder = Encoder(form, builder, every_affine=True)
-    ends, defined, defining = [], [], []
-    for i, value in enumerate(form.values):
+    ends = []
+    for i in range(len(form.values)):
         encoder.add(lower, upper, formulation(i))
         ends.append(builder.size[0::2])
-        if not isinstance(value, Input):
-            # The last rows of a value, one a unit, are those that give its columns: equalities or upper sides.
-            defined.append(_columns(encoder, i))
-            defining.append(np.arange(ends[-1][1] - value.size, ends[-1][1]))
     columns = [_columns(encoder, i) for i in range(len(form.values))]
     unrolled.write(builder, {name: encoder.expressions[i] for name, i in form.outputs.items()})
     model = builder.build()
     if cutoff is not None:
         model = _cut(model, cutoff)
     start = Basis(np.full(model.columns, NONBASIC_LOWER), np.full(model.rows, BASIC))
-    for part, rows in zip(defined, defining, strict=True):
-        start.columns[part], start.rows[rows] = BASIC, NONBASIC_UPPER
+    for determined, rows in builder.determined:
+        start.columns[determined], start.rows[rows] = BASIC, NONBASIC_UPPER
     return RelaxedModel(model, columns, [(int(c), int(r)) for c, r in ends], start)
 
 

@@ -55,7 +55,8 @@ class Triangle(Part):
         y = model.add_columns(NameBlock.of(place, ".y"), np.maximum(lower, 0.0), np.maximum(upper, 0.0))
         model.add_rows(NameBlock.of(place, ".above"), [(1.0, y), *x.scaled(-1.0).terms], lower=x.constant)
         below = x.scaled(-slope)
-        model.add_rows(NameBlock.of(place, ".below"), [(1.0, y), *below.terms], upper=constant - below.constant)
+        rows = model.add_rows(NameBlock.of(place, ".below"), [(1.0, y), *below.terms], upper=constant - below.constant)
+        model.determine(y, rows)
         return y
 
     def max(self, model: ModelBuilder, x: Expression, starts: Index, lower: Array, upper: Array, place: Place) -> Index:
@@ -73,5 +74,6 @@ class Triangle(Part):
         below = x.mapped(-shift)
         rounding = EPS * sizes * (np.abs(floor) + np.bincount(group, size, minlength=sizes.size))
         constant = floor - shift @ lower + rounding
-        model.add_rows(NameBlock.of(place, ".below"), [(1.0, y), *below.terms], upper=constant - below.constant)
+        rows = model.add_rows(NameBlock.of(place, ".below"), [(1.0, y), *below.terms], upper=constant - below.constant)
+        model.determine(y, rows)
         return y

@@ -57,6 +57,7 @@ class ModelBuilder:
         self.offset = 0.0
         self.values: dict[str, Index] = {}
         self.disjunctions: list[Disjunction] = []
+        self.determined: list[tuple[Index, Index]] = []
         self.defined: list[Tied] = []
         self.held: list[Tied] = []
 
@@ -98,6 +99,13 @@ class ModelBuilder:
         rows = np.arange(self._rows, self._rows + size)
         self._rows += size
         return rows
+
+    def determine(self, columns: Index, rows: Index) -> None:
+        """Say that each of these rows alone gives its column from earlier ones, as an equality or an upper side.
+
+        A basis in which they do is the one that linear programs start from.
+        """
+        self.determined.append((columns, rows))
 
     def define(self, name: NameBlock, columns: Index, x: Expression) -> Index:
         """Add rows x[columns] = x, remembered in `defined` for what reads the parts of a cost; returns their positions.

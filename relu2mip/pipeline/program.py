@@ -22,6 +22,7 @@ from relu2mip.pipeline.specs import Problem, resolve_backend
 from relu2mip.pipeline.statistics import Statistics
 from relu2mip.trajectory.given import Start, given_plan
 from relu2mip.trajectory.names import name_of
+from relu2mip.trajectory.problem import Trajectory
 from relu2mip.unrolled.plan import Plan
 
 
@@ -116,19 +117,18 @@ class Program:
         self.require_complete("a model that you solve yourself")
         self.warn("this model")
         emitted = resolve_backend(backend).emit(self.model)
-        by_step = {
-            f"{kind}s": [emitted.columns[self._columns_of(name_of(kind, t))] for t in range(steps)]
-            for kind, steps in self._steps().items()
-        }
-        known = {"exact": self.exact, "grade": self.all_bounds.grade, "cutoff": self.all_bounds.cutoff}
-        return replace(emitted, **known, **by_step)
+        horizon = self.problem.horizon if isinstance(self.problem, Trajectory) else -1
+        return replace(
+            emitted,
+            exact=self.exact,
+            grade=self.all_bounds.grade,
+            cutoff=self.all_bounds.cutoff,
+            states=[emitted.columns[self._columns_of("state", t)] for t in range(horizon + 1)],
+            controls=[emitted.columns[self._columns_of("control", t)] for t in range(horizon)],
+        )
 
-    def _steps(self) -> dict[str, int]:
-        horizon = getattr(self.problem, "horizon", None)
-        return {} if horizon is None else {"state": horizon + 1, "control": horizon}
-
-    def _columns_of(self, name: str) -> Index:
-        ((_, columns),) = self.expressions[name].terms
+    def _columns_of(self, kind: str, step: int) -> Index:
+        ((_, columns),) = self.expressions[name_of(kind, step)].terms
         return columns
 
     def write(self, path: str | Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relu2mip.arrays import Array
+from relu2mip.arrays import Array, Index
 from relu2mip.lp.polyhedron import Polyhedron
 from relu2mip.regions.steps import Step
 
@@ -76,7 +76,7 @@ def region(
     )
 
 
-def _rows(step: Step, free: Array, weights: Array, constant: Array) -> tuple[Array, Array]:
+def _rows(step: Step, free: Index, weights: Array, constant: Array) -> tuple[Array, Array]:
     """The sides as matrix @ v <= limit over the inputs, the largest entry of each row being 1."""
     middle, half = step.centre
     _, first = np.unique(np.c_[weights, constant].round(12), axis=0, return_index=True)

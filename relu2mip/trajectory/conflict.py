@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from relu2mip.mip import MipModel
+from relu2mip.mip.names import Label
 from relu2mip.trajectory.sets import Box
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def sets_in(conflict: Sequence[str], model: MipModel, problem: Trajectory | BoxP
 
     What says nothing of sets is given as it is where there is nothing else.
     """
-    labels = {}
+    labels: dict[str, Label] = {}
     for names in (model.column_names, model.row_names):
         labels.update(zip(names, names.labels, strict=True))
     found: dict[str, tuple[int, int]] = {}
