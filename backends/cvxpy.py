@@ -26,6 +26,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.backends.session import HeldProgram
 from relu2mip.errors import InvalidOption, InvalidProblem, Relu2MipError, SolverFailure
 from relu2mip.lp import highs_process
 from relu2mip.mip import MipModel, Solution, Stop
@@ -37,6 +38,7 @@ from relu2mip.options import SolveOptions, settle
 from relu2mip.runtime.deadline import at_most, interrupt
 from relu2mip.runtime.standard_output import to_stderr
 
+LEFT = "was left to itself: CVXPY cannot tell it to stop"
 NO_START = "MIP start not used: CVXPY hands none over"
 
 
@@ -67,8 +69,16 @@ class CvxpyBackend:
         """CVXPY has no SOS1 sets and no indicator rows; squares depend on the solver."""
         return frozenset({Capability.QUADRATIC}) if SOLVERS[self.solver].quadratic else frozenset()
 
+    def session(self, wide: MipModel) -> CvxpySession:
+        """See `Backend.session`."""
+        return CvxpySession(self, wide)
+
     def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         """See `Backend.solve`."""
+        return self.search(lambda: _native(model)[0], model, options, aids)
+
+    def search(self, native: Callable[[], Any], model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        """Solve a `cvxpy.Problem` that says what the model does."""
         require(model, self.capabilities(), self.name, aids)
         require_available(self)
         cvxpy = _cvxpy()
@@ -79,7 +89,7 @@ class CvxpyBackend:
         found: list[Mapping[str, Any]] = []
 
         def search() -> None:
-            problem, _ = _native(model)
+            problem = native()
             data, chain, _ = problem.get_problem_data(self.solver)
             left = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
             with solver.running(replace(options, time_limit=left)) as given:
@@ -95,7 +105,7 @@ class CvxpyBackend:
         except Exception as error:
             raise SolverFailure(f"CVXPY with {self.solver}: {error}") from error
         if not ended:
-            message = f"{self.solver} was left to itself: CVXPY cannot tell it to stop"
+            message = f"{self.solver} {LEFT}"
             return Solution(
                 cut_short(),
                 seconds=time.perf_counter() - begun,
@@ -142,6 +152,70 @@ class CvxpyBackend:
             for name, where in (model.values or {}).items()
             if name not in given
         }
+
+
+class CvxpySession(HeldProgram):
+    """A `cvxpy.Problem` with parameters, which CVXPY canonicalises once."""
+
+    name: ClassVar[str] = "cvxpy"
+    backend: CvxpyBackend
+
+    def __init__(self, backend: CvxpyBackend, wide: MipModel) -> None:
+        super().__init__(backend, wide)
+        self.problem: Any = None
+        self.parameters: list[tuple[Any, Callable[[MipModel], Array]]] = []
+        self.lost = False
+
+    def load(self, model: MipModel) -> None:
+        """See `HeldProgram.load`."""
+        require_available(self.backend)
+        cvxpy = _cvxpy()
+        self.parameters, self.lost = [], False
+
+        def given(value: Callable[[MipModel], Array]) -> Any:
+            parameter = cvxpy.Parameter(value(model).size)
+            self.parameters.append((parameter, value))
+            return parameter
+
+        integral = (np.flatnonzero(model.integer),) if model.integer.any() else False
+        x = cvxpy.Variable(model.columns, integer=integral)
+        objective = given(lambda new: new.cost) @ x + given(lambda new: np.array([new.offset]))[0]
+        if model.quadratic is not None and model.quadratic.any():
+            objective += cvxpy.quad_form(x, sp.diags_array(model.quadratic, format="csc"), assume_PSD=True)
+        rows = []
+        equal, below, above = _senses(model)
+        for kept, sign in ((equal, 0), (below, 1), (above, -1)):
+            if kept.size:
+                left = model.matrix[kept] @ x
+                right = given(lambda new, k=kept, s=sign: (new.row_lower if s < 0 else new.row_upper)[k])  # type: ignore[misc]
+                rows.append(left == right if not sign else left <= right if sign > 0 else left >= right)
+        for side, sign in (("lower", -1), ("upper", 1)):
+            kept = np.flatnonzero(np.isfinite(getattr(model, side)))
+            if kept.size:
+                right = given(lambda new, k=kept, s=side: getattr(new, s)[k])  # type: ignore[misc]
+                rows.append(x[kept] <= right if sign > 0 else x[kept] >= right)
+        self.problem = cvxpy.Problem(cvxpy.Minimize(objective), rows)
+        self._fill(model)
+
+    def change(self, old: MipModel, new: MipModel) -> bool:
+        """See `HeldProgram.change`; a side may not become infinite or finite, nor a row an equality."""
+        same = all(np.array_equal(a, b) for a, b in zip(_senses(old), _senses(new), strict=True)) and all(
+            np.array_equal(np.isfinite(getattr(old, side)), np.isfinite(getattr(new, side)))
+            for side in ("lower", "upper")
+        )
+        if same:
+            self._fill(new)
+        return same
+
+    def search(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        """See `HeldProgram.search`."""
+        solution = self.backend.search(lambda: self.problem, model, options, aids)
+        self.lost = LEFT in solution.message
+        return solution
+
+    def _fill(self, model: MipModel) -> None:
+        for parameter, value in self.parameters:
+            parameter.value = value(model)
 
 
 @dataclass(frozen=True)
@@ -253,6 +327,13 @@ def _native(model: MipModel) -> tuple[Any, Any]:
 def _variable(lower_: Array, upper: Array, integer: Mask) -> Any:
     integral = (np.flatnonzero(integer),) if integer.any() else False
     return _cvxpy().Variable(lower_.size, bounds=[lower_, upper], integer=integral)
+
+
+def _senses(model: MipModel) -> tuple[Index, Index, Index]:
+    """Rows that are equalities, and those with an upper and with a lower side."""
+    equal = model.row_lower == model.row_upper
+    sides = equal, np.isfinite(model.row_upper) & ~equal, np.isfinite(model.row_lower) & ~equal
+    return tuple(np.flatnonzero(side) for side in sides)  # type: ignore[return-value]
 
 
 def _constraints(matrix: Any, x: Any, lower_: Array, upper: Array) -> list[Any]:

@@ -21,6 +21,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.backends.session import HeldProgram
 from relu2mip.errors import BackendUnavailable, InvalidOption, SolverFailure
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.aids import NO_AIDS, Aids
@@ -46,6 +47,7 @@ EMITTED = "a gurobipy.Model that you solve"
 NOT_SOLVED = 1
 SIZE_LIMIT = 10010
 IIS_SECONDS = 10.0
+LEFT = "Gurobi did not stop when told to, and was left to itself"
 
 
 @dataclass(frozen=True)
@@ -76,35 +78,45 @@ class GurobiBackend:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name, aids)
         require_available(self)
-        begun, limit = time.perf_counter(), at_most(options.time_limit)
+        begun = time.perf_counter()
         with translated_errors(model), ExitStack() as held:
             environment = held.enter_context(silent_environment())
             native = held.enter_context(native_model(model, environment)[0])
-            seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
-            native.setParam("LogToConsole", 0)
-            for name, value in option_values(replace(options, time_limit=seconds)).items():
-                native.setParam(name, value)
-            start = start_vector(model)
-            if start is not None:
-                native.setAttr("Start", native.getVars(), start_values(start).tolist())
-            callback = _callback(aids, native, options)
-            told: list[bool] = []
-
-            def stop() -> None:
-                told.append(True)
-                native.terminate()
-
-            if not supervised(lambda: native.optimize(callback), stop, seconds):
+            solution = self.search(native, model, options, aids, begun)
+            if solution.message == LEFT:
                 held.pop_all()  # A model that is still being solved cannot be freed.
-                message = "Gurobi did not stop when told to, and was left to itself"
-                return Solution(cut_short(), seconds=time.perf_counter() - begun, message=message)
-            solution = read(model, native)
-            if solution.stop is Stop.INTERRUPTED:
-                if not told:
-                    interrupt()  # Gurobi heard Ctrl-C itself.
-                solution = replace(solution, stop=cut_short())
-            conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE else ()
-            return replace(solution, conflict=conflict)
+            return solution
+
+    def session(self, wide: MipModel) -> GurobiSession:
+        """See `Backend.session`."""
+        return GurobiSession(self, wide)
+
+    def search(self, native: Any, model: MipModel, options: SolveOptions, aids: Aids, begun: float) -> Solution:
+        """Solve what a `gurobipy.Model` holds, which was begun at a time of `time.perf_counter`."""
+        limit = at_most(options.time_limit)
+        seconds = max(at_most(limit - (time.perf_counter() - begun)), 1e-3)
+        native.setParam("LogToConsole", 0)
+        for name, value in option_values(replace(options, time_limit=seconds)).items():
+            native.setParam(name, value)
+        start = start_vector(model)
+        if start is not None:
+            native.setAttr("Start", native.getVars(), start_values(start).tolist())
+        callback = _callback(aids, native, options)
+        told: list[bool] = []
+
+        def stop() -> None:
+            told.append(True)
+            native.terminate()
+
+        if not supervised(lambda: native.optimize(callback), stop, seconds):
+            return Solution(cut_short(), seconds=time.perf_counter() - begun, message=LEFT)
+        solution = read(model, native)
+        if solution.stop is Stop.INTERRUPTED:
+            if not told:
+                interrupt()  # Gurobi heard Ctrl-C itself.
+            solution = replace(solution, stop=cut_short())
+        conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE else ()
+        return replace(solution, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:
         """A silent `gurobipy.Model` with named variables and constraints; the handles are one `MVar`."""
@@ -146,6 +158,50 @@ class GurobiBackend:
             for name, where in (model.values or {}).items()
             if name not in given
         }
+
+
+class GurobiSession(HeldProgram):
+    """A program in a `gurobipy.Model`, which starts from its last solution."""
+
+    name: ClassVar[str] = "gurobi"
+    backend: GurobiBackend
+
+    def __init__(self, backend: GurobiBackend, wide: MipModel) -> None:
+        super().__init__(backend, wide)
+        self.native: Any = None
+        self.lost = False
+
+    def load(self, model: MipModel) -> None:
+        """See `HeldProgram.load`."""
+        require_available(self.backend)
+        with translated_errors(model):
+            self.native, self.lost = native_model(model, silent_environment())[0], False
+
+    def change(self, old: MipModel, new: MipModel) -> bool:
+        """See `HeldProgram.change`; a row may not turn into an equality, or lose a side."""
+        before, now = (list(sides(model.row_lower, model.row_upper)) for model in (old, new))
+        same = len(before) == len(now) and all(
+            a[0] == b[0] and np.array_equal(a[2], b[2]) for a, b in zip(before, now, strict=True)
+        )
+        if not same:
+            return False
+        with translated_errors(new):
+            variables = self.native.getVars()
+            for attribute, values in (("LB", new.lower), ("UB", new.upper), ("Obj", new.cost)):
+                self.native.setAttr(attribute, variables, values.tolist())
+            right = np.concatenate([np.zeros(0), *(part[1] for part in now)])
+            self.native.setAttr("RHS", self.native.getConstrs(), right.tolist())
+            self.native.ObjCon = new.offset
+            self.native.update()
+        return True
+
+    def search(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        """See `HeldProgram.search`."""
+        require(model, self.capabilities(), self.name, aids)
+        with translated_errors(model):
+            solution = self.backend.search(self.native, model, options, aids, time.perf_counter())
+        self.lost = solution.message == LEFT
+        return solution
 
 
 def silent_environment() -> Any:

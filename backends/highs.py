@@ -20,6 +20,7 @@ from relu2mip.backends.protocol import (
     require_package,
     start_vector,
 )
+from relu2mip.backends.session import HeldProgram
 from relu2mip.errors import InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.lp import highs_process
 from relu2mip.lp.program import loaded
@@ -58,6 +59,8 @@ FIND_SHARE = 0.1
 IIS_FROM_IRREDUCIBLE_LP = 2 | 4
 IIS_BOUNDED = (2, 3, 4)
 IIS_SECONDS = 10.0
+
+LEFT = "HiGHS did not stop when told to, and was left to itself"
 
 PRIMAL_TOLERANCE = 1e-7
 """HiGHS's own for the rows and bounds of linear programs; a smaller tolerance that is asked for takes its place."""
@@ -101,8 +104,15 @@ class HighsBackend:
         """See `Backend.solve`."""
         require(model, self.capabilities(), self.name, aids)
         begun = time.perf_counter()
+        return self.search(self._native(model), model, options, aids, begun)
+
+    def session(self, wide: MipModel) -> HighsSession:
+        """See `Backend.session`."""
+        return HighsSession(self, wide)
+
+    def search(self, highs: Any, model: MipModel, options: SolveOptions, aids: Aids, begun: float) -> Solution:
+        """Solve what a `highspy.Highs` holds, which was begun at a time of `time.perf_counter`."""
         limit = at_most(options.time_limit)
-        highs = self._native(model)
         start, found = start_vector(model), None
         if start is None and self.incumbents != "off":
             start = found = aids.first_point(model, FIND_SHARE * limit)
@@ -112,14 +122,15 @@ class HighsBackend:
         left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
         if options.log:
             highs_process.log_to_stderr(highs)
-        for name, value in option_values(left).items():
+        clock = highs.getRunTime()  # it runs on from solve to solve
+        for name, value in option_values(replace(left, time_limit=clock + left.time_limit)).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
         message = _set_start(highs, start)
-        if self.heuristics == "off" or (self.heuristics == "auto" and start is not None):
-            for name in SUB_MIPS:
-                _check(highs.setOptionValue(name, False), f"option {name} = False")
+        sub_mips = self.heuristics == "on" or (self.heuristics == "auto" and start is None)
+        for name in SUB_MIPS:
+            _check(highs.setOptionValue(name, sub_mips), f"option {name} = {sub_mips}")
         if self.incumbents == "on":
-            _improve_incumbents(highs, model, aids, left.time_limit)
+            _improve_incumbents(highs, model, aids, clock + left.time_limit)
         solution = _run(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
         conflict = self._conflict(model, limit) if solution.stop is Stop.INFEASIBLE else ()
@@ -190,6 +201,56 @@ class HighsBackend:
                 for k, name in enumerate(names):
                     pass_name(k, name)
         return highs
+
+
+class HighsSession(HeldProgram):
+    """A program in a `highspy.Highs`; linear programs start from the last basis."""
+
+    name: ClassVar[str] = "highs"
+    backend: HighsBackend
+
+    def __init__(self, backend: HighsBackend, wide: MipModel) -> None:
+        super().__init__(backend, wide)
+        self.highs: Any = None
+        self.lost = False
+
+    def load(self, model: MipModel) -> None:
+        """See `HeldProgram.load`."""
+        require_available(self.backend)
+        self.highs, self.lost = loaded(model), False
+
+    def change(self, old: MipModel, new: MipModel) -> bool:
+        """See `HeldProgram.change`."""
+        highs = self.highs
+        columns = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)
+        rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(np.int32)
+        costs = np.flatnonzero(old.cost != new.cost).astype(np.int32)
+        if columns.size:
+            _check(highs.changeColsBounds(columns.size, columns, new.lower[columns], new.upper[columns]), "bounds")
+        for row in rows.tolist():
+            _check(highs.changeRowBounds(row, new.row_lower[row], new.row_upper[row]), "sides of a row")
+        if costs.size:
+            _check(highs.changeColsCost(costs.size, costs, new.cost[costs]), "costs")
+        _check(highs.changeObjectiveOffset(new.offset), "the offset")
+        if new.integer.any():
+            highs.clearSolver()
+        return True
+
+    def search(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
+        """See `HeldProgram.search`."""
+        require(model, self.capabilities(), self.name, aids)
+        solution = self.backend.search(self.highs, model, options, aids, time.perf_counter())
+        self.lost = solution.message == LEFT
+        if not self.lost:
+            for event in (
+                self.highs.cbMipImprovingSolution,
+                self.highs.cbMipUserSolution,
+                self.highs.cbMipInterrupt,
+                self.highs.cbSimplexInterrupt,
+                self.highs.cbIpmInterrupt,
+            ):
+                event.clear()
+        return solution
 
 
 def option_values(options: SolveOptions) -> dict[str, Any]:
@@ -285,8 +346,7 @@ class _Watch:
         x = None if self.x is None else self.x[: self.model.columns]
         objective = np.nan if x is None else self.model.objective(x)
         bound = self.bound if x is None else min(self.bound, objective)
-        message = "HiGHS did not stop when told to, and was left to itself"
-        return Solution(cut_short(), x, objective, bound, 0, seconds, _name(), message)
+        return Solution(cut_short(), x, objective, bound, 0, seconds, _name(), LEFT)
 
 
 def _run(highs: Any, model: MipModel, options: SolveOptions) -> Solution:

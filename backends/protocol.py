@@ -67,6 +67,13 @@ class Emitted:
 class Backend(Solver, Protocol):
     """A solver and its native models. Nothing is imported before one of its methods is called."""
 
+    def session(self, wide: MipModel) -> Solver:
+        """A solver that holds the last program it was given, and changes it in place (`relu2mip.backends.session`).
+
+        wide: a program whose columns range as far as those of all that will be given.
+        """
+        ...
+
     def availability(self) -> Availability:
         """Whether the solver is installed."""
         ...

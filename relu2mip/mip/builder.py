@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -60,6 +61,15 @@ class ModelBuilder:
         self.determined: list[tuple[Index, Index]] = []
         self.defined: list[Tied] = []
         self.held: list[Tied] = []
+
+    def narrowed(self, lower: Array, upper: Array) -> ModelBuilder:
+        """A copy to write on further, with these bounds of the columns so far."""
+        new = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list | dict):
+                setattr(new, name, copy(value))
+        new._lower, new._upper = [lower], [upper]
+        return new
 
     @property
     def size(self) -> tuple[int, int, int, int]:

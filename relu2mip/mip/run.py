@@ -18,7 +18,7 @@ from relu2mip.mip.model import MipModel
 from relu2mip.mip.outer_approximation import TANGENT_CUTS, outer_approximate
 from relu2mip.mip.rescale import Rescaling, objective_of, rescaled, restored
 from relu2mip.mip.solution import Solution, Stop
-from relu2mip.mip.solver import Solver
+from relu2mip.mip.solver import Solver, Unchanging
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import LEAST_TOLERANCE, SolveOptions
@@ -96,7 +96,7 @@ def ask(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids = NO
     cut = Capability.QUADRATIC in needs(model) - capabilities
     lowered_model, lowered = lower(model, capabilities | {Capability.QUADRATIC}, backend.name)
     if options.rescale:
-        units = Units.of(lowered_model)
+        units = backend.units(lowered_model) if isinstance(backend, Unchanging) else Units.of(lowered_model)
         with reported_as(objective_of(lowered_model, units)):
             inner = aids.through(lowered_model, Rescaling(units))
             found = _solved(rescaled(lowered_model, units), backend, options, inner, cut)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from relu2mip.mip.aids import Aids
 from relu2mip.mip.capability import Capability
 from relu2mip.mip.model import MipModel
 from relu2mip.mip.solution import Solution
+from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions
+
+
+@runtime_checkable
+class Unchanging(Protocol):
+    """A solver that holds a program from solve to solve, and so keeps the units that it is rescaled by."""
+
+    def units(self, model: MipModel) -> Units:
+        """The units of a program in the form that the solver takes."""
+        ...
 
 
 class Solver(Protocol):

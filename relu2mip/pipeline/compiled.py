@@ -10,7 +10,7 @@ from typing import Any
 
 from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import Bounds, compute_bounds
-from relu2mip.errors import ContradictoryBounds, CrossedBounds, OutOfTime
+from relu2mip.errors import ContradictoryBounds, CrossedBounds, InvalidProblem, OutOfTime
 from relu2mip.formulations import Formulation, encode
 from relu2mip.formulations.implied import write_implications
 from relu2mip.formulations.stage_cost import write_stage_costs
@@ -19,6 +19,7 @@ from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.start import start_from
 from relu2mip.lp.cuts import with_root_cuts
 from relu2mip.mip import ModelBuilder
+from relu2mip.mip.solver import Solver
 from relu2mip.passes import specialise
 from relu2mip.pipeline.answer import Answer
 from relu2mip.pipeline.program import Program, unbuilt
@@ -31,12 +32,15 @@ from relu2mip.pipeline.specs import (
     require_problem,
     resolve_backend,
     resolve_bounds,
+    resolve_solver,
 )
 from relu2mip.pipeline.statistics import Statistics
+from relu2mip.pipeline.update import RebuildNeeded, RebuildReason, Recipe, rows_from
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.runtime.progress import Listener, report, reporting
 from relu2mip.trajectory.conflict import spoken
 from relu2mip.trajectory.given import Start, given_plan
+from relu2mip.trajectory.problem import Trajectory
 
 BOUNDS_SHARE = 0.5
 """Share of the time limit that bounds may take; what they have not tightened by then, the search has to."""
@@ -52,17 +56,79 @@ class Compiled(Program):
     model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
     all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
     exact: whether the formulation encodes the network, and not a relaxation of it.  aids: what helps a solver.
+    recipe: how it was compiled, for `update`.  rebuilt: of a program that `update` gave, why it was compiled anew.
     """
+
+    recipe: Recipe
+    rebuilt: RebuildReason | None = None
+
+    def update(
+        self,
+        *,
+        problem: Trajectory | None = None,
+        rebuild: bool = True,
+        passes: BoundSpec = "ibp",
+        **changes: Any,
+    ) -> Compiled:
+        """The program for other numbers of the same problem; see `Trajectory.changed` for what may change.
+
+        Only what moves is computed: bounds of columns, right-hand sides, the objective. The bounds were proven for the
+        sets the program was compiled for, so compile for a `Box` of initial states, and without a cutoff, as with
+        `bounds="crown"`; `passes` narrows them for the numbers at hand. Where they do not hold, the program is compiled
+        anew, and `rebuilt` says why; with `rebuild=False`, that raises `RebuildNeeded`.
+
+        problem: what `self.problem.changed(**changes)` gave, instead of changes.
+        Raises `CrossedBounds` where the new numbers leave no plan, `InvalidProblem` for changes that do not fit.
+
+        >>> import relu2mip as r2m
+        >>> from relu2mip.ir.samples import integrator
+        >>> problem = r2m.Trajectory(
+        ...     integrator(), horizon=3, initial_state=r2m.Box(-1, 1), predicts="change",
+        ...     controls=r2m.Box(-1, 1), cost=r2m.costs.L1(state=1.0))
+        >>> compiled = r2m.compile(problem, bounds="crown")
+        >>> now = compiled.update(initial_state=[0.5, 0.0], rebuild=False)
+        >>> now.model.matrix is compiled.model.matrix, now.solve().objective < 2
+        (False, True)
+        """
+        if not isinstance(self.problem, Trajectory):
+            raise InvalidProblem("update: only the numbers of a Trajectory can change; compile the box problem anew")
+        if problem is None:
+            problem = self.problem.changed(**changes)
+        elif changes:
+            raise InvalidProblem(f"update: give the changed problem or {', '.join(changes)}, not both")
+        unrolled = problem.unrolled
+        if refused := self.recipe.why_not(unrolled):
+            if not rebuild:
+                raise RebuildNeeded(*refused)
+            made = compile(problem, list(self.recipe.methods), self.recipe.formulation)
+            return replace(made, rebuilt=refused[0])
+        bounds = self.recipe.narrowed(unrolled, resolve_bounds(passes) if passes else ())
+        reduced = bounds.select(self.recipe.rewrite)
+        builder, model = self.recipe.written(unrolled, reduced)
+        aids = builder.aids
+        if self.exact:
+            aids = replace(aids, heuristic=PlanHeuristic(unrolled, bounds, reduced.form))
+        return replace(self, problem=problem, model=model, bounds=reduced, all_bounds=bounds, aids=aids, rebuilt=None)
+
+    def session(self, backend: str | Backend = "highs") -> Solver:
+        """A backend that holds the program from solve to solve: give it to `solve` of each updated program.
+
+        Call it on the program that was compiled for the whole box: programs are rescaled by its ranges.
+
+        >>> held = compiled.session("highs")                            # doctest: +SKIP
+        >>> answer = compiled.update(initial_state=x).solve(held)       # doctest: +SKIP
+        """
+        return resolve_backend(backend).session(self.model)
 
     def solve(
         self,
-        backend: str | Backend | None = None,
+        backend: str | Solver | None = None,
         start: Start | None = None,
         progress: Listener | None = None,
         **options: Any,
     ) -> Answer:
         """Solve and check; see `relu2mip.solve`. The time limit is that of the search."""
-        chosen = resolve_backend(backend if backend is not None else self.problem.options.get("backend", "highs"))
+        chosen = resolve_solver(backend if backend is not None else self.problem.options.get("backend", "highs"))
         given = None if start is None else given_plan(self.problem, start)
         with reporting(progress, sign_of(self.problem)):
             return answered(self.problem, lambda: self, None, chosen, settings_of(self.problem, options), given)
@@ -116,9 +182,11 @@ def compile(
     _in_time(problem, chosen, all_bounds)
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
     write_implications(reduced, model)
+    network = model.narrowed(*model.limits())
     unrolled.write(model, expressions)
     costs += write_stage_costs(model)
     built = model.build()
+    rows = built.rows
     aids = model.aids
     if chosen.exact:
         aids = replace(aids, heuristic=PlanHeuristic(unrolled, all_bounds, reduced.form))
@@ -138,7 +206,8 @@ def compile(
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
     how = str(chosen), chosen.exact
-    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how, aids)
+    recipe = Recipe(methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows))
+    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how, aids, recipe)
 
 
 def _in_time(problem: Problem, formulation: Formulation, bounds: Bounds) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from relu2mip.backends.protocol import Backend
 from relu2mip.errors import (
     ContradictoryBounds,
     CrossedBounds,
@@ -24,6 +23,7 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.run import TOO_LATE, run
+from relu2mip.mip.solver import Solver
 from relu2mip.mip.supervise import cut_short
 from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions, build
@@ -69,7 +69,7 @@ def answered(
     problem: Problem,
     make: Callable[[], Program],
     formulation: Formulation | None,
-    backend: Backend,
+    backend: Solver,
     options: SolveOptions,
     given: Plan | None,
 ) -> Answer:
@@ -93,7 +93,7 @@ def _searched(
     problem: Problem,
     make: Callable[[], Program],
     formulation: Formulation | None,
-    backend: Backend,
+    backend: Solver,
     options: SolveOptions,
     best: Best,
     given: Plan | None,
@@ -124,7 +124,7 @@ def _searched(
         return compiled, Solution(Stop.FAILED, message=str(error))
 
 
-def _started(compiled: Program, backend: Backend, best: Best) -> Program:
+def _started(compiled: Program, backend: Solver, best: Best) -> Program:
     """The program with the best plan as its start: the caller's, that of the bounds, or one that is looked for.
 
     One is looked for where the backend would do so itself if it were not given a start.

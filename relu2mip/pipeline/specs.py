@@ -10,6 +10,7 @@ from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import BoundMethod, Grade
 from relu2mip.errors import InvalidOption
 from relu2mip.formulations import Formulation
+from relu2mip.mip.solver import Solver
 from relu2mip.options import parse
 from relu2mip.registry import backends, bound_methods, formulations
 from relu2mip.trajectory.box_problem import BoxProblem
@@ -62,6 +63,11 @@ def resolve_formulation(spec: str | Formulation) -> Formulation:
     if len(chosen) != 1:
         raise InvalidOption(f"formulation {spec!r}: give exactly one")
     return chosen[0]
+
+
+def resolve_solver(spec: str | Solver) -> Solver:
+    """The backend that a specification names; a backend, or a session of one, as it is. Raises `UnknownOption`."""
+    return resolve_backend(spec)  # type: ignore[arg-type]
 
 
 def resolve_backend(spec: str | Backend) -> Backend:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from relu2mip.unrolled.premises import FORM, Premises, fingerprint
 from relu2mip.unrolled.unrolled import Unrolled
 
 NONE = "none"
+
+version = cache(metadata.version)
 
 
 def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:

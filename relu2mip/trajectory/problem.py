@@ -7,10 +7,11 @@ subject to  x[t + 1] = network(window of states and controls)       t = 0 ... H 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +19,11 @@ from numpy.typing import ArrayLike
 from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
-from relu2mip.trajectory.sets import Box
+from relu2mip.trajectory.costs import Cost
+from relu2mip.trajectory.sets import Box, Finite, Linear
 from relu2mip.trajectory.statement import Statement
 from relu2mip.trajectory.toml import contents, in_file
-from relu2mip.trajectory.unroll import unroll
+from relu2mip.trajectory.unroll import unroll, unrolled_as
 from relu2mip.unrolled.unrolled import Unrolled
 
 
@@ -77,6 +79,50 @@ class Trajectory(Statement):
     def unrolled(self) -> Unrolled:
         """The network over the horizon, with the boxes of the sets."""
         return unroll(self)
+
+    def changed(
+        self,
+        *,
+        initial_state: ArrayLike | Box | None = None,
+        previous_controls: ArrayLike | None = None,
+        reference: ArrayLike | None = None,
+        states: Box | None = None,
+        controls: Box | Finite | Sequence[Box | Finite] | None = None,
+        terminal: Box | Linear | Sequence[Box | Linear] | ArrayLike | None = None,
+        cost: Cost | None = None,
+        known: Mapping[str, ArrayLike] | None = None,
+    ) -> Trajectory:
+        """The same problem with other values of what is given, as a receding horizon needs it at every step.
+
+        reference: the cost's target, (n,) or (H, n), or of its keypoints; of a sum, of the part that weighs states.
+        The unrolled network is shared where it stays what it is. Raises `InvalidProblem` as when a problem is made.
+
+        >>> import relu2mip as r2m
+        >>> from relu2mip.ir.samples import integrator
+        >>> problem = r2m.Trajectory(
+        ...     integrator(), horizon=3, initial_state=r2m.Box(-1, 1), predicts="change",
+        ...     controls=r2m.Box(-1, 1), cost=r2m.costs.L1(state=1.0))
+        >>> problem.changed(initial_state=[0.5, 0.0], reference=[1.0, 0.0]).cost.target
+        array([1., 0.])
+        """
+        if reference is not None:
+            if cost is not None or self.cost is None:
+                raise InvalidProblem("reference: it is the target of the problem's cost; give the cost alone")
+            cost = self.cost.aimed(reference)
+        given: dict[str, Any] = {
+            "initial_state": initial_state,
+            "previous_controls": previous_controls,
+            "states": states,
+            "controls": controls,
+            "terminal": terminal,
+            "cost": cost,
+            "known": known,
+        }
+        made = replace(self, **{name: value for name, value in given.items() if value is not None})
+        now, before = (list(of.cost.networks()) if of.cost else [] for of in (made, self))
+        if known is None and now == before:
+            made.__dict__["unrolled"] = unrolled_as(made, self.unrolled)
+        return made
 
     def rollout(
         self,

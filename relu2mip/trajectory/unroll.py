@@ -10,7 +10,7 @@ import numpy as np
 from relu2mip.arrays import Array, selection
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir.lower import lower
-from relu2mip.normal_form import FormBuilder, Place
+from relu2mip.normal_form import FormBuilder, NormalForm, Place
 from relu2mip.normal_form.splice import splice
 from relu2mip.passes import simplify
 from relu2mip.trajectory.names import cost_name, name_of
@@ -27,28 +27,57 @@ def unroll(problem: Statement) -> Unrolled:
 
     Raises `InvalidProblem` for a horizon that does not fit into memory.
     """
+    form, step, copies = _form(problem)
+    return _of_problem(problem, form, step, copies)
+
+
+def unrolled_as(problem: Statement, other: Unrolled) -> Unrolled:
+    """The same for a problem that differs from another one in boxes and costs only, not in cost networks."""
+    return _of_problem(problem, other.form, other.step, other.step_value)
+
+
+def _of_problem(problem: Statement, form: NormalForm, step: NormalForm, copies: Mapping[int, int]) -> Unrolled:
+    domain = _domain(problem, form)
+    return Unrolled(
+        form=form,
+        domain=domain,
+        step=step,
+        step_value=copies,
+        step_inputs=partial(_step_inputs, problem),
+        write=partial(write_problem, problem),
+        objective=cache(partial(TrajectoryObjective, problem, form, domain)),
+        premises=partial(trajectory_premises, problem),
+    )
+
+
+def _domain(problem: Statement, form: NormalForm) -> dict[int, tuple[Array, Array]]:
+    """The boxes of inputs and states, by value."""
+    window, past, domain = problem.window, problem.known_controls, {}
+    low, high = problem.initial_limits
+    for k in range(1 - window, 1):
+        domain[form.inputs[name_of("state", k)]] = low[k - 1], high[k - 1]
+    for k in range(1 - window - problem.delay, 0):
+        domain[form.inputs[name_of("control", k)]] = past[k], past[k]
+    for kind, first, (low, high) in (("control", 0, problem.control_limits), ("state", 1, problem.state_limits)):
+        for t in range(problem.horizon):
+            domain[form.outputs[name_of(kind, t + first)]] = low[t], high[t]
+    return domain
+
+
+def _form(problem: Statement) -> tuple[NormalForm, NormalForm, dict[int, int]]:
+    """The form over the horizon, that of a step, and which value of a step each of its values is a copy of."""
     horizon, window, n, m = problem.horizon, problem.window, problem.n, problem.m
     step = problem.dynamics.step()
     check_horizon(horizon, step_bytes(step))
     digits = max(2, len(str(horizon)))
     form = FormBuilder()
-    domain: dict[int, tuple[Array, Array]] = {}
 
-    def add_input(kind: str, step: int, size: int, lower: Array, upper: Array) -> int:
-        i = form.input(name_of(kind, step), size, Place(kind, np.arange(size), step, digits))
-        domain[i] = lower, upper
-        return i
+    def add_input(kind: str, step: int, size: int) -> int:
+        return form.input(name_of(kind, step), size, Place(kind, np.arange(size), step, digits))
 
-    low, high = problem.initial_limits
-    states = {k: add_input("state", k, n, low[k - 1], high[k - 1]) for k in range(1 - window, 1)}
-    past = problem.known_controls
-    controls = {k: add_input("control", k, m, past[k], past[k]) for k in range(1 - window - problem.delay, 0)}
-    low, high = problem.control_limits
-    for t in range(horizon):
-        controls[t] = add_input("control", t, m, low[t], high[t])
-
+    states = {k: add_input("state", k, n) for k in range(1 - window, 1)}
+    controls = {k: add_input("control", k, m) for k in range(1 - window - problem.delay, horizon)}
     copies: dict[int, int] = {}
-    low, high = problem.state_limits
     for t in range(horizon):
         reads = {f"state[{-k}]": states[t - k] for k in range(window)}
         reads |= {f"control[{-k}]": controls[t - k - problem.delay] for k in range(window)}
@@ -60,21 +89,10 @@ def unroll(problem: Statement) -> Unrolled:
             return Place(p.layer, p.units, t + 1 if p.layer == "state" else t, digits)
 
         states[t + 1] = splice(form, step, reads, place, copies)["next"]
-        domain[states[t + 1]] = low[t], high[t]
     outputs = {name_of("state", t): states[t] for t in range(1 - window, horizon + 1)}
     outputs |= {name_of("control", t): controls[t] for t in range(horizon)}
     outputs |= _cost_networks(problem, form, states, controls, digits)
-    whole = form.build(outputs)
-    return Unrolled(
-        form=whole,
-        domain=domain,
-        step=step,
-        step_value=copies,
-        step_inputs=partial(_step_inputs, problem),
-        write=partial(write_problem, problem),
-        objective=cache(partial(TrajectoryObjective, problem, whole, domain)),
-        premises=partial(trajectory_premises, problem),
-    )
+    return form.build(outputs), step, copies
 
 
 def _cost_networks(

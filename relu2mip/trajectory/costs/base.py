@@ -10,9 +10,11 @@ from operator import add
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from relu2mip.accept import refuse
 from relu2mip.arrays import Array
+from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
 from relu2mip.trajectory.frame import Frame
 
@@ -59,6 +61,10 @@ class Cost(ABC):
         """The cost networks in it."""
         return iter(())
 
+    def aimed(self, target: ArrayLike) -> Cost:
+        """The same cost with another target for the states; raises `InvalidProblem` where it has none."""
+        raise InvalidProblem(f"reference: the cost {self.name} has no target of its own; give the cost itself")
+
     def parts(self) -> tuple[Cost, ...]:
         """Its summands."""
         return (self,)
@@ -96,6 +102,13 @@ class Sum(Cost):
     def networks(self) -> Iterator[NetworkTerm]:
         """The networks of all summands."""
         return (network for part in self.summands for network in part.networks())
+
+    def aimed(self, target: ArrayLike) -> Cost:
+        """With the target of the one part that has one for states."""
+        aims = [part for part in self.summands if getattr(part, "weighs_states", False)]
+        if len(aims) != 1:
+            raise InvalidProblem(f"reference: {len(aims)} parts of the cost weigh states; give the cost itself")
+        return Sum(tuple(part.aimed(target) if part is aims[0] else part for part in self.summands))
 
     def parts(self) -> tuple[Cost, ...]:
         """The summands."""

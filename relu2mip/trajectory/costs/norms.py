@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,15 @@ class _Norm(Cost):
             )
         except InvalidProblem as error:
             raise InvalidProblem(f"cost {self.name}: {error}") from None
+
+    @property
+    def weighs_states(self) -> bool:
+        """Whether it has a weight for states, so that its target matters."""
+        return self.state is not None or self.terminal is not None
+
+    def aimed(self, target: ArrayLike) -> Cost:
+        """The same with another target."""
+        return replace(self, target=target)
 
     def validate(self, n: int, m: int, horizon: int) -> None:
         """Check shapes, signs and finiteness of targets, weights and keypoints."""
