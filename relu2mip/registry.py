@@ -98,6 +98,16 @@ formulations: Registry = Registry(
         "policy": "relu2mip.formulations.policy:Policy",
     },
 )
+planners: Registry = Registry(
+    "planners",
+    {
+        "hybrid": "relu2mip.control.hybrid:Hybrid",
+        "mip": "relu2mip.control.mip:Mip",
+        "mppi": "relu2mip.control.mppi:Mppi",
+        "cem": "relu2mip.control.cem:Cem",
+        "gradient": "relu2mip.control.gradient:Gradient",
+    },
+)
 backends: Registry = Registry(
     "backends",
     {

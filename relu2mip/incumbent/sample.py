@@ -1,81 +1,101 @@
 """Cross-entropy sampling: draw points, keep the best share, fit the next distribution to it.
 
 Source: Rubinstein, Kroese, The Cross-Entropy Method (2004); for planning through learned dynamics Chua et al.,
-"Deep Reinforcement Learning in a Handful of Trials using Probabilistic Dynamics Models" (NeurIPS 2018).
+"Deep Reinforcement Learning in a Handful of Trials using Probabilistic Dynamics Models" (NeurIPS 2018), and with noise
+that is correlated over time Pinneri et al., "Sample-efficient Cross-Entropy Method for Real-time Planning" (CoRL 2020).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.incumbent.space import Space
 from relu2mip.runtime.deadline import expired, limited
-from relu2mip.unrolled.objective import Batch, Objective
-from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.objective import Objective
+from relu2mip.unrolled.plan import Plan
 
 HASTE = 8
 """Of how many points one is tried where no time is left at all."""
 
+STILL = 1e-6
+"""A distribution narrower than this, relative to the box, has nothing to find; the search begins anew."""
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """How hard to sample: points a round, share kept, rounds, and how much of the old distribution stays."""
+    """How hard to sample: points a round, share kept, rounds, and how much of the old distribution stays.
+
+    correlation: of the noise of a control at two steps that follow each other.
+    """
 
     samples: int = 512
     elites: int = 32
     rounds: int = 12
     inertia: float = 0.0
     seed: int = 0
+    correlation: float = 0.0
 
 
 def cross_entropy(
     objective: Objective,
-    box: dict[str, tuple[Array, Array]],
+    box: Mapping[str, tuple[Array, Array]],
     options: Sampling | None = None,
     seconds: float = math.inf,
+    start: Plan | None = None,
+    block: int = 0,
 ) -> Plan:
-    """The best point found over the box of inputs; infeasible only if no sample was feasible.
+    """The best point found over the box of inputs, or the start; infeasible only if no sample was feasible.
 
-    seconds: after which no further round begins, or sooner where the budget around it ends.
+    seconds: after which no further round begins, or sooner where the budget around it ends.  start: a plan around which
+    half of the first round is drawn.  block: see `Space`.
 
     Points are ranked by violation first where they have one, then by cost. The first round is uniform in the box, its
     first half at random corners, where bang-bang plans are.
     """
     with limited(seconds):
-        return _sampled(objective, box, options or Sampling())
+        return _sampled(Space.of(objective, box, block), options or Sampling(), start)
 
 
-def _sampled(objective: Objective, box: dict[str, tuple[Array, Array]], options: Sampling) -> Plan:
-    rng = np.random.default_rng(options.seed)
-    names = list(box)
-    low, high = (np.concatenate([box[name][side] for name in names]) for side in (0, 1))
-    ends = np.cumsum([0, *(box[name][0].size for name in names)])
-    points = rng.uniform(low, high, (options.samples, low.size))
-    half = options.samples // 2
-    points[:half] = np.where(rng.random((half, low.size)) < 0.5, low, high)
+def _sampled(space: Space, options: Sampling, best: Plan | None) -> Plan:
+    rng, low, high = np.random.default_rng(options.seed), space.low, space.high
+    points = _first(space, options, rng, best)
     if expired():
         points = points[::HASTE]
     mean, spread = (low + high) / 2, (high - low) / 2
-    best: Plan | None = None
-    for _ in range(options.rounds):
-        if best is not None and expired():
+    done = 0
+    while best is None or not expired():
+        if done and done >= options.rounds:
             break
-        batch = objective.snap({n: points[:, a:b] for n, a, b in zip(names, ends[:-1], ends[1:], strict=True)})
-        cost, violation = objective.evaluate(batch)
-        order = np.lexsort((cost, np.where(violation > FEASIBLE, violation, 0.0)))
-        found = _pick(batch, int(order[0]), cost, violation)
-        best = found if found.better_than(best) else best
-        elite = np.concatenate([batch[name] for name in names], axis=1)[order[: options.elites]]
+        batch = space.plans(points)
+        best = batch.best(best)
+        elite = space.joined({n: x[batch.order[: options.elites]] for n, x in batch.inputs.items()})
         mean = options.inertia * mean + (1 - options.inertia) * elite.mean(axis=0)
         spread = options.inertia * spread + (1 - options.inertia) * elite.std(axis=0)
-        points = np.clip(rng.normal(mean, spread + 1e-12, points.shape), low, high)
-        points[0] = np.concatenate([best.inputs[name] for name in names])  # type: ignore[union-attr]
+        done += 1
+        if (spread <= STILL * (high - low)).all():
+            points = _first(space, options, rng, best)
+            mean, spread = (low + high) / 2, (high - low) / 2
+        else:
+            noise = space.noise(rng, len(points), options.correlation)
+            points = np.clip(mean + (spread + 1e-12) * noise, low, high)
+        points[0] = space.joined(best.inputs)
     assert best is not None
     return best
 
 
-def _pick(batch: Batch, k: int, cost: Array, violation: Array) -> Plan:
-    return Plan({name: x[k].copy() for name, x in batch.items()}, float(cost[k]), float(violation[k]))
+def _first(space: Space, options: Sampling, rng: np.random.Generator, start: Plan | None) -> Array:
+    """The points of a first round."""
+    low, high = space.low, space.high
+    points = rng.uniform(low, high, (options.samples, low.size))
+    half = options.samples // 2
+    points[:half] = np.where(rng.random((half, low.size)) < 0.5, low, high)
+    if start is not None:
+        around = space.joined(start.inputs) + (high - low) / 4 * space.noise(rng, half, options.correlation)
+        points[:half] = np.clip(around, low, high)
+        points[0] = space.joined(start.inputs)
+    return points

@@ -93,7 +93,7 @@ class TrajectoryObjective:
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and largest violation (B,), relative to the range of what is violated."""
-        return self.judge(*self._trajectory(batch))
+        return self.judge(*self.trajectory(batch))
 
     def judge(self, states: Array, controls: Array) -> tuple[Array, Array]:
         """The same for states (B, H + 1, n) and controls (B, H, m)."""
@@ -103,7 +103,7 @@ class TrajectoryObjective:
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
         """The gradient through the whole horizon."""
-        states, controls = self._trajectory(batch)
+        states, controls = self.trajectory(batch)
         slope = np.zeros((len(states), states[0].size + controls[0].size))
         if self.problem.cost is not None:
             by_state, by_control = self.problem.cost.gradient(states, controls, self.problem.previous_control)
@@ -136,9 +136,10 @@ class TrajectoryObjective:
 
     def point(self, batch: Batch) -> Array:
         """All states, then all controls, (B, columns of `sets`)."""
-        return _flat(*self._trajectory(batch))
+        return _flat(*self.trajectory(batch))
 
-    def _trajectory(self, batch: Batch) -> tuple[Array, Array]:
+    def trajectory(self, batch: Batch) -> tuple[Array, Array]:
+        """States (B, H + 1, n) and controls (B, H, m)."""
         outputs, horizon = self.form.evaluate(batch), self.problem.horizon
         states = np.stack([outputs[name_of("state", t)] for t in range(horizon + 1)], axis=1)
         return states, np.stack([outputs[name_of("control", t)] for t in range(horizon)], axis=1)
