@@ -122,7 +122,8 @@ class HighsBackend:
         left = replace(options, time_limit=max(at_most(limit - spent), 1e-3))
         if options.log:
             highs_process.log_to_stderr(highs)
-        clock = highs.getRunTime()  # it runs on from solve to solve
+        # The limit of a linear program is one on a clock that runs on from solve to solve.
+        clock = 0.0 if model.integer.any() else highs.getRunTime()
         for name, value in option_values(replace(left, time_limit=clock + left.time_limit)).items():
             _check(highs.setOptionValue(name, value), f"option {name} = {value}")
         message = _set_start(highs, start)

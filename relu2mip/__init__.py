@@ -19,6 +19,11 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Answer": "relu2mip.pipeline.answer",
+    "AnyOf": "relu2mip.trajectory.choices",
+    "Ball": "relu2mip.trajectory.choices",
+    "Outside": "relu2mip.trajectory.choices",
+    "Polygon": "relu2mip.trajectory.choices",
+    "Soft": "relu2mip.trajectory.costs",
     "Bounds": "relu2mip.bounds",
     "Box": "relu2mip.trajectory.sets",
     "BoxProblem": "relu2mip.trajectory.box_problem",
@@ -46,6 +51,8 @@ _MODULES = {
 
 __all__ = [
     "Answer",
+    "AnyOf",
+    "Ball",
     "Bounds",
     "Box",
     "BoxProblem",
@@ -56,7 +63,10 @@ __all__ = [
     "MipModel",
     "NormalForm",
     "Normalisation",
+    "Outside",
+    "Polygon",
     "Relu2MipError",
+    "Soft",
     "SolveOptions",
     "Trajectory",
     "__version__",
@@ -85,6 +95,8 @@ if TYPE_CHECKING:
     from relu2mip.pipeline.solving import solve
     from relu2mip.trajectory import costs
     from relu2mip.trajectory.box_problem import BoxProblem
+    from relu2mip.trajectory.choices import AnyOf, Ball, Outside, Polygon
+    from relu2mip.trajectory.costs import Soft
     from relu2mip.trajectory.dynamics import Normalisation
     from relu2mip.trajectory.problem import Trajectory
     from relu2mip.trajectory.sets import Box, Finite, Linear

@@ -365,6 +365,7 @@ JSON_ALONE = [
     ("bounds", "problem.toml", "--method", "crown+lp+mip", "--method", "crown+cutoff"),
     ("compile", "problem.toml", "--output", "plan.lp", "--formulation", "regions"),
     *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
+    ("mpc", "problem.toml", "--planner", "mip", "--steps", "2", "--period", "1"),
     ("list",),
     ("demo", "--example", str(ROOT / "examples" / "cartpole")),
 ]
@@ -649,7 +650,7 @@ def test_program_runs_as_installed(folder: Path):
 class TestList:
     def test_everything(self, run: Run):
         found = json.loads(run("list", "--json").stdout)
-        assert list(found) == ["ops", "bounds", "formulations", "backends", "gates"]
+        assert list(found) == ["ops", "bounds", "formulations", "backends", "planners", "gates"]
         assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
         assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
         assert [entry["name"] for entry in found["bounds"] if entry["grade"] == "unsound"] == ["data"]

@@ -21,6 +21,7 @@ from relu2mip.cli.console import message
 from relu2mip.cli.demo import demo
 from relu2mip.cli.info import info
 from relu2mip.cli.list import list_
+from relu2mip.cli.mpc import mpc
 from relu2mip.cli.solve import solve
 from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.errors import (
@@ -105,6 +106,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bounds": bounds,
     "compile": compile_,
     "solve": solve,
+    "mpc": mpc,
     "sparsify": sparsify,
     "export": export,
     "list": list_,

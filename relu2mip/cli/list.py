@@ -20,6 +20,7 @@ class Family(StrEnum):
     BOUNDS = "bounds"
     FORMULATIONS = "formulations"
     BACKENDS = "backends"
+    PLANNERS = "planners"
     GATES = "gates"
 
 
@@ -28,7 +29,7 @@ def list_(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the ONNX operators, bound methods, formulations, backends and gate families of this installation.
+    """List the operators, bound methods, formulations, backends, planners and gate families of this installation.
 
     Examples:
       relu2mip list
@@ -39,6 +40,7 @@ def list_(
         Family.BOUNDS: _bounds,
         Family.FORMULATIONS: _formulations,
         Family.BACKENDS: _backends,
+        Family.PLANNERS: _planners,
         Family.GATES: _gates,
     }
     found = {str(name): reader() for name, reader in readers.items() if family in (None, name)}
@@ -87,6 +89,12 @@ def _backends() -> list[dict[str, Any]]:
         availability = backend().availability()
         found.append({"name": name, **vars(availability), "options": _options(backend), "what": _summary(backend)})
     return found
+
+
+def _planners() -> list[dict[str, Any]]:
+    from relu2mip.registry import planners
+
+    return [{"name": name, "options": _options(part), "what": _summary(part)} for name, part in planners.items()]
 
 
 def _gates() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from relu2mip.accept import numbers
 from relu2mip.arrays import Array
-from relu2mip.errors import InvalidProblem
+from relu2mip.errors import InvalidProblem, Relu2MipError
 from relu2mip.trajectory.problem import Trajectory
 
 
@@ -108,7 +108,10 @@ class Environment:
         """What the environment renders in mode "rgb_array"."""
         if getattr(self.env, "render_mode", None) != "rgb_array":
             return None
-        return np.asarray(self.env.render())
+        try:
+            return np.asarray(self.env.render())
+        except Exception as error:
+            raise Relu2MipError(f"environment: it cannot draw itself: {error}") from error
 
     def _read(self, observation: ArrayLike) -> Array:
         flat = np.asarray(observation, dtype=np.float64)

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import ClassVar
 
 from relu2mip.arrays import Array
-from relu2mip.control.mip import MARGIN, BranchAndBound, Mip
-from relu2mip.control.plan import Plan, point_of
+from relu2mip.control.mip import BranchAndBound, Mip, budget
+from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.control.planner import Planning
 from relu2mip.errors import InvalidOption
-from relu2mip.incumbent.best import keeping
-from relu2mip.incumbent.climb import Climbing, climb
+from relu2mip.incumbent.best import Best, keeping
+from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.path_integral import PathIntegral, path_integral
 from relu2mip.incumbent.sample import Sampling, cross_entropy
-from relu2mip.runtime.deadline import limited
+from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.trajectory.problem import Trajectory
+from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan as Point
 
-TURNS = 3
-"""How often the three searches take turns, each from the best plan so far."""
+LEAST = 2e-3
+"""Seconds that sampling on is worth."""
+
+PATIENCE, AGAIN = 3, 20
+"""After so many searches in vain, the time for a search being too short, only every so many plans search."""
+
+NO_SEARCH = "the time is too short for a search"
+
+SAMPLES, ELITES = 128, 16
+"""Of a round of sampling."""
+
+ROUNDS, LEAST_SLICE = 10, 0.015
+"""Into how many slices the time for sampling is cut, of so many seconds at least."""
+
+NEAR = 0.1
+"""Noise around the best plan, as a share of the box."""
 
 
 @dataclass(frozen=True)
 class Hybrid(Mip):
-    """Cross-entropy, path integral and gradient by turns for a `share` of the time, then `Mip` from the best plan."""
+    """Samples, each improved by descending and polishing, for a `share` of the time, then `Mip` from the best plan."""
 
     share: float = 0.5
     name: ClassVar[str] = "hybrid"
@@ -37,30 +53,67 @@ class Hybrid(Mip):
 
     def prepared(self, problem: Trajectory) -> Planning:
         """See `Mip.prepared`."""
-        proving = BranchAndBound(self, problem)
+        return _Hybrid(self, problem)
 
-        def plan(problem: Trajectory, start: Array | None, seconds: float) -> Plan:
-            begun = time.perf_counter()
-            with limited((1 - MARGIN) * seconds), keeping(problem.unrolled) as best:
-                point = self._sampled(problem, start, self.share * seconds)
-                if point.feasible:
-                    best.keep(point)
-                return proving.search(problem, best, point, begun, {"sampling": time.perf_counter() - begun})
 
-        return plan
+class _Hybrid:
+    """A hybrid at work. vain: searches in a row that neither found a better plan nor proved anything."""
+
+    def __init__(self, options: Hybrid, problem: Trajectory) -> None:
+        self.options, self.proving, self.vain = options, BranchAndBound(options, problem), 0
+
+    def __call__(self, problem: Trajectory, start: Array | None, seconds: float) -> Plan:
+        """A plan; see `Planner.plan`."""
+        begun = time.perf_counter()
+        with limited(budget(seconds)), keeping(problem.unrolled) as best:
+            searches = self.vain < PATIENCE or self.vain % AGAIN == 0
+            left = (self.options.share if searches else 1.0) * seconds_left()
+            point = self._sampled(problem, start, left)
+            if point.feasible:
+                best.keep(point)
+            stages = {"sampling": time.perf_counter() - begun}
+            if not searches:
+                self.vain += 1
+                spent = time.perf_counter() - begun
+                return plan_of(problem, point, seconds=spent, stopped=NO_SEARCH, stages=stages)
+            found = self.proving.search(problem, best, point, begun, stages)
+            self.vain = self.vain + 1 if found.bound is None and found.cost >= point.cost else 0
+            return self._polished(problem, found, best, begun)
+
+    def _polished(self, problem: Trajectory, found: Plan, best: Best, begun: float) -> Plan:
+        """Sample on where the search ended early and its plan is not proven to be the best."""
+        left = seconds_left()
+        if left < LEAST or (found.gap is not None and found.gap <= self.options.gap):
+            return found
+        point = self._sampled(problem, found.controls, left)
+        if not point.feasible or (found.feasible and point.cost >= found.cost):
+            return replace(found, seconds=time.perf_counter() - begun)
+        best.keep(point)
+        known = {"bound": found.bound, "nodes": found.nodes, "stages": found.stages, "rebuilt": found.rebuilt}
+        return plan_of(problem, point, seconds=time.perf_counter() - begun, stopped=found.stopped, **known)  # type: ignore[arg-type]
 
     def _sampled(self, problem: Trajectory, start: Array | None, seconds: float) -> Point:
-        """The best plan that the three searches find by turns."""
-        objective, m = problem.unrolled.objective(), problem.m
-        point = None if start is None else point_of(problem, start)
+        """The best plan of rounds that sample, anew and around the best plan by turns, and improve what they find."""
+        unrolled, m = problem.unrolled, problem.m
+        objective = unrolled.objective()
+        bounds = Bounds.of(unrolled.form, unrolled.domain)
+        best = None if start is None else point_of(problem, start)
         with limited(seconds):
-            for turn in range(TURNS):
-                seed, turns = TURNS * self.seed + turn, 3 * TURNS
-                sampling = Sampling(rounds=1_000_000, inertia=0.1, correlation=0.5, seed=seed)
-                point = cross_entropy(objective, objective.box, sampling, seconds / turns, point, m)
-                integral = PathIntegral(rounds=1_000_000, seed=seed)
-                point = path_integral(objective, objective.box, integral, seconds / turns, point, m)
-                climbing = Climbing(restarts=1_000_000, seed=seed)
-                point = climb(objective, objective.box, climbing, seconds / turns, point, m)
-        assert point is not None
-        return point
+            slice_ = max(LEAST_SLICE, seconds / ROUNDS)
+            for turn in count():
+                seed = self.options.seed + turn
+                if turn % 2 == 0:
+                    sampling = Sampling(SAMPLES, ELITES, rounds=1_000_000, inertia=0.1, correlation=0.5, seed=seed)
+                    point = cross_entropy(objective, objective.box, sampling, slice_, best if not turn else None, m)
+                else:
+                    integral = PathIntegral(SAMPLES, rounds=1_000_000, noise=NEAR, seed=seed)
+                    point = path_integral(objective, objective.box, integral, slice_ / 2, best, m)
+                best = point if point.better_than(best) else best
+                if expired():
+                    break
+                point = improve(unrolled, bounds, point, seconds_left())
+                best = point if point.better_than(best) else best
+                if expired():
+                    break
+        assert best is not None
+        return best

@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 LAST = PathIntegral(samples=64, rounds=1)
 """Where the time passed without any plan."""
 
-MARGIN = 0.05
-"""Share of the deadline that is kept for reading the plan off the solver."""
+MARGIN, LEAST_MARGIN = 0.05, 4e-3
+"""Share of the deadline, and seconds, that are kept for reading the plan off the solver."""
 
 ANEW = 0.25
 """Share of the time that is left up to which `anew="auto"` compiles for the state at hand."""
@@ -80,6 +80,11 @@ class Mip(Planner):
         return BranchAndBound(self, problem)
 
 
+def budget(seconds: float) -> float:
+    """What of a deadline a search may take; half of it at least."""
+    return max(seconds / 2, (1 - MARGIN) * seconds - LEAST_MARGIN)
+
+
 class BranchAndBound:
     """Branch and bound at work. held: the program for the whole box, if any, and the solver that holds it."""
 
@@ -98,7 +103,7 @@ class BranchAndBound:
     def __call__(self, problem: Trajectory, start: Array | None, seconds: float) -> Plan:
         """A plan; see `Planner.plan`."""
         begun = time.perf_counter()
-        with limited((1 - MARGIN) * seconds), keeping(problem.unrolled) as best:
+        with limited(budget(seconds)), keeping(problem.unrolled) as best:
             if start is not None and (point := point_of(problem, start)).feasible:
                 best.keep(point)
             return self.search(problem, best, None, begun, {})
@@ -115,7 +120,7 @@ class BranchAndBound:
             compiled, solver = self._program(problem, stages)
             rebuilt = str(compiled.rebuilt or "")
             solution = self._solved(compiled, solver, best, stages)
-        except OutOfTime as error:
+        except (OutOfTime, TimeoutError) as error:
             solution = Solution(Stop.TIME_LIMIT, message=str(error))
         except CrossedBounds as error:
             if best.plan is None:
@@ -143,6 +148,8 @@ class BranchAndBound:
 
     def _program(self, problem: Trajectory, stages: dict[str, float]) -> tuple[Compiled, Solver]:
         begun = time.perf_counter()
+        if self.held is None and self.compiling > seconds_left():
+            raise TimeoutError("compiling takes longer than what is left")
         anew = self.held is None or (self.options.anew == "auto" and self.compiling <= ANEW * seconds_left())
         if self.held is not None and not anew:
             made = self.held[0].update(problem=problem)

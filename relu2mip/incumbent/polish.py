@@ -7,16 +7,19 @@ linear or convex quadratic. The plan is feasible for that program, so its optimu
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
+from relu2mip.arrays import Index
 from relu2mip.errors import SolverFailure
-from relu2mip.formulations.relaxed_model import relaxed_model
+from relu2mip.formulations import encode
 from relu2mip.formulations.triangle import Triangle
+from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
 from relu2mip.options import SolveOptions
-from relu2mip.passes import drop_stable
+from relu2mip.passes import drop_dead, drop_stable, fuse_affine
 from relu2mip.registry import backends
 from relu2mip.runtime.deadline import at_most, expired
 from relu2mip.runtime.progress import unreported
@@ -33,36 +36,61 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     Returns the plan itself where there is nothing to gain: discrete controls, undecided maxima, or a program that the
     solver does not finish or fails at.  seconds: for the program, or less where the budget ends.
     """
-    form = unrolled.form
-    values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
-    lower, upper = list(bounds.lower), list(bounds.upper)
-    for value in form.values:
-        if isinstance(value, Relu):
-            k, active = value.input, values[value.input][0] > 0
-            lower[k] = np.where(active, np.maximum(lower[k], 0.0), np.minimum(lower[k], 0.0))
-            upper[k] = np.where(active, np.maximum(upper[k], 0.0), np.minimum(upper[k], 0.0))
-    if expired():
+    objective = unrolled.objective()
+    discrete = any(level is not None for name in objective.box for level in objective.levels(name))
+    if expired() or discrete:
         return plan
-    rewrite = drop_stable(form, lower, upper)
-    if any(isinstance(value, Max) for value in rewrite.form.values):
-        return plan
-    fixed = Bounds(form, tuple(lower), tuple(upper)).select(rewrite)
-    if expired():
-        return plan
-    relaxed = relaxed_model(unrolled, fixed.form, fixed.lower, fixed.upper, lambda _: Triangle())
-    if relaxed.model.integer.any():
+    model, inputs = _program(unrolled, bounds, plan)
+    if model is None or model.integer.any():
         return plan
     try:
         with unreported():
-            solution = ask(relaxed.model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
+            solution = ask(model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
     except SolverFailure as error:
         log.info("a plan is not polished: %s", error)
         return plan
     if solution.x is None:
         return plan
-    objective = unrolled.objective()
-    point = {name: solution.x[relaxed.columns[fixed.form.inputs[name]]][None] for name in plan.inputs}
+    point = {name: solution.x[inputs[name]][None] for name in plan.inputs}
     candidate = objective.snap(point)
     cost, violation = objective.evaluate(candidate)
     found = Plan({name: x[0] for name, x in candidate.items()}, float(cost[0]), float(violation[0]))
     return found if found.better_than(plan) else plan
+
+
+def _program(unrolled: Unrolled, bounds: Bounds, plan: Plan) -> tuple[MipModel | None, dict[str, Index]]:
+    """The program over inputs, states and costs with the signs of the plan, and the columns of the inputs.
+
+    None where maxima stay undecided. Pre-activations are rows, not columns: each is affine in inputs and states.
+    """
+    form = unrolled.form
+    values = form.evaluate_all({name: x[None] for name, x in plan.inputs.items()})
+    lower, upper = list(bounds.lower), list(bounds.upper)
+    signs = {value.input: values[value.input][0] > 0 for value in form.values if isinstance(value, Relu)}
+    for k, active in signs.items():
+        lower[k] = np.where(active, np.maximum(lower[k], 0.0), -np.inf)
+        upper[k] = np.where(active, np.inf, np.minimum(upper[k], 0.0))
+    plain = drop_stable(form, lower, upper)
+    if any(isinstance(value, Max) for value in plain.form.values):
+        return None, {}
+    whole = {old: new for new, (old, units) in enumerate(plain.origin) if units is None}
+    watched = {f"sign@{k}": whole[k] for k in signs}
+    told = replace(plain.form, outputs={**plain.form.outputs, **watched})
+    rewrite = fuse_affine(told).then(drop_dead)
+    fixed = Bounds(form, tuple(lower), tuple(upper)).select(plain)
+    fixed = Bounds(told, fixed.lower, fixed.upper).select(rewrite)
+    builder = ModelBuilder()
+    expressions, _ = encode(fixed, Triangle(), builder)
+    outputs = fixed.form.outputs
+    for k, active in signs.items():
+        x = expressions[outputs[f"sign@{k}"]]
+        low, high = np.where(active, 0.0, -np.inf) - x.constant, np.where(active, np.inf, 0.0) - x.constant
+        builder.add_rows(NameBlock.of(form.values[k].place, ".sign"), x.terms, low, high)
+    unrolled.write(builder, {name: expressions[i] for name, i in outputs.items() if name not in watched})
+    inputs = {name: _columns(expressions[i]) for name, i in fixed.form.inputs.items()}
+    return builder.build(), inputs
+
+
+def _columns(expression: Expression) -> Index:
+    ((_, columns),) = expression.terms
+    return columns

@@ -64,7 +64,8 @@ def start_from(plan: Plan, model: MipModel, form: NormalForm) -> Array | None:
         if solution.x is not None:
             return _settled(solution.x, model, [*held, *inputs])
         why = str(solution.stop)
-    log.warning("the plan in hand does not start the search: completing it ended: %s", why)
+    say = log.info if expired() else log.warning
+    say("the plan in hand does not start the search: completing it ended: %s", why)
     return None
 
 

@@ -23,7 +23,7 @@ POLL = 0.05
 """Seconds between two looks at the clock."""
 
 OVERRUN = 0.03
-"""Share of its limit, besides a tenth of a second, by which a solver may be late before it is told to stop."""
+"""Share of its limit, besides a tenth of it or of a second, by which a solver may be late before it is told to stop."""
 
 HOLD = 0.3
 """Seconds that a solver has to stop in."""
@@ -51,10 +51,10 @@ def supervised(work: Callable[[], object], stop: Callable[[], object] | None, se
             done.set()
 
     thread = threading.Thread(target=body, name="relu2mip solver", daemon=True)
-    late = now() + seconds * (1 + OVERRUN) + 2 * POLL
+    late = now() + seconds * (1 + OVERRUN) + min(2 * POLL, seconds / 10)
     try:
         thread.start()
-        while not done.wait(POLL) and not interrupted() and now() <= late:
+        while not done.wait(min(POLL, max(late - now(), 1e-3))) and not interrupted() and now() <= late:
             heard_again()
     except BaseException:
         _end(thread, done, stop)

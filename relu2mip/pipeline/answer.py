@@ -243,8 +243,7 @@ def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
         "state_names": tuple(problem.state_names or (f"state {i}" for i in range(problem.n))),
     }
     ranges = objective.units.size[: states.size].reshape(states.shape)[1:]
-    point = np.concatenate([states.ravel(), controls.ravel()])
-    worst = [v for v in violations(objective.sets, point, objective.units).worst if v.scaled > SOLUTION]
+    worst = [v for v in objective.violations(states, controls).worst if v.scaled > SOLUTION]
     broken = [
         f"the plan leaves {' '.join(sets_in([v.name], objective.sets, problem))} by {v.absolute:.3g}" for v in worst
     ]

@@ -130,8 +130,10 @@ def plot_run(run: Driven, path: str | Path) -> Path:
     for axes in panels[count:]:
         axes.set_visible(False)
     for column in range(columns):
-        panels[min((column + 1) * rows, count) - 1].set_xlabel("time (s)", fontsize=9)
-        panels[min((column + 1) * rows, count) - 1].tick_params(labelbottom=True)
+        last = min((column + 1) * rows, count) - 1
+        panels[last].tick_params(labelbottom=True)
+        if (last + 1) % rows == 0:
+            panels[last].set_xlabel("time (s)", fontsize=9)
     figure.suptitle(run.summary(), fontsize=9)
     figure.savefig(path)
     return path

@@ -61,7 +61,8 @@ def spoken(text: str, problem: Trajectory | BoxProblem) -> str:
 def _kinds(problem: Trajectory | BoxProblem) -> set[str]:
     """What rows and columns of sets are called."""
     constraints = getattr(problem, "all_constraints", ())
-    return {"state", "control", "control_rate", *(constraint.name for constraint in constraints)}
+    choices = getattr(problem, "alternatives", ())
+    return {"state", "control", "control_rate", *(part.name for part in (*constraints, *choices))}
 
 
 def _set(problem: Trajectory | BoxProblem, kind: str, step: int, unit: int) -> tuple[int, str] | None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
-from relu2mip.mip.check import Violations, violations
+from relu2mip.mip.check import Violations
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.objective import TrajectoryObjective
@@ -101,7 +101,8 @@ def values_of(problem: Trajectory | BoxProblem, plan: Plan) -> tuple[dict[str, A
     batch = {name: x[None] for name, x in plan.inputs.items()}
     values = {name: value[0] for name, value in problem.unrolled.form.evaluate(batch).items()}
     if isinstance(objective, TrajectoryObjective):
-        return values, violations(objective.sets, objective.point(batch)[0], objective.units)
+        states, controls = objective.trajectory(batch)
+        return values, objective.violations(states[0], controls[0])
     return values, Violations(())
 
 
@@ -146,9 +147,8 @@ def _box(problem: BoxProblem, start: Start) -> dict[str, Array]:
 
 def _check_sets(objective: TrajectoryObjective, inputs: Mapping[str, Array]) -> None:
     """The states that follow, control rates and linear constraints."""
-    found = violations(
-        objective.sets, objective.point({name: x[None] for name, x in inputs.items()})[0], objective.units
-    )
+    states, controls = objective.trajectory({name: x[None] for name, x in inputs.items()})
+    found = objective.violations(states[0], controls[0])
     if not found.feasible(TOLERANCE):
         where = "; ".join(f"{v.name} leaves its set by {v.absolute:.3g}" for v in found.worst if v.scaled > TOLERANCE)
         raise InvalidProblem(f"start: {where}")

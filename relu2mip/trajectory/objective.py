@@ -14,6 +14,7 @@ import numpy as np
 
 from relu2mip.arrays import Array
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
+from relu2mip.mip.check import Violation, Violations, violations
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import NormalForm
 from relu2mip.trajectory.frame import Frame
@@ -91,6 +92,25 @@ class TrajectoryObjective:
         upper = np.where(wanted, points.max(axis=0), sets.upper)
         return Units.of(replace(sets, lower=lower, upper=upper))
 
+    @cached_property
+    def size(self) -> Array:
+        """Half of how far each state ranges, (n,)."""
+        sizes = self.units.size[: (self.problem.horizon + 1) * self.problem.n]
+        return np.asarray(sizes.reshape(-1, self.problem.n).max(axis=0))
+
+    def violations(self, states: Array, controls: Array) -> Violations:
+        """What states (H + 1, n) and controls (H, m) violate of the sets, the worst of each kind."""
+        point = np.concatenate([states.ravel(), controls.ravel()])
+        found = list(violations(self.sets, point, self.units).worst)
+        digits = max(2, len(str(self.problem.horizon)))
+        for made in self.problem.alternatives:
+            scaled = made.excess(states[None], self.size)[0][0]
+            k = int(scaled.argmax())
+            if scaled[k] > 0:
+                name = f"t{made.reached[k]:0{digits}d}.{made.name}"
+                found.append(Violation("set", name, float(scaled[k] * self.size.max()), float(scaled[k])))
+        return Violations(tuple(sorted(found, key=lambda one: -one.scaled)))
+
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
         """Cost (B,) and largest violation (B,), relative to the range of what is violated."""
         return self.judge(*self.trajectory(batch))
@@ -99,6 +119,7 @@ class TrajectoryObjective:
         """The same for states (B, H + 1, n) and controls (B, H, m)."""
         above, below = self._excess(states, controls)
         worst = [np.max(part, axis=1, initial=0.0) for parts in (above, below) for part in parts]
+        worst += [np.max(made.excess(states, self.size)[0], axis=1, initial=0.0) for made in self.problem.alternatives]
         return self.problem.evaluate_cost(states, controls), np.maximum.reduce(worst)
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
@@ -113,6 +134,10 @@ class TrajectoryObjective:
         box = (np.sign(box_above) - np.sign(box_below)) / self.units.size
         slope = slope + penalty * (box + (self.sets.matrix.T @ sides.T).T)
         by_state = slope[:, : states[0].size].reshape(states.shape)
+        for made in self.problem.alternatives:
+            # A place between two steps moves with both; the one it is on the way to has the last word.
+            for k, slopes in enumerate(made.excess(states, self.size)[1].transpose(1, 0, 2)):
+                by_state[:, made.reached[k]] += penalty * slopes
         by_control = slope[:, states[0].size :].reshape(controls.shape)
         cotangents = {name_of("state", t): by_state[:, t] for t in range(states.shape[1])}
         cotangents |= {name_of("control", t): by_control[:, t] for t in range(controls.shape[1])}

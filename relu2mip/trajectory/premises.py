@@ -44,6 +44,7 @@ def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:
         "finite values of the controls": fingerprint(*finite) if finite else NONE,
         "control_rate": NONE if rate is None else fingerprint(*(side[1:] for side in rate)),
         "linear constraints": fingerprint(*(part for row in rows for part in row)) if rows else NONE,
+        "sets that are not convex": _choices(problem),
         "cost networks": fingerprint(networks) if networks else NONE,
         FORM: fingerprint(str(unrolled.form)),
     }
@@ -53,6 +54,11 @@ def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:
         low, high = (problem.previous_control + side[0] for side in rate)
         boxes[first] = np.maximum(boxes[first][0], low), np.minimum(boxes[first][1], high)
     return Premises(facts, boxes)
+
+
+def _choices(problem: Statement) -> str:
+    parts = [[made.step, made.share, *(array for rows in made.sets for array in rows)] for made in problem.alternatives]
+    return fingerprint(*(array for part in parts for array in part)) if parts else NONE
 
 
 def box_premises(digest: str, unrolled: Unrolled) -> Premises:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from relu2mip.accept import (
     one_of,
     optional,
     positive,
+    refuse,
     several,
     text,
     whole,
@@ -28,7 +30,8 @@ from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir import Graph
 from relu2mip.options import solve_options
-from relu2mip.trajectory.costs import Cost, cost
+from relu2mip.trajectory.choices import Alternatives, AnyOf, Outside
+from relu2mip.trajectory.costs import Cost, Soft, cost
 from relu2mip.trajectory.dynamics import Dynamics, Normalisation, batch_hint, layout
 from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
 from relu2mip.trajectory.known import known_signals, unread
@@ -37,6 +40,9 @@ from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, poi
 from relu2mip.trajectory.size import check_horizon
 
 log = logging.getLogger(__name__)
+
+KINDS = Linear, AnyOf, Outside, Soft
+"""What may be a constraint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +62,7 @@ class Statement:
     normalisation: Normalisation | None = None
     control_rate: Box | None = None
     previous_controls: ArrayLike | None = None
-    constraints: Sequence[Linear] = ()
+    constraints: Sequence[Linear | AnyOf | Outside | Soft] = ()
     terminal: Box | Linear | Sequence[Box | Linear] | ArrayLike | None = None
     state_names: Sequence[str] | None = None
     control_names: Sequence[str] | None = None
@@ -69,6 +75,11 @@ class Statement:
         accept(self, net=network, horizon=whole(1))
         check_horizon(self.horizon)
         said = file_says(self.net)
+        if isinstance(self.states, Soft):
+            object.__setattr__(
+                self, "constraints", (*several(_constraint, KINDS)(self.constraints, "constraints"), self.states)
+            )
+            object.__setattr__(self, "states", None)
         accept(
             self,
             initial_state=point_or_box,
@@ -82,7 +93,7 @@ class Statement:
             normalisation=optional(instance(Normalisation, "a Normalisation")),
             control_rate=optional(box),
             previous_controls=optional(numbers),
-            constraints=several(instance(Linear, "Linear constraints"), Linear),
+            constraints=several(_constraint, (Linear, AnyOf, Outside, Soft)),
             state_names=optional(names),
             control_names=optional(names),
             options=solve_options,
@@ -90,6 +101,11 @@ class Statement:
             known=mapping,
             period=optional(positive),
         )
+        if soft := [part for part in self.constraints if isinstance(part, Soft)]:
+            # A set that may be left at a price is part of the cost.
+            hard = tuple(part for part in self.constraints if not isinstance(part, Soft))
+            object.__setattr__(self, "constraints", hard)
+            object.__setattr__(self, "cost", reduce(add, [*([self.cost] if self.cost is not None else []), *soft]))
         object.__setattr__(self, "predicts", agreed(self.predicts, said, "predicts", "state", self.net))
         object.__setattr__(self, "window", agreed(self.window, said, "window", 1, self.net))
         object.__setattr__(self, "period", agreed(self.period, said, "period", None, self.net))
@@ -109,6 +125,7 @@ class Statement:
         for constraint in self.all_constraints:
             constraint.matrices(self.n, self.m)
             constraint.chosen_steps(self.horizon)
+        _ = self.alternatives
         for what, field_, values in (
             ("state", "initial_state", self.initial_limits),
             ("control", "controls", self.control_limits),
@@ -245,7 +262,13 @@ class Statement:
         last = [Linear(end.state, None, end.lower, end.upper, [self.horizon], "terminal") for end in ends]
         if len(last) > 1:
             last = [replace(end, name=f"terminal{k}") for k, end in enumerate(last, 1)]
-        return (*self.constraints, *last)
+        return (*(part for part in self.constraints if isinstance(part, Linear)), *last)
+
+    @cached_property
+    def alternatives(self) -> tuple[Alternatives, ...]:
+        """What sets that are not convex come to."""
+        chosen = [part for part in self.constraints if isinstance(part, AnyOf | Outside)]
+        return tuple(made for part in chosen for made in part.alternatives(self.n, self.horizon))
 
     @property
     def _terminal_sets(self) -> tuple[Box | Linear, ...]:
@@ -270,3 +293,9 @@ class Statement:
             )
         total = np.zeros(u.shape[0]) if self.cost is None else self.cost.evaluate(x, u, self.previous_control)
         return float(total[0]) if single else total
+
+
+def _constraint(value: Any, where: str) -> Linear | AnyOf | Outside | Soft:
+    if isinstance(value, KINDS):
+        return value
+    return refuse(value, where, "Linear constraints, or AnyOf, Outside or Soft")

@@ -27,7 +27,15 @@ from relu2mip.trajectory.sets import Box, Finite, Linear
 Reader: TypeAlias = Callable[[Any, str], Any]
 """Turns a value of the file into what the problem takes; the text says where it stands, for errors."""
 
+CONTROL = "planner", "period", "steps", "seed", "safe_control", "environment", "state", "actions", "initial_state"
+"""Keys of the [control] table."""
+
 NORMS: Mapping[str, Callable[..., costs.Cost]] = {"l1": costs.L1, "linf": costs.LInf, "quadratic": costs.Quadratic}
+
+
+def _control(value: Any, where: str) -> dict[str, Any]:
+    """The [control] table, which `relu2mip.control.settings` reads."""
+    return _table(value, where, {name: lambda part, _: part for name in CONTROL})
 
 
 @contextmanager
@@ -88,6 +96,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "delay": _whole,
         "known": _known,
         "period": _number,
+        "control": _control,
     }
 
 
@@ -122,7 +131,7 @@ def fields_of(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     else:
         given = _table(data, "", box_problem_keys(folder), ("network", "lower", "upper", "objective"))
     names = {"network": "net", "costs": "cost", "solve": "options"}
-    return {names.get(key, key): value for key, value in given.items()}
+    return {names.get(key, key): value for key, value in given.items() if key != "control"}
 
 
 def _table(data: Any, where: str, keys: Mapping[str, Reader], required: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from relu2mip.mip import Expression, ModelBuilder, NameBlock
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import cost_outputs, name_of
 from relu2mip.trajectory.statement import Statement
+from relu2mip.trajectory.write_choices import write_alternatives
 
 
 def write_problem(problem: Statement, model: ModelBuilder, expressions: Mapping[str, Expression]) -> None:
@@ -19,6 +20,8 @@ def write_problem(problem: Statement, model: ModelBuilder, expressions: Mapping[
     frame = _frame(problem, model, expressions)
     _finite_controls(problem, frame)
     write_sets(problem, frame)
+    for alternatives in problem.alternatives:
+        write_alternatives(frame, alternatives)
     if problem.cost is not None:
         problem.cost.write(frame, "cost")
 

@@ -1,4 +1,4 @@
-"""Costs of a trajectory: L1, LInf, Quadratic and Network, and sums of them.
+"""Costs of a trajectory: L1, LInf, Quadratic, Network and Soft sets, and sums of them.
 
 With states x[0] ... x[H] (x[0] given) and controls u[0] ... u[H - 1], each norm cost is
 
@@ -24,5 +24,6 @@ The change of control at t = 0 counts where the control before it is known (`pre
 from relu2mip.trajectory.costs.base import Cost, Sum, cost
 from relu2mip.trajectory.costs.network import Network
 from relu2mip.trajectory.costs.norms import L1, LInf, Quadratic
+from relu2mip.trajectory.costs.soft import Soft
 
-__all__ = ["L1", "Cost", "LInf", "Network", "Quadratic", "Sum", "cost"]
+__all__ = ["L1", "Cost", "LInf", "Network", "Quadratic", "Soft", "Sum", "cost"]

@@ -1,0 +1,203 @@
+"""A controller in the loop: it reaches the goal, keeps its log, goes down the ladder, and never falls over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import relu2mip as r2m
+from relu2mip.control import Controller, Planner, Run, Rung, simulate
+from relu2mip.control.planner import Planning
+from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, SolverFailure
+from tests.control_problems import POINT, model
+
+
+@pytest.mark.parametrize("name", ["mip", "hybrid", "mppi", "cem", "gradient"])
+def test_the_loop_reaches_the_goal(name: str) -> None:
+    run = simulate(Controller(POINT, name, period=0.1), model(), 12, initial_state=[2.0, 0.0])
+    assert len(run) == 12
+    assert run.planned == 1.0
+    assert np.abs(run.states[-1]).max() < 0.2
+    assert np.nanmax(run.error) < 1e-9, "the model is the system"
+
+
+def test_delay_window_and_reference_are_kept_by_the_controller() -> None:
+    late = replace(POINT, delay=2, previous_controls=[[0.0], [0.0]])
+    controller = Controller(late, "mip", period=1.0, reference=np.tile([1.0, 0.0], (30, 1)))
+    pending = [np.zeros(1), np.zeros(1)]
+
+    def step(state: np.ndarray, control: np.ndarray) -> np.ndarray:
+        pending.append(control)
+        return POINT.rollout(pending.pop(0)[None], state)[1]
+
+    run = simulate(controller, step, 15, initial_state=[0.0, 0.0])
+    assert np.nanmax(run.error) < 1e-9, "predictions know of the controls on their way"
+    assert abs(run.states[-1, 0] - 1.0) < 0.2
+    with pytest.raises(InvalidProblem, match="it has 30 rows; 40 steps with a horizon of 4 need 43"):
+        simulate(controller, step, 40, initial_state=[0.0, 0.0])
+
+
+def test_a_network_with_a_window_sees_the_past() -> None:
+    from tests.forms import mlp
+
+    net = mlp([6, 5, 2], seed=1, scale=0.5)
+    problem = r2m.Trajectory(
+        net, horizon=3, initial_state=np.zeros((2, 2)), window=2, predicts="change", controls=r2m.Box(-1, 1),
+        previous_controls=[0.0], states=r2m.Box(-9, 9), cost=r2m.costs.L1(state=1.0), period=1.0,
+    )  # fmt: skip
+    past = {"states": [np.zeros(2)], "controls": [np.zeros(1)]}
+
+    def step(state: np.ndarray, control: np.ndarray) -> np.ndarray:
+        window = np.stack([past["states"][-1], state])
+        now = replace(problem, previous_controls=past["controls"][-1])
+        past["states"].append(state)
+        past["controls"].append(control)
+        return now.rollout(control[None], window)[1]
+
+    run = simulate(Controller(problem, "mip"), step, 6, initial_state=[0.0, 0.0])
+    assert np.nanmax(run.error) < 1e-9
+
+
+class Moody(Planner):
+    """Does something else each time."""
+
+    name = "moody"
+    moods = ("good", "fail", "missing", "infeasible", "empty")
+
+    def prepared(self, problem: r2m.Trajectory) -> Planning:
+        working = r2m.control.planner("mppi(rounds=2,samples=32)").prepared(problem)
+        count = iter(range(10**9))
+
+        def plan(problem, start, seconds):
+            mood = self.moods[next(count) % len(self.moods)]
+            if mood == "fail":
+                raise SolverFailure("killed")
+            if mood == "missing":
+                raise ImportError("no such backend")
+            if mood == "infeasible":
+                raise InfeasibleProblem("none")
+            return working(problem, start, seconds)
+
+        return plan
+
+
+@pytest.mark.parametrize("steps", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_faults_never_end_a_loop(steps: int) -> None:
+    problem = POINT.changed(controls=r2m.Finite([[-1, 0, 1]]))
+    controller = Controller(problem, Moody(), period=0.02)
+    rng, state, bad = np.random.default_rng(0), np.array([2.0, 0.0]), 0
+    for t in range(steps):
+        kind = rng.integers(6)
+        seen: object = {
+            0: np.array([np.nan, 0.0]),
+            1: np.array([9.0, -9.0]),
+            2: np.zeros(3),
+            3: "nonsense",
+        }.get(int(kind), state)
+        control = controller.act(seen)  # type: ignore[arg-type]
+        assert control.shape == (1,)
+        assert control[0] in {-1.0, 0.0, 1.0}
+        step = controller.log[-1]
+        assert step.number == t
+        bad += kind in {0, 2, 3}
+        if kind in {0, 2, 3}:
+            assert any("observation" in fault for fault in step.faults)
+        state = np.clip(problem.rollout(control[None], state)[1], -3, 3)
+    assert bad
+    assert {step.rung for step in controller.log} >= {Rung.PLAN, Rung.SOFTENED}
+    told = "; ".join(fault for step in controller.log for fault in step.faults)
+    assert "SolverFailure: killed" in told
+    assert "ImportError" in told
+
+
+def test_the_ladder_ends_with_the_shifted_plan_and_the_safe_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    controller = Controller(POINT, "mip", period=1.0, safe_control=[0.5])
+    first = controller.act([2.0, 0.0])
+    plan = controller.plan
+    assert plan is not None
+    assert first == pytest.approx(plan.controls[0])
+
+    def broken(*_: object) -> object:
+        raise SolverFailure("gone")
+
+    controller._planning = controller._spare = broken  # type: ignore[assignment]
+    rungs = []
+    for t in range(1, 6):
+        control = controller.act([2.0, 0.0])
+        rungs.append(controller.log[-1].rung)
+        expected = plan.controls[t] if t < 4 else [0.5]
+        assert control == pytest.approx(expected)
+    assert rungs == [Rung.SHIFTED] * 3 + [Rung.SAFE] * 2
+
+
+def test_strict_raises_where_the_ladder_would_begin() -> None:
+    controller = Controller(POINT, "mip", period=1.0, strict=True)
+    with pytest.raises(InvalidProblem, match="observation has nan"):
+        controller.act([np.nan, 0.0])
+    with pytest.raises(InvalidProblem, match=r"observation has shape \(3,\); give \(2,\)"):
+        controller.act([0.0, 0.0, 0.0])
+    far = replace(POINT, terminal=r2m.Box([2.9, 2.9], [3, 3]))
+    with pytest.raises(InfeasibleProblem):
+        Controller(far, "mip", period=1.0, strict=True).act([-3.0, -3.0])
+
+
+def test_bad_settings_are_errors() -> None:
+    with pytest.raises(InvalidOption, match="period is 0"):
+        Controller(POINT, "mip", period=0)
+    with pytest.raises(InvalidOption, match="period is None"):
+        Controller(r2m.Trajectory(POINT.net, 2, [0.0, 0.0], r2m.Box(-1, 1), predicts="change"), "mip")
+    with pytest.raises(InvalidProblem, match="safe_control"):
+        Controller(POINT, "mip", safe_control=[2.0])
+    with pytest.raises(InvalidProblem, match="target has shape"):
+        Controller(POINT, "mip", reference=np.zeros((9, 3)))
+    with pytest.raises(InvalidOption, match="steps is 0"):
+        simulate(Controller(POINT, "mip"), model(), 0)
+    with pytest.raises(InvalidProblem, match="give the one to start from"):
+        simulate(Controller(POINT, "mip"), model(), 1)
+    with pytest.raises(InvalidProblem, match="give a function step"):
+        simulate(Controller(POINT, "mip"), 3, 1)
+
+
+def test_a_run_is_saved_loaded_drawn_and_summed_up(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    run = simulate(
+        Controller(POINT, "hybrid", period=0.1), model(), 5, initial_state=[1.0, 0.0], disturbance=[0.01, 0.01]
+    )
+    again = Run.load(run.save(tmp_path / "run.npz"))
+    np.testing.assert_array_equal(run.states, again.states)
+    np.testing.assert_array_equal(run.predictions, again.predictions)
+    assert again.rungs == run.rungs
+    assert again.about == run.about
+    assert set(again.stages) == set(run.stages)
+    assert again.summary().startswith("5 steps by hybrid: 100% planned")
+    assert again.plot(tmp_path / "run.png").stat().st_size > 10_000
+    with pytest.raises(InvalidProblem, match=r"name the file \.npz"):
+        run.save(tmp_path / "run.json")
+    (tmp_path / "other.npz").write_bytes(b"no archive")
+    with pytest.raises(InvalidProblem, match="holds no run"):
+        Run.load(tmp_path / "other.npz")
+    with pytest.raises(InvalidProblem, match="the run has no pictures"):
+        run.animate(tmp_path / "run.gif")
+
+
+def test_gymnasium_environments_are_checked_and_stepped(tmp_path) -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    from relu2mip.control.environment import Environment
+    from tests.conftest import ROOT
+
+    net = r2m.load(ROOT / "examples/cartpole/family/units-8.onnx")
+    problem = r2m.Trajectory(
+        net, horizon=6, initial_state=r2m.Box([-1.5, -2, -0.3, -3], [1.5, 2, 0.3, 3]), controls=r2m.Finite([-1, 1]),
+        states=r2m.Box([-2.4, -6, -0.5, -6], [2.4, 6, 0.5, 6]), period=0.2,
+        cost=r2m.costs.L1(state=[0.1, 0.05, 1.0, 0.1], terminal=[0, 0, 5.0, 1.0]),
+    )  # fmt: skip
+    env = Environment(gymnasium.make("CartPole-v1"), actions=[-1.0, 1.0])
+    run = simulate(Controller(problem, "mip"), env, 15, seed=1)
+    assert len(run) == 15, "the pole does not fall"
+    assert run.rewards.sum() == 15
+    with pytest.raises(InvalidProblem, match="2 discrete actions; give actions"):
+        Environment(gymnasium.make("CartPole-v1"))
+    with pytest.raises(InvalidProblem, match="it observes 2 states"):
+        simulate(Controller(problem, "mip"), Environment(env.env, state=[0, 1], actions=[-1.0, 1.0]), 1)
