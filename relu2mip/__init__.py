@@ -40,7 +40,9 @@ _WHERE = {
     "compile": "relu2mip.pipeline.compiled",
     "embed": "relu2mip.pipeline.embedding",
     "load": "relu2mip.frontends.onnx:load_onnx",
+    "scenarios": "relu2mip.trajectory.scenarios",
     "solve": "relu2mip.pipeline.solving",
+    "trust_region": "relu2mip.trajectory.trust",
 }
 _MODULES = {
     "bounds": "relu2mip.bounds",
@@ -77,7 +79,9 @@ __all__ = [
     "errors",
     "formulations",
     "load",
+    "scenarios",
     "solve",
+    "trust_region",
 ]
 
 if TYPE_CHECKING:
@@ -99,7 +103,9 @@ if TYPE_CHECKING:
     from relu2mip.trajectory.costs import Soft
     from relu2mip.trajectory.dynamics import Normalisation
     from relu2mip.trajectory.problem import Trajectory
+    from relu2mip.trajectory.scenarios import scenarios
     from relu2mip.trajectory.sets import Box, Finite, Linear
+    from relu2mip.trajectory.trust import trust_region
 
 
 def __getattr__(name: str) -> Any:

@@ -54,7 +54,8 @@ class Mip(Planner):
     backend, bounds, formulation: as `compile` and `solve` take them; bounds with a cutoff are never updated.
     anew: "always" compiles for each state, whose bounds are tighter; "never" only updates a program compiled for the
     whole box of initial states, which is faster; "auto" compiles anew where that took less than a quarter of the time
-    the last time.  gap, threads, seed: of the solver.
+    the last time.  gap, threads, seed: of the solver.  binary_horizon: from this step on, binaries are relaxed, so that
+    the tail of the plan is guided by a relaxation, and still evaluated by the network; 0 keeps them all.
     """
 
     backend: str = "highs"
@@ -64,6 +65,7 @@ class Mip(Planner):
     gap: float = 1e-3
     threads: int = 1
     seed: int = 0
+    binary_horizon: int = 0
     name: ClassVar[str] = "mip"
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class BranchAndBound:
         low, high = problem.initial_limits
         if options.anew == "never" or (options.anew == "auto" and (low < high).any()):
             try:
-                compiled = compile(problem, options.bounds, options.formulation)
+                compiled = self._compiled(problem)
                 self.held = compiled, compiled.session(options.backend)
             except Relu2MipError as error:
                 log.info("nothing is held: %s", error)
@@ -155,9 +157,13 @@ class BranchAndBound:
             made = self.held[0].update(problem=problem)
             stages["update"] = time.perf_counter() - begun
             return made, self.held[1]
-        made = compile(problem, self.options.bounds, self.options.formulation)
+        made = self._compiled(problem)
         self.compiling = stages["compile"] = time.perf_counter() - begun
         return made, resolve_backend(self.options.backend)
+
+    def _compiled(self, problem: Trajectory) -> Compiled:
+        chosen = self.options
+        return compile(problem, chosen.bounds, chosen.formulation, chosen.binary_horizon or None)
 
     def _solved(self, compiled: Compiled, solver: Solver, best: Best, stages: dict[str, float]) -> Solution:
         """Search from the best plan; what the search meets is kept in `best`."""
@@ -175,8 +181,9 @@ class BranchAndBound:
 
         begun = time.perf_counter()
         solution = run(model, solver, limits, known, compiled.aids)
-        if solution.x is not None and isinstance(compiled.aids.heuristic, PlanHeuristic):
-            point = compiled.aids.heuristic.plan_at(model, solution.x)
+        if solution.x is not None:
+            found = PlanHeuristic(compiled.problem.unrolled, compiled.all_bounds, compiled.normal_form)
+            point = found.plan_at(model, solution.x)
             if point.feasible:
                 best.keep(point)
         stages["search"] = time.perf_counter() - begun

@@ -35,7 +35,7 @@ from relu2mip.pipeline.specs import (
     resolve_solver,
 )
 from relu2mip.pipeline.statistics import Statistics
-from relu2mip.pipeline.update import RebuildNeeded, RebuildReason, Recipe, rows_from
+from relu2mip.pipeline.update import RebuildNeeded, RebuildReason, Recipe, relaxed_from, rows_from
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.runtime.progress import Listener, report, reporting
 from relu2mip.trajectory.conflict import spoken
@@ -100,7 +100,8 @@ class Compiled(Program):
         if refused := self.recipe.why_not(unrolled):
             if not rebuild:
                 raise RebuildNeeded(*refused)
-            made = compile(problem, list(self.recipe.methods), self.recipe.formulation)
+            recipe = self.recipe
+            made = compile(problem, list(recipe.methods), recipe.formulation, recipe.binary_horizon)
             return replace(made, rebuilt=refused[0])
         bounds = self.recipe.narrowed(unrolled, resolve_bounds(passes) if passes else ())
         reduced = bounds.select(self.recipe.rewrite)
@@ -139,13 +140,19 @@ class Compiled(Program):
 
 
 def compile(
-    problem: Problem, bounds: BoundSpec | None = None, formulation: str | Formulation | None = None
+    problem: Problem,
+    bounds: BoundSpec | None = None,
+    formulation: str | Formulation | None = None,
+    binary_horizon: int | None = None,
 ) -> Compiled:
     """Compile a problem.
 
     bounds: "auto", a string like "ibp+data(path=x.npz)", a bound method, `Bounds` known from before that hold for this
     problem too (`Bounds.covers`), or a list of those; None takes the problem file's choice, else "auto".
     formulation: "auto", "big-m", or a formulation.
+
+    binary_horizon: from this step on, binaries are continuous: the tail of the horizon is a relaxation, `exact` is
+    false, and answers say so; None keeps them all.
 
     Inside `runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
@@ -178,36 +185,45 @@ def compile(
     reduced = all_bounds.select(rewrite)
     _in_time(problem, chosen, all_bounds)
     model = ModelBuilder()
-    values, costs = encode(reduced, chosen, model)
+    values, encodings = encode(reduced, chosen, model)
     _in_time(problem, chosen, all_bounds)
     expressions = {name: values[i] for name, i in reduced.form.outputs.items()}
     write_implications(reduced, model)
     network = model.narrowed(*model.limits())
     unrolled.write(model, expressions)
-    costs += write_stage_costs(model)
+    costs = [*encodings, *write_stage_costs(model)]
     built = model.build()
+    how = str(chosen)
+    if binary_horizon is not None:
+        if not isinstance(problem, Trajectory) or binary_horizon < 1:
+            raise InvalidProblem(f"binary_horizon is {binary_horizon}; give a step of a trajectory, at least 1")
+        built = relaxed_from(built, binary_horizon, encodings)
+        how = f"{how} with binaries before step {binary_horizon} alone"
+    exact = chosen.exact and binary_horizon is None
     rows = built.rows
     aids = model.aids
-    if chosen.exact:
+    if exact:
         aids = replace(aids, heuristic=PlanHeuristic(unrolled, all_bounds, reduced.form))
     if all_bounds.plan is not None:
         built = built.with_start(start_from(all_bounds.plan, built, reduced.form))
     built_at = time.perf_counter()
     with limited(CUTS_SHARE * seconds_left()):
-        built, cuts = with_root_cuts(built, aids)
+        built, root_cuts = with_root_cuts(built, aids)
     seconds = {
         "unroll": unrolled_at - begun,
         "bounds": bounded_at - unrolled_at,
         "model": built_at - bounded_at,
     }
-    if cuts is not None:
-        seconds["cuts"] = cuts.seconds
-    statistics = Statistics.of(all_bounds, costs, built, seconds, cuts)
+    if root_cuts is not None:
+        seconds["cuts"] = root_cuts.seconds
+    statistics = Statistics.of(all_bounds, costs, built, seconds, root_cuts)
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
-    how = str(chosen), chosen.exact
-    recipe = Recipe(methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows))
-    return Compiled(problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, *how, aids, recipe)
+    made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids
+    recipe = Recipe(
+        methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), binary_horizon, encodings
+    )
+    return Compiled(*made, recipe)
 
 
 def _in_time(problem: Problem, formulation: Formulation, bounds: Bounds) -> None:

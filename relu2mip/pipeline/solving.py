@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from relu2mip.accept import shown
@@ -32,6 +33,7 @@ def solve(
     formulation: str | Formulation | None = None,
     start: Start | None = None,
     progress: Listener | None = None,
+    binary_horizon: int | None = None,
     **options: Any,
 ) -> Answer:
     """Compile, solve, check.
@@ -41,6 +43,7 @@ def solve(
     problem file's [solve] table, else from the defaults.
     start: controls (H, m) of a plan, or inputs of a box problem, that the search starts from (`Compiled.start_from`)
     unless a better one is found; the answer is at least as good.
+    binary_horizon: as for `relu2mip.compile`: from this step on, binaries are relaxed, and the answer says so.
     progress: is called with a `Progress` at each stage, better plan and higher bound, maybe from another thread.
 
     The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
@@ -64,4 +67,5 @@ def solve(
     if progress is not None and not callable(progress):
         raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
     with reporting(progress, sign_of(problem)):
-        return answered(problem, lambda: compile_problem(problem, bounds, how), how, chosen, settings, given)
+        make = partial(compile_problem, problem, bounds, how, binary_horizon)
+        return answered(problem, make, how, chosen, settings, given)

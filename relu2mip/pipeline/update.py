@@ -19,7 +19,7 @@ from relu2mip.arrays import Index
 from relu2mip.bounds import Bounds
 from relu2mip.bounds.method import BoundMethod
 from relu2mip.errors import Relu2MipError
-from relu2mip.formulations import Formulation
+from relu2mip.formulations import Encoding, Formulation
 from relu2mip.formulations.stage_cost import write_stage_costs
 from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.extend import with_rows
@@ -49,7 +49,8 @@ class Recipe:
 
     methods, formulation: as chosen.  known: the bounds that were found then, of the unrolled form.  rewrite: from that
     form to the one that was encoded.  network: the builder after that was done.  values: of the encoded form, as
-    expressions over its columns.  cuts: rows that were added to the finished program, as (matrix, upper limits).
+    expressions over its columns.  cuts: rows that were added to the finished program.  binary_horizon: as given.
+    encodings: what each value of that form cost.
     """
 
     methods: Sequence[BoundMethod]
@@ -59,6 +60,8 @@ class Recipe:
     network: ModelBuilder
     values: Mapping[int, Expression]
     cuts: MipModel | None = None
+    binary_horizon: int | None = None
+    encodings: Sequence[Encoding] = ()
 
     def why_not(self, unrolled: Unrolled) -> tuple[RebuildReason, str] | None:
         """Why the program cannot be updated for another problem, if it cannot."""
@@ -92,7 +95,10 @@ class Recipe:
         model = self.network.narrowed(lower, np.maximum(lower, upper))
         unrolled.write(model, {name: self.values[i] for name, i in reduced.form.outputs.items()})
         write_stage_costs(model)
-        return model, self._cut(model.build())
+        built = model.build()
+        if self.binary_horizon is not None:
+            built = relaxed_from(built, self.binary_horizon, self.encodings)
+        return model, self._cut(built)
 
     def _cut(self, model: MipModel) -> MipModel:
         """With the cuts of the first program, where the columns are the same."""
@@ -100,6 +106,22 @@ class Recipe:
             return model
         cuts = self.cuts
         return with_rows(model, NameBlock("cut", np.arange(cuts.rows)), cuts.matrix, cuts.row_lower, cuts.row_upper)
+
+
+def relaxed_from(model: MipModel, step: int, encodings: Sequence[Encoding]) -> MipModel:
+    """The program with continuous columns in place of the binaries of a step on.
+
+    encodings: of the values at the beginning of the program, in its order.
+    """
+    labels = [label.step for label in model.column_names.labels]
+    steps = np.array([-1 if at is None else at for at in labels])
+    first = 0
+    for made in encodings:
+        if first + made.columns > model.columns:
+            break
+        steps[first : first + made.columns] = -1 if made.place.step is None else made.place.step
+        first += made.columns
+    return replace(model, integer=model.integer & (steps < step))
 
 
 def rows_from(model: MipModel, first: int) -> MipModel | None:

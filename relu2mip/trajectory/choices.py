@@ -180,7 +180,7 @@ class Outside:
         """What it comes to for each point, for n states over a horizon; raises `InvalidProblem`."""
         normals, offsets = self._faces
         size = normals.shape[1]
-        c, d = self._points(n, size)
+        c, d = self.points(n)
         step, share = _places(self.steps, self.between, horizon, self.name)
         moved = np.zeros((horizon, size)) if self.path is None else np.asarray(self.path)
         if moved.shape != (horizon, size) or not np.isfinite(moved).all():
@@ -202,7 +202,9 @@ class Outside:
             made.append(Alternatives(name, tuple(sets), step, share, self.formulation))
         return made
 
-    def _points(self, n: int, size: int) -> tuple[Array, Array]:
+    def points(self, n: int) -> tuple[Array, Array]:
+        """The map (C, d) from n states to the points, end to end; raises `InvalidProblem`."""
+        size = self._faces[0].shape[1]
         if self.keypoints is None:
             if n < size:
                 raise InvalidProblem(f"constraint {self.name!r}: its region has {size} entries, there are {n} states")

@@ -97,10 +97,10 @@ def test_no_planner_enters_an_obstacle(name: str) -> None:
 
 
 def test_the_hull_is_tighter_than_big_m() -> None:
-    free = replace(PLANE, controls=r2m.Box(-1, 1))
+    free = replace(LINE, controls=r2m.Box(-1, 1))
     bounds = {}
     for formulation in ("big-m", "convex-hull"):
-        gap = r2m.AnyOf(r2m.Box([-5, -5], [0.5, 5]), r2m.Box([0.9, -5], [5, 5]), formulation=formulation)
+        gap = r2m.AnyOf(r2m.Box([-4, -4], [0.4, 4]), r2m.Box([1.4, -4], [4, 4]), steps=[3, 4], formulation=formulation)
         compiled = r2m.compile(replace(free, constraints=[gap]), bounds="crown")
         bounds[formulation] = compiled.quality().root
     assert np.isfinite(bounds["big-m"])
