@@ -106,7 +106,7 @@ def period(steps: int = 200) -> None:
                   f"bound on {proven.mean():.0%}{gap}", flush=True)  # fmt: skip
 
 
-def planners(count: int = 50, seconds: float = 0.3) -> None:
+def planners(count: int = 50, seconds: float = 0.5) -> None:
     families = {
         f"cartpole, {horizon} steps": (lambda _, h=horizon: cartpole(h, r2m.Box(-1, 1))) for horizon in (10, 20)
     } | {f"random 2x16, {horizon} steps": (lambda k, h=horizon: random_problem(k, 16, h)) for horizon in (10, 20)}
@@ -139,7 +139,7 @@ def planners(count: int = 50, seconds: float = 0.3) -> None:
 def pole(starts: int = 100, steps: int = 500) -> None:
     import gymnasium
 
-    for net in ("family/units-16.onnx", "family/units-8.onnx"):
+    for net in ("family/units-16.onnx",):
         stood, late = [], 0
         controller = Controller(cartpole(10, r2m.Finite([-1, 1]), net), "hybrid", period=0.02)
         for seed in range(starts):

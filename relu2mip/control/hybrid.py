@@ -13,12 +13,14 @@ from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.control.planner import Planning
 from relu2mip.errors import InvalidOption
 from relu2mip.incumbent.best import Best, keeping
+from relu2mip.incumbent.climb import Climbing, climb
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.path_integral import PathIntegral, path_integral
 from relu2mip.incumbent.sample import Sampling, cross_entropy
 from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.trajectory.problem import Trajectory
 from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan as Point
 
 LEAST = 2e-3
@@ -32,8 +34,8 @@ NO_SEARCH = "the time is too short for a search"
 SAMPLES, ELITES = 128, 16
 """Of a round of sampling."""
 
-ROUNDS, LEAST_SLICE = 10, 0.015
-"""Into how many slices the time for sampling is cut, of so many seconds at least."""
+SLICES = 0.12, 0.4, 0.05
+"""Shares of the time for sampling that a turn of each search takes at most."""
 
 NEAR = 0.1
 """Noise around the best plan, as a share of the box."""
@@ -43,7 +45,7 @@ NEAR = 0.1
 class Hybrid(Mip):
     """Samples, each improved by descending and polishing, for a `share` of the time, then `Mip` from the best plan."""
 
-    share: float = 0.5
+    share: float = 0.6
     name: ClassVar[str] = "hybrid"
 
     def __post_init__(self) -> None:
@@ -99,15 +101,8 @@ class _Hybrid:
         bounds = Bounds.of(unrolled.form, unrolled.domain)
         best = None if start is None else point_of(problem, start)
         with limited(seconds):
-            slice_ = max(LEAST_SLICE, seconds / ROUNDS)
             for turn in count():
-                seed = self.options.seed + turn
-                if turn % 2 == 0:
-                    sampling = Sampling(SAMPLES, ELITES, rounds=1_000_000, inertia=0.1, correlation=0.5, seed=seed)
-                    point = cross_entropy(objective, objective.box, sampling, slice_, best if not turn else None, m)
-                else:
-                    integral = PathIntegral(SAMPLES, rounds=1_000_000, noise=NEAR, seed=seed)
-                    point = path_integral(objective, objective.box, integral, slice_ / 2, best, m)
+                point = self._drawn(objective, best, m, turn, seconds)
                 best = point if point.better_than(best) else best
                 if expired():
                     break
@@ -117,3 +112,15 @@ class _Hybrid:
                     break
         assert best is not None
         return best
+
+    def _drawn(self, objective: Objective, best: Point | None, m: int, turn: int, seconds: float) -> Point:
+        """A point to improve: the distribution of cross-entropy, the best of many gradients, or one near the best."""
+        seed = self.options.seed + turn
+        if turn % 3 == 0:
+            sampling = Sampling(SAMPLES, ELITES, rounds=1_000_000, inertia=0.1, correlation=0.5, seed=seed)
+            return cross_entropy(objective, objective.box, sampling, SLICES[0] * seconds, None if turn else best, m)
+        if turn % 3 == 1:
+            climbing = Climbing(restarts=1, seed=seed)
+            return climb(objective, objective.box, climbing, SLICES[1] * seconds, best, m)
+        integral = PathIntegral(SAMPLES, rounds=1_000_000, noise=NEAR, seed=seed)
+        return path_integral(objective, objective.box, integral, SLICES[2] * seconds, best, m)
