@@ -29,8 +29,9 @@ SWAPS = {
 }
 OPERATORS = [f"core/Replace{kind}Operator_{swap}" for kind, swaps in SWAPS.items() for swap in swaps]
 OPERATORS += ["core/NumberReplacer", "core/ReplaceAndWithOr", "core/ReplaceOrWithAnd"]
-CROWN = "tests/bounds/test_exact_arithmetic.py tests/bounds/test_crown.py tests/bounds/test_bounds.py"
-PROGRAMS = "tests/bounds/test_duals.py tests/bounds/test_exact_arithmetic.py tests/bounds/test_lp.py"
+PIECES = "tests/bounds/test_relaxations.py"
+CROWN = f"{PIECES} tests/bounds/test_exact_arithmetic.py tests/bounds/test_crown.py tests/bounds/test_bounds.py"
+PROGRAMS = f"{PIECES} tests/bounds/test_duals.py tests/bounds/test_exact_arithmetic.py tests/bounds/test_lp.py"
 TARGETS = {
     "relu2mip/unrolled/rounding.py": ("*", CROWN),
     "relu2mip/unrolled/intersect.py": ("*", CROWN),
