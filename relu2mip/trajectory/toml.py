@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from relu2mip.errors import InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.ir import Graph
@@ -23,9 +23,8 @@ from relu2mip.registry import backends, bound_methods, formulations
 from relu2mip.trajectory import costs
 from relu2mip.trajectory.dynamics import Normalisation
 from relu2mip.trajectory.sets import Box, Finite, Linear
-
-Reader: TypeAlias = Callable[[Any, str], Any]
-"""Turns a value of the file into what the problem takes; the text says where it stands, for errors."""
+from relu2mip.trajectory.toml_constraints import constraint
+from relu2mip.trajectory.toml_values import LINEAR, Reader, box, list_of, number, numbers, pair, table, text, whole
 
 CONTROL = "planner", "period", "steps", "seed", "safe_control", "environment", "state", "actions", "initial_state"
 """Keys of the [control] table."""
@@ -35,7 +34,7 @@ NORMS: Mapping[str, Callable[..., costs.Cost]] = {"l1": costs.L1, "linf": costs.
 
 def _control(value: Any, where: str) -> dict[str, Any]:
     """The [control] table, which `relu2mip.control.settings` reads."""
-    return _table(value, where, {name: lambda part, _: part for name in CONTROL})
+    return table(value, where, {name: lambda part, _: part for name in CONTROL})
 
 
 @contextmanager
@@ -76,26 +75,26 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
     """The keys of a trajectory's file with their readers; paths are relative to `folder`."""
     return {
         "network": _network(folder),
-        "horizon": _whole,
+        "horizon": whole,
         "initial_state": _box_or_numbers,
         "controls": _control_sets,
-        "predicts": _text,
-        "states": _box,
+        "predicts": text,
+        "states": box,
         "costs": _costs(folder),
-        "window": _whole,
+        "window": whole,
         "inputs": _layout,
-        "output": _text,
+        "output": text,
         "normalisation": _normalisation,
-        "control_rate": _box,
-        "previous_controls": _numbers,
-        "constraints": _list_of(_linear),
+        "control_rate": box,
+        "previous_controls": numbers,
+        "constraints": list_of(constraint(folder)),
         "terminal": _terminal,
-        "state_names": _list_of(_text),
-        "control_names": _list_of(_text),
+        "state_names": list_of(text),
+        "control_names": list_of(text),
         "solve": _solve(folder),
-        "delay": _whole,
+        "delay": whole,
         "known": _known,
-        "period": _number,
+        "period": number,
         "control": _control,
     }
 
@@ -104,10 +103,10 @@ def box_problem_keys(folder: Path) -> dict[str, Reader]:
     """The keys of a box problem's file with their readers."""
     return {
         "network": _network(folder),
-        "lower": _numbers,
-        "upper": _numbers,
-        "objective": _numbers,
-        "sense": _text,
+        "lower": numbers,
+        "upper": numbers,
+        "objective": numbers,
+        "sense": text,
         "solve": _solve(folder),
     }
 
@@ -127,137 +126,59 @@ def kind_of(data: dict[str, Any], folder: Path) -> str:
 def fields_of(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The fields of the problem, by name."""
     if kind_of(data, folder) == "Trajectory":
-        given = _table(data, "", trajectory_keys(folder), ("network", "horizon", "initial_state", "controls"))
+        given = table(data, "", trajectory_keys(folder), ("network", "horizon", "initial_state", "controls"))
     else:
-        given = _table(data, "", box_problem_keys(folder), ("network", "lower", "upper", "objective"))
+        given = table(data, "", box_problem_keys(folder), ("network", "lower", "upper", "objective"))
     names = {"network": "net", "costs": "cost", "solve": "options"}
     return {names.get(key, key): value for key, value in given.items() if key != "control"}
 
 
-def _table(data: Any, where: str, keys: Mapping[str, Reader], required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The values of a table, each read by its key's reader. `where` is "" for the file's top level."""
-    if not isinstance(data, dict):
-        raise InvalidProblem(f"{where} is {data!r}; give a table with {', '.join(keys)}")
-    for key in data:
-        if key not in keys:
-            raise UnknownOption(f"key in [{where}]:" if where else "key", key, keys)
-    for key in required:
-        if key not in data:
-            raise InvalidProblem(f"{where or 'the file'} has no {key}; it needs {', '.join(required)}")
-    return {key: keys[key](value, f"{where}.{key}" if where else key) for key, value in data.items()}
-
-
-def _whole(value: Any, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidProblem(f"{where} is {value!r}; give a whole number")
-    return value
-
-
-def _number(value: Any, where: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InvalidProblem(f"{where} is {value!r}; give a number")
-    return float(value)
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidProblem(f"{where} is {value!r}; give a text in quotes")
-    return value
-
-
-def _list_of(item: Reader) -> Reader:
-    def reader(value: Any, where: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise InvalidProblem(f"{where} is {value!r}; give a list")
-        return [item(entry, f"{where}[{k}]") for k, entry in enumerate(value)]
-
-    return reader
-
-
-def _numbers(value: Any, where: str) -> Any:
-    """A number, a list of numbers, or a list of such lists of one length."""
-    if not isinstance(value, list):
-        return _number(value, where)
-    if not any(isinstance(entry, list) for entry in value):
-        return _list_of(_number)(value, where)
-    rows = _list_of(_list_of(_number))(value, where)
-    if len({len(row) for row in rows}) > 1:
-        raise InvalidProblem(f"{where} has rows of {', '.join(str(len(row)) for row in rows)} numbers; give one length")
-    return rows
-
-
-_LINEAR: Mapping[str, Reader] = {
-    "name": _text,
-    "state": _numbers,
-    "control": _numbers,
-    "lower": _numbers,
-    "upper": _numbers,
-    "steps": _list_of(_whole),
-}
-
-
-def _box(value: Any, where: str) -> Box:
-    return Box(**_table(value, where, {"lower": _numbers, "upper": _numbers}, ("lower", "upper")))
-
-
 def _box_or_numbers(value: Any, where: str) -> Any:
-    return _box(value, where) if isinstance(value, dict) else _numbers(value, where)
+    return box(value, where) if isinstance(value, dict) else numbers(value, where)
 
 
 def _box_or_values(value: Any, where: str) -> Box | Finite:
     if not isinstance(value, dict) or "values" not in value:
-        return _box(value, where)
-    return Finite(**_table(value, where, {"values": _list_of(_list_of(_number))}))
+        return box(value, where)
+    return Finite(**table(value, where, {"values": list_of(list_of(number))}))
 
 
 def _control_sets(value: Any, where: str) -> Any:
-    return _list_of(_box_or_values)(value, where) if isinstance(value, list) else _box_or_values(value, where)
+    return list_of(_box_or_values)(value, where) if isinstance(value, list) else _box_or_values(value, where)
 
 
 def _known(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidProblem(f"{where} is {value!r}; give a table from names of signals to their numbers by step")
-    return {name: _numbers(signal, f"{where}.{name}") for name, signal in value.items()}
-
-
-def _linear(value: Any, where: str) -> Linear:
-    return Linear(**_table(value, where, _LINEAR))
+    return {name: numbers(signal, f"{where}.{name}") for name, signal in value.items()}
 
 
 def _terminal(value: Any, where: str) -> Any:
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
-        return _list_of(_terminal)(value, where)
+        return list_of(_terminal)(value, where)
     if not isinstance(value, dict):
-        return _numbers(value, where)
+        return numbers(value, where)
     if "state" not in value:
-        return _box(value, where)
-    return Linear(**_table(value, where, {key: _LINEAR[key] for key in ("state", "lower", "upper")}))
-
-
-def _pair(first: str, second: str) -> Reader:
-    def reader(value: Any, where: str) -> tuple[Any, Any]:
-        given = _table(value, where, {first: _numbers, second: _numbers}, (first, second))
-        return given[first], given[second]
-
-    return reader
+        return box(value, where)
+    return Linear(**table(value, where, {key: LINEAR[key] for key in ("state", "lower", "upper")}))
 
 
 def _layout(value: Any, where: str) -> dict[str, list[str]]:
     if not isinstance(value, dict):
         raise InvalidProblem(f"{where} is {value!r}; give a table from network inputs to what they read")
-    return {name: _list_of(_text)(blocks, f"{where}.{name}") for name, blocks in value.items()}
+    return {name: list_of(text)(blocks, f"{where}.{name}") for name, blocks in value.items()}
 
 
 def _normalisation(value: Any, where: str) -> Normalisation:
-    pair = _pair("offset", "scale")
-    return Normalisation(**_table(value, where, {"state": pair, "control": pair, "output": pair}))
+    coordinates = dict.fromkeys(("state", "control", "output"), pair("offset", "scale"))
+    return Normalisation(**table(value, where, coordinates))
 
 
 def _network(folder: Path) -> Reader:
     def reader(value: Any, where: str) -> Graph:
         from relu2mip.frontends.onnx import load_onnx
 
-        path = folder / _text(value, where)
+        path = folder / text(value, where)
         if not path.is_file():
             raise InvalidProblem(f"{where}: there is no file {path}; paths are relative to the problem file")
         return load_onnx(path)
@@ -268,10 +189,10 @@ def _network(folder: Path) -> Reader:
 def cost_keys(folder: Path) -> dict[str, dict[str, Reader]]:
     """The keys of a cost's table by its kind; a network is given by its path."""
     norm: dict[str, Reader] = dict.fromkeys(
-        ("target", "control_target", "state", "control", "terminal", "control_rate"), _numbers
+        ("target", "control_target", "state", "control", "terminal", "control_rate"), numbers
     )
-    norm["keypoints"] = _pair("matrix", "offset")
-    network: dict[str, Reader] = {"network": _network(folder), "weight": _number, "terminal": _number}
+    norm["keypoints"] = pair("matrix", "offset")
+    network: dict[str, Reader] = {"network": _network(folder), "weight": number, "terminal": number}
     return {"l1": norm, "linf": norm, "quadratic": norm, "network": network}
 
 
@@ -284,12 +205,12 @@ def _costs(folder: Path) -> Reader:
             raise InvalidProblem(f"{where} has no kind; give one of {', '.join(kinds)}")
         if kind not in kinds:
             raise UnknownOption(f"kind in [{where}]:", str(kind), kinds)
-        given = _table(value, where, {"kind": _text, **kinds[kind]}, ("network",) if kind == "network" else ())
+        given = table(value, where, {"kind": text, **kinds[kind]}, ("network",) if kind == "network" else ())
         del given["kind"]
         return costs.Network(given.pop("network"), **given) if kind == "network" else NORMS[kind](**given)
 
     def reader(value: Any, where: str) -> costs.Cost | None:
-        summands = _list_of(one)(value, where)
+        summands = list_of(one)(value, where)
         return reduce(add, summands) if summands else None
 
     return reader
@@ -299,14 +220,14 @@ def _solve(folder: Path) -> Reader:
     """The options of `solve` and `compile`, checked here so that a wrong one is found before any work."""
 
     def methods(value: Any, where: str) -> Any:
-        if _text(value, where) == "auto":
+        if text(value, where) == "auto":
             return value
         found = parse(value, bound_methods, "bounds")
         return [replace(m, path=str(folder / m.path)) if getattr(m, "path", "") else m for m in found]
 
     def named(registry: Mapping[str, type[Any]], what: str) -> Reader:
         def reader(value: Any, where: str) -> str:
-            if _text(value, where) != "auto":
+            if text(value, where) != "auto":
                 parse(value, registry, what)
             return str(value)
 
@@ -324,7 +245,7 @@ def _solve(folder: Path) -> Reader:
     }
 
     def reader(value: Any, where: str) -> dict[str, Any]:
-        given = _table(value, where, keys)
+        given = table(value, where, keys)
         limits = {name: given[name] for name in known if name in given}
         settings = build(SolveOptions, limits, f"{where}: option")
         return given | {name: getattr(settings, name) for name in limits}

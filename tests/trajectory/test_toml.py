@@ -44,7 +44,8 @@ class TestDocumentation:
 class TestKeysAreTheFields:
     def test_of_a_trajectory(self):
         named = {"net": "network", "cost": "costs", "options": "solve"}
-        assert {named.get(f.name, f.name) for f in fields(r2m.Trajectory)} == set(trajectory_keys(ROOT))
+        keys = set(trajectory_keys(ROOT)) - {"control"}  # that table is the controller's
+        assert {named.get(f.name, f.name) for f in fields(r2m.Trajectory)} == keys
 
     def test_of_a_box_problem(self):
         named = {"net": "network", "options": "solve"}
@@ -99,6 +100,35 @@ def test_every_part_of_the_file_reaches_the_problem(tmp_path: Path):
     }
     assert window.normalisation is not None
     np.testing.assert_array_equal(window.normalisation.state, ([0.0, 0.5], [2.0, 1.0]))
+
+
+def test_sets_that_are_soft_or_not_convex_reach_the_problem(tmp_path: Path):
+    (text,) = (text for text in EXAMPLES if "any_of" in text)
+    problem = r2m.Trajectory.from_toml(write_problem(tmp_path, text))
+    post, way = problem.constraints
+    assert isinstance(post, r2m.Outside)
+    assert isinstance(post.region, r2m.Box)
+    assert (post.between, post.margin) == (1, 0.05)
+    assert isinstance(way, r2m.AnyOf)
+    assert [type(part).__name__ for part in way.sets] == ["Box", "Linear"]
+    assert problem.cost is not None
+    soft = problem.cost.parts()[-1]
+    assert isinstance(soft, r2m.Soft)
+    assert (soft.weight, soft.norm) == (10.0, "linf")
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", state=rng.normal(size=(50, 2)), control=rng.normal(size=(50, 1)))
+    more = '\n[[constraints]]\ntrust_region = "data.npz"\nquantile = 0.9\nsoft = 1.0\n'
+    held = r2m.Trajectory.from_toml(write_problem(tmp_path, text + more))
+    assert held.cost is not None
+    assert len(held.cost.parts()) == 3
+    for wrong, match in (
+        ("outside = { lower = 0, upper = 1 }\nany_of = []", "give one of them"),
+        ("outside = { centre = [0.0, 0.0] }", "radius"),
+        ('state = [[1.0, 0.0]]\nupper = 1\nnorm = "l1"', "a norm without soft"),
+        ("outsde = { lower = 0, upper = 1 }", "outsde"),
+    ):
+        with pytest.raises((InvalidProblem, UnknownOption, TypeError), match=match):
+            r2m.Trajectory.from_toml(write_problem(tmp_path, f"{text}\n[[constraints]]\n{wrong}\n"))
 
 
 def test_infinite_limits_and_one_sided_boxes(tmp_path: Path):
