@@ -116,8 +116,16 @@ class Compiled(Program):
 
         Call it on the program that was compiled for the whole box: programs are rescaled by its ranges.
 
-        >>> held = compiled.session("highs")                            # doctest: +SKIP
-        >>> answer = compiled.update(initial_state=x).solve(held)       # doctest: +SKIP
+        >>> import relu2mip as r2m
+        >>> from relu2mip.ir.samples import integrator
+        >>> problem = r2m.Trajectory(
+        ...     integrator(), horizon=2, initial_state=r2m.Box(-1, 1), predicts="change",
+        ...     controls=r2m.Box(-1, 1), cost=r2m.costs.L1(state=1.0))
+        >>> compiled = r2m.compile(problem, bounds="crown")
+        >>> held = compiled.session("highs")
+        >>> plans = [compiled.update(initial_state=[x, 0.0]).solve(held) for x in (0.5, -0.5)]
+        >>> held.loads
+        1
         """
         return resolve_backend(backend).session(self.model)
 
