@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +16,13 @@ import relu2mip as r2m
 from relu2mip.control import Controller, Planner, Run, Rung, simulate
 from relu2mip.control.planner import Planning
 from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, SolverFailure
+from tests.conftest import ROOT
 from tests.control_problems import POINT, model
 
 
 @pytest.mark.parametrize("name", ["mip", "hybrid", "mppi", "cem", "gradient"])
 def test_the_loop_reaches_the_goal(name: str) -> None:
-    run = simulate(Controller(POINT, name, period=0.1), model(), 12, initial_state=[2.0, 0.0])
+    run = simulate(Controller(POINT, name, period=0.3), model(), 12, initial_state=[2.0, 0.0])
     assert len(run) == 12
     assert run.planned == 1.0
     assert np.abs(run.states[-1]).max() < 0.2
@@ -185,7 +191,6 @@ def test_a_run_is_saved_loaded_drawn_and_summed_up(tmp_path) -> None:
 def test_gymnasium_environments_are_checked_and_stepped(tmp_path) -> None:
     gymnasium = pytest.importorskip("gymnasium")
     from relu2mip.control.environment import Environment
-    from tests.conftest import ROOT
 
     net = r2m.load(ROOT / "examples/cartpole/family/units-8.onnx")
     problem = r2m.Trajectory(
@@ -201,3 +206,21 @@ def test_gymnasium_environments_are_checked_and_stepped(tmp_path) -> None:
         Environment(gymnasium.make("CartPole-v1"))
     with pytest.raises(InvalidProblem, match="it observes 2 states"):
         simulate(Controller(problem, "mip"), Environment(env.env, state=[0, 1], actions=[-1.0, 1.0]), 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal is sent to the process")
+def test_ctrl_c_ends_a_run_with_what_was_run_so_far(tmp_path) -> None:
+    example = ROOT / "examples" / "cartpole"
+    text = (example / "problem.toml").read_text().replace("dynamics.onnx", (example / "dynamics.onnx").as_posix())
+    (tmp_path / "task.toml").write_text(f'{text}\n[control]\nplanner = "mppi"\nperiod = 0.1\nsteps = 100000\n')
+    code = "import relu2mip.cli as cli; print('ready', flush=True); cli.main()"
+    command = [sys.executable, "-c", code, "mpc", "task.toml", "--output", "run.npz"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(6.0)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=100)
+    assert process.returncode == 0, error
+    assert "steps by mppi" in out
+    assert 0 < len(Run.load(tmp_path / "run.npz")) < 100_000
