@@ -220,7 +220,7 @@ class CvxpySession(HeldProgram):
 
 @dataclass(frozen=True)
 class MixedIntegerSolver:
-    """What CVXPY needs to be told for a solver, and how its raw result reads.
+    """A solver behind CVXPY: its options, and how its raw result reads.
 
     running: around a solve; gives the options that it may have there.
     """

@@ -267,7 +267,7 @@ def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
 
 
 def size_limit(model: MipModel) -> BackendUnavailable:
-    """What to say when the licence is too small for the model."""
+    """The error for a licence that is too small for the model."""
     held = needs(model)
     advice = ""
     if Capability.QUADRATIC in held:
@@ -295,7 +295,7 @@ def translated_errors(model: MipModel) -> Iterator[None]:
 
 
 def _callback(aids: Aids, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:
-    """What Gurobi calls during a search: for cuts, for progress, and for its log, which goes to standard error."""
+    """The callback of a search: for cuts, for progress, and for its log, which goes to standard error."""
     separate, told = _separating(aids, native), reporter()
     if told is None and not options.log:
         return separate

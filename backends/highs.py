@@ -302,7 +302,7 @@ def _name() -> str:
 
 
 def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
-    """What there is where nothing is left to search in: the start, where it is a point of the model."""
+    """The solution where nothing is left to search in: the start, where it is a point of the model."""
     x = None if start is None or np.isnan(start).any() or not feasible(model, start) else start
     objective = np.nan if x is None else model.objective(x)
     solver = _name()
@@ -310,7 +310,7 @@ def _unbegun(model: MipModel, start: Array | None, seconds: float) -> Solution:
 
 
 class _Watch:
-    """What HiGHS tells during a run: its best point and bound, for when it does not come back, and for progress."""
+    """A listener to HiGHS during a run: its best point and bound, for when it does not come back, and for progress."""
 
     def __init__(self, highs: Any, model: MipModel) -> None:
         self.model, self.reporter = model, reporter()
@@ -343,7 +343,7 @@ class _Watch:
             self.reporter.report(plan=event.data_out.mip_primal_bound, bound=self.bound)
 
     def solution(self, seconds: float) -> Solution:
-        """What was told before HiGHS was left to itself."""
+        """The best that was told before HiGHS was left to itself."""
         x = None if self.x is None else self.x[: self.model.columns]
         objective = np.nan if x is None else self.model.objective(x)
         bound = self.bound if x is None else min(self.bound, objective)

@@ -1,4 +1,4 @@
-"""What a backend is: a frozen dataclass of its own options with these methods. See docs/extending/add-a-backend.md."""
+"""The protocol of backends: frozen dataclasses of options with these methods. See docs/extending/add-a-backend.md."""
 
 from __future__ import annotations
 

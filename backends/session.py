@@ -23,7 +23,7 @@ from relu2mip.mip.units import Units
 from relu2mip.options import SolveOptions
 
 FREE = {"lower", "upper", "row_lower", "row_upper", "cost", "offset", "start", "values"}
-"""What of a program may differ while it is held."""
+"""The fields of a program that may differ while it is held."""
 
 
 class HeldProgram(ABC):

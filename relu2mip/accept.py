@@ -1,4 +1,4 @@
-"""What callers give, made into what a field holds: one reader a field, applied where an object is made.
+"""Readers that make the value of a field out of what a caller gives: one a field, applied where an object is made.
 
     def __post_init__(self) -> None:
         accept(self, horizon=whole(1), states=optional(box), constraints=several(linear))

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 LEAST_TOLERANCE, MOST_TOLERANCE = 1e-9, 1e-3
-"""What every solver takes as a tolerance."""
+"""The tolerances that every solver takes."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def schema(op: str, opset: int) -> OpSchema | None:
 
 
 class _Attribute:
-    """What an operator's definition says of one attribute."""
+    """One attribute, as an operator's definition has it."""
 
     def __init__(self, declared: OpSchema.Attribute) -> None:
         self.kind = int(cast(Any, declared.type).value)

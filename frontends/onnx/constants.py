@@ -28,7 +28,7 @@ RANDOM = {
 
 
 COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual"}
-"""What converters take for conditions on variables, which do not tell equality from either side."""
+"""Conditions on variables, as converters take them; they do not tell equality from either side."""
 
 
 def fold(call: Call, converter: Converter | None) -> Sequence[Constant]:
@@ -93,7 +93,7 @@ def _by_reference(call: Call, feeds: Mapping[str, Constant], outputs: Sequence[s
 
 
 def _captured(call: Call) -> dict[str, Constant]:
-    """What the inner graphs of a node read from outside."""
+    """The names that the inner graphs of a node read from outside."""
     names = dict.fromkeys(name for name in tensors_read(call.node) if name not in call.node.input)
     found = {name: call.outer(name) for name in names}
     for name, value in found.items():

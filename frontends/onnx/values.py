@@ -1,4 +1,4 @@
-"""What a tensor of the file is while it is read: a constant array, or a variable held by a node."""
+"""A tensor of the file while it is read: a constant array, or a variable held by a node."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TensorSequence:
 
 
 Tensor: TypeAlias = Value | Condition | TensorSequence
-"""What a name of the file may stand for."""
+"""Anything that a name of the file may stand for."""
 
 
 def listed(converted: Tensor | Collection[Tensor | None]) -> list[Tensor | None]:

@@ -255,7 +255,7 @@ def _varies(values: Any) -> bool:
 
 
 def _evaluated(node: fx.Node, args: Any, kwargs: Any) -> Any:
-    """What an operation on constants gives."""
+    """The result of an operation on constants."""
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     return node.target(*args, **kwargs)  # type: ignore[operator]

@@ -45,7 +45,7 @@ NAMES = ("state_names", "control_names", "input_names", "output_names")
 
 @dataclass(frozen=True, eq=False)
 class Config:
-    """What a file asks for: the arguments of `train`."""
+    """The wishes of a file: the arguments of `train`."""
 
     network: nn.Module
     objective: Objective

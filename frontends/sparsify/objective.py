@@ -1,4 +1,4 @@
-"""What training minimises: an error of the network on data, in parts for training and for validation.
+"""The objective of training: an error of the network on data, in parts for training and for validation.
 
 `Simulation` is the error of learned dynamics rolled out on their own predictions, `Regression` that of a function. Both
 divide errors by the spread of what is predicted: an error of 1 is that of the best constant.
@@ -80,7 +80,7 @@ class Objective(ABC):
 
     @abstractmethod
     def metadata(self) -> dict[str, Any]:
-        """What an exported file says about the data: names, sizes, ranges."""
+        """The facts on the data for an exported file: names, sizes, ranges."""
 
     def to(self, device: torch.device) -> Self:
         """The same on another device."""

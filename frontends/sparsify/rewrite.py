@@ -165,7 +165,7 @@ def _layer_of(node: fx.Node, network: fx.GraphModule) -> fx.Node:
 
 
 def _weights_of(layer: fx.Node) -> Any:
-    """What stands for the weights of a layer: equal for two calls that share them."""
+    """A key for the weights of a layer: equal for two calls that share them."""
     if layer.op == "call_module":
         return layer.target
     weights = tuple(source.target for source in layer.all_input_nodes if source.op == "get_attr")

@@ -54,7 +54,7 @@ class Simulation(Objective):
 
     @property
     def output_name(self) -> str:
-        """What is predicted."""
+        """The quantity that is predicted."""
         return "change" if self.predicts == "change" else "next_state"
 
     @cached_property

@@ -86,7 +86,7 @@ class Auto(Part):
                 return self._further(unrolled, bounds, found, now() - begun)
 
     def _further(self, unrolled: Unrolled, given: Bounds, found: Tightened, crown: float) -> Tightened:
-        """What comes after CROWN, which found this in so many seconds."""
+        """The methods after CROWN, which found this in so many seconds."""
         bounds = given.joined(found)
         volume = _volume(unrolled, bounds)
         if bounds.unstable <= (FEW if volume <= VOLUME else MANY) or 2 * crown >= seconds_left():

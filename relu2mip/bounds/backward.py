@@ -20,7 +20,7 @@ Rows = TypeVar("Rows")
 """Coefficients (rows, size) and bounds (rows,)."""
 
 Total = TypeVar("Total")
-"""What the constants of the rows sum up to, so far."""
+"""The sums of the constants of the rows, so far."""
 
 
 class Backward(ABC, Generic[Rows, Total]):

@@ -1,4 +1,4 @@
-"""What a bound method is, and methods one after the other."""
+"""The protocol of bound methods, and methods one after the other."""
 
 from __future__ import annotations
 

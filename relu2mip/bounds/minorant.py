@@ -181,7 +181,7 @@ class _Average:
         return np.add.reduceat(pieces, starts, axis=1) if starts.size else np.zeros((len(pieces), 0))
 
     def _spread(self, columns: Array) -> Array:
-        """What belongs to a column, for each of its pieces."""
+        """A number of each column, for each of its pieces."""
         return columns[:, self.minorant.owner]
 
 

@@ -42,7 +42,7 @@ from relu2mip.unrolled.unrolled import Unrolled
 log = logging.getLogger(__name__)
 
 ROOM = 1e-5
-"""What a bound is moved outward by besides, as a share of the range before: several tolerances of a later solver."""
+"""Room by which a bound is moved outward, a share of the range before: several tolerances of a later solver."""
 
 SAMPLES = 256
 """Points of the inputs that no bound may exclude."""

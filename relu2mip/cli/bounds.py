@@ -91,7 +91,7 @@ def bounds(
 
 
 def _facts(name: str, bounds: Bounds) -> dict[str, Any]:
-    """What is known of the bounds of one stack of methods, totals before details."""
+    """The facts on the bounds of one stack of methods, totals before details."""
     from relu2mip.bounds.layers import layer_bounds, merged
 
     layers = layer_bounds(bounds)

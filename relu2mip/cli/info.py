@@ -130,7 +130,7 @@ def _metadata(entries: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is shown, line by line: metadata by entry; of the quality, what the model's line does not say already."""
+    """The lines that are shown: metadata by entry; the quality without the sizes, which the model's line has."""
     for name, value in found.items():
         if name == "metadata" and value:
             yield from ((f"metadata: {key}", entry) for key, entry in value.items())

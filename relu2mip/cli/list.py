@@ -14,7 +14,7 @@ from relu2mip.cli.console import show, show_json, table
 
 
 class Family(StrEnum):
-    """What can be listed."""
+    """The families that can be listed."""
 
     OPS = "ops"
     BOUNDS = "bounds"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAYER = ("step", "layer", "units", "active", "inactive", "unstable", "mean_width")
 DROPPED = ("nonzeros", "mean width", "inactive", "active")
-"""What a narrow terminal does without, in this order."""
+"""Columns that a narrow terminal does without, in this order."""
 
 DROPPED_FACTS = ("mean_width", "inactive", "active")
 """The same of a comparison, the last first."""
@@ -115,7 +115,7 @@ def replay_errors(answer: Answer) -> list[float]:
 
 
 def summary(answer: Answer) -> Table:
-    """What was found, what is proven, by whom, and how it was checked."""
+    """The plan in short: its cost, its bound, the solver, and the check."""
     check = answer.check
     found: dict[str, Any] = {
         "status": answer.status,

@@ -15,7 +15,7 @@ from relu2mip.trajectory.problem import Trajectory
 
 
 class System(Protocol):
-    """What `simulate` steps."""
+    """Anything that `simulate` can step."""
 
     def reset(self, seed: int) -> Array:
         """The first state (n,)."""
@@ -105,7 +105,7 @@ class Environment:
         return self._read(observation), float(reward), bool(terminated or truncated)
 
     def frame(self) -> Array | None:
-        """What the environment renders in mode "rgb_array"."""
+        """The picture of the environment in mode "rgb_array"; raises `Relu2MipError` where it cannot draw."""
         if getattr(self.env, "render_mode", None) != "rgb_array":
             return None
         try:

@@ -83,7 +83,7 @@ class Mip(Planner):
 
 
 def budget(seconds: float) -> float:
-    """What of a deadline a search may take; half of it at least."""
+    """The part of a deadline that a search may take; half of it at least."""
     return max(seconds / 2, (1 - MARGIN) * seconds - LEAST_MARGIN)
 
 

@@ -1,4 +1,4 @@
-"""What a planner returns: a plan that the network itself evaluated, and what is proven of it."""
+"""The result of a planner: a plan that the network itself evaluated, and what is proven of it."""
 
 from __future__ import annotations
 

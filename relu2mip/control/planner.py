@@ -1,4 +1,4 @@
-"""What a planner is: options that give a `Plan` for a problem by a deadline, and what they keep from plan to plan."""
+"""The base of planners: options that give a `Plan` by a deadline, and keep things from plan to plan."""
 
 from __future__ import annotations
 

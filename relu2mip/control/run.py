@@ -48,7 +48,7 @@ class Run:
 
     @classmethod
     def of(cls, controller: Controller, states: Array, rewards: Array, seed: int, frames: Array | None = None) -> Run:
-        """What a controller's log says of as many steps as there are rewards."""
+        """The run of a controller's log, of as many steps as there are rewards."""
         problem, steps = controller.problem, controller.log[: len(rewards)]
         missing = np.full((problem.horizon + 1, problem.n), np.nan)
         names = sorted({name for step in steps for name in step.stages})

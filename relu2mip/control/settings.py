@@ -1,4 +1,4 @@
-"""What a problem file's [control] table says: the planner, the period, and the system to run on."""
+"""The [control] table of a problem file: the planner, the period, and the system to run on."""
 
 from __future__ import annotations
 

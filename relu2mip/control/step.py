@@ -1,4 +1,4 @@
-"""What a controller notes of each step."""
+"""The log of a controller, step by step."""
 
 from __future__ import annotations
 

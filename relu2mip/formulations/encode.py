@@ -51,7 +51,7 @@ class WholeFormulation(Formulation, Protocol):
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the values of one place cost: columns, binaries, rows and nonzeros it added.
+    """The size of the values of one place: columns, binaries, rows and nonzeros it added.
 
     note: where they are not written as the formulation says, how and why.
     """
@@ -65,7 +65,7 @@ class Encoding:
 
     @classmethod
     def since(cls, before: tuple[int, int, int, int], model: ModelBuilder, place: Place, note: str = "") -> Encoding:
-        """What a model has grown by since its size was `before`."""
+        """The growth of a model since its size was `before`."""
         columns, binaries, rows, nonzeros = np.subtract(model.size, before).tolist()
         return cls(place, columns, binaries, rows, nonzeros, note)
 

@@ -84,7 +84,7 @@ def write_stage_costs(model: ModelBuilder) -> list[Encoding]:
 
 
 def _functions(model: MipModel, pieces: tuple[Index, Any, Array], cases: Disjunction) -> list[_Functions]:
-    """What the functions of inputs and outputs alone that hold it, and its bound, say of each cost column."""
+    """The functions of inputs and outputs that hold each cost column, its lower bound among them."""
     own = np.zeros(model.columns, dtype=bool)
     own[cases.inputs] = own[cases.outputs] = True
     column, matrix, constants = pieces

@@ -40,7 +40,7 @@ BINDING = 1e-6
 
 @dataclass(frozen=True)
 class RootCuts:
-    """What the rounds did: cuts found and kept, and the bound of the relaxation before and after them.
+    """The result of the rounds: cuts found and kept, and the bound of the relaxation before and after them.
 
     The bounds are those of the minimised objective; infinite where the relaxation is infeasible or unbounded.
     failures: of the linear programs, one before the rounds and one in each, those that HiGHS did not solve for another

@@ -49,7 +49,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Vertex:
-    """What HiGHS said: a point where it has a feasible one, row duals where it has any, a ray if infeasible."""
+    """The word of HiGHS: a point where it has a feasible one, row duals where it has any, a ray if infeasible."""
 
     outcome: Outcome
     point: Array | None = None

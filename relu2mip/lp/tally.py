@@ -1,4 +1,4 @@
-"""What a tightening counted, and the limits it works under."""
+"""The counts of a tightening, and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may help a solver beside the model: more rows, a first plan, better plans. The model is complete without them.
+"""Help for a solver beside the model: more rows, a first plan, better plans. The model is complete without them.
 
 Aids are made for one model. A solver may get another program that stands for it: in other units, or with columns
 added behind. Each such reduction says how points and cuts are carried over, so aids need not know of any.
@@ -43,7 +43,7 @@ class Heuristic(Protocol):
         ...
 
     def cost(self, model: MipModel, x: Array) -> float:
-        """What the network itself says that the plan of a point costs, infinite where it leaves the sets.
+        """The cost of the plan of a point, as the network itself says, infinite where it leaves the sets.
 
         -inf where that means nothing for the model.
         """

@@ -1,4 +1,4 @@
-"""What a model may need beyond linear rows, bounds and integrality, and which backends take it."""
+"""The needs of a model beyond linear rows, bounds and integrality, and which backends take it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Capability(StrEnum):
 
 
 def needs(model: MipModel, aids: Aids = NO_AIDS) -> frozenset[Capability]:
-    """What the model holds, and its aids ask for."""
+    """The needs of the model, and of its aids."""
     held = {
         Capability.QUADRATIC: model.quadratic is not None and bool(model.quadratic.any()),
         Capability.SOS1: model.sos1 is not None and len(model.sos1) > 0,

@@ -88,7 +88,7 @@ class Violations:
 
 
 def violations(model: MipModel, x: Array, units: Units | None = None) -> Violations:
-    """What a point of all columns violates; a value that is not finite violates its bounds infinitely.
+    """The violations by a point of all columns; a value that is not finite violates its bounds infinitely.
 
     units: those of the model, where they are known already.
 

@@ -1,4 +1,4 @@
-"""What is worked out for groups laid end to end: group g holds entries starts[g] to starts[g + 1]."""
+"""Sums and maxima of groups laid end to end: group g holds entries starts[g] to starts[g + 1]."""
 
 from __future__ import annotations
 

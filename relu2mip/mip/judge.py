@@ -61,7 +61,7 @@ class Question:
 
 
 class Judge:
-    """What words about a model are held against.
+    """The facts that words about a model are held against.
 
     gap: that was asked for.  known: tells the cost of a plan that is known to exist, infinite where none is; the
     model's start is known besides.  heuristic: knows what the network says.
@@ -98,7 +98,7 @@ class Judge:
         return violations(self.model, x, self.units).feasible(SOLUTION)
 
     def cost(self, x: Array) -> float:
-        """What a point costs: what the network says of its inputs, where somebody knows the network.
+        """The cost of a point: what the network says of its inputs, where somebody knows the network.
 
         Infinite where the network leaves the sets.
         """
@@ -106,7 +106,7 @@ class Judge:
         return objective if heuristic is None else max(objective, heuristic.cost(self.model, x))
 
     def doubts(self, word: Solution) -> list[str]:
-        """What speaks against a word; nothing where it can be true."""
+        """The objections to a word; none where it can be true."""
         if word.stop in NOTHING:
             if self.known < np.inf:
                 return [f"called {word.stop}, though a plan of cost {self.known:g} is known"]

@@ -13,7 +13,7 @@ from relu2mip.normal_form import Place
 
 @dataclass(frozen=True)
 class Label:
-    """What a name says, for what must not read it: a kind of thing, its step (None: without one), unit and suffix."""
+    """The parts of a name, so that nobody has to read it: a kind, its step (None: without one), unit and suffix."""
 
     kind: str
     step: int | None
@@ -49,7 +49,7 @@ class NameBlock:
 
     @property
     def labels(self) -> list[Label]:
-        """What each of them says."""
+        """The parts of each of them."""
         steps = [self.step] * self.numbers.size if self.steps is None else self.steps.tolist()
         pairs = zip(steps, self.numbers.tolist(), strict=True)
         return [Label(self.prefix, step, number, self.suffix) for step, number in pairs]
@@ -100,7 +100,7 @@ class Names(Sequence[str]):
 
     @property
     def labels(self) -> list[Label]:
-        """What every name says, in order."""
+        """The parts of every name, in order."""
         return [label for block in self.blocks for label in block.labels]
 
     def within(self, prefix: str) -> Names:

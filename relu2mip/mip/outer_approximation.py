@@ -47,7 +47,7 @@ SMALLEST = 1e-12
 """A column nearer to 0 than this is 0 but for rounding: cuts in units of its square have coefficients too large."""
 
 TOLERANCE = 1e-7
-"""What solvers may leave unsatisfied of a row, where nothing else is asked for: it is what is left of a gap."""
+"""The violation of a row that solvers may leave, where nothing else is asked for: so much stays of a gap."""
 
 ROW_TOLERANCE = 2 * TOLERANCE
 """Cuts that are wrong by less may be there already."""
@@ -87,7 +87,7 @@ def outer_approximate(model: MipModel, backend: Solver, options: SolveOptions, a
 
 
 class _Search:
-    """What is known so far: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
+    """The state of the rounds: the relaxation with its cuts, the best point, the proven bound, and what was spent."""
 
     def __init__(self, model: MipModel, backend: Solver, options: SolveOptions, aids: Aids) -> None:
         self.model, self.backend = model, backend
@@ -154,7 +154,7 @@ class _Search:
             self.cut(found.x)
 
     def solution(self, last: Solution) -> Solution:
-        """What was found, in the words of the last round."""
+        """The result, in the words of the last round."""
         seconds = time.perf_counter() - self.begun
         if self.best is None:
             return replace(last, bound=max(self.bound, last.bound), nodes=self.nodes, seconds=seconds)

@@ -1,4 +1,4 @@
-"""What a model may hold beside linear rows: SOS1 sets, indicator rows, maxima of columns, complementary pairs."""
+"""Parts of a model beside linear rows: SOS1 sets, indicator rows, maxima of columns, complementary pairs."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def restored(found: Solution, model: MipModel, units: Units) -> Solution:
 
 
 def objective_of(model: MipModel, units: Units) -> Callable[[float], float]:
-    """What an objective of the rescaled model is in the model."""
+    """The objective of the model for one of the rescaled model."""
     away = _constant(model, units) - _kept(model, units)
     return lambda objective: objective / units.cost + away
 

@@ -1,4 +1,4 @@
-"""What a backend returns: a point or none, a bound, and why the solver stopped."""
+"""The word of a backend: a point or none, a bound, and why the solver stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What running a model asks of a solver; every backend is one (`relu2mip.backends.protocol.Backend`)."""
+"""The protocol of solvers that models are run on; every backend is one (`relu2mip.backends.protocol.Backend`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Solver(Protocol):
     name: ClassVar[str]
 
     def capabilities(self) -> frozenset[Capability]:
-        """What it takes natively; `relu2mip.mip.run` rewrites the rest, and the solution says so."""
+        """The parts that it takes natively; `relu2mip.mip.run` rewrites the rest, and the solution says so."""
         ...
 
     def solve(self, model: MipModel, options: SolveOptions, aids: Aids) -> Solution:

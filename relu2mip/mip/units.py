@@ -108,7 +108,7 @@ class Units:
         return away / max(TINY, min(max(abs(objective), FLOOR * self.range), self.range)) if away > 0 else 0.0
 
     def factor(self, matrix: Matrix) -> Array:
-        """What more rows over the columns are multiplied by."""
+        """The factors of further rows over the columns."""
         return _factor(matrix, self.centre, self.size, self.fixed)
 
     def inside(self, x: Array) -> Array:
@@ -228,7 +228,7 @@ def over(matrix: Matrix, size: Array, factor: Array | None = None) -> sp.csr_arr
 
 
 def _factor(matrix: Matrix, centre: Array, size: Array, fixed: Mask) -> Array:
-    """What each row is multiplied by so that its typical coefficient over y is about 1, a power of two."""
+    """The factor of each row with which its typical coefficient over y is about 1, a power of two."""
     matrix = sp.csr_array(matrix)
     row, entries = group_of(matrix.indptr), np.abs(matrix.data)
     sizes = entries * np.where(fixed, 0.0, size)[matrix.indices]

@@ -34,7 +34,7 @@ def validate(form: NormalForm) -> NormalForm:
 
 
 def _wrong(value: Input | Affine | Relu | Max, sizes: list[int]) -> str:
-    """What is wrong with a value, given the sizes of those before it."""
+    """The fault of a value, given the sizes of those before it."""
     if value.place.units.size != value.size:
         return f"{value.size} units, {value.place.units.size} of them have a place"
     match value:

@@ -39,7 +39,7 @@ Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 @dataclass(frozen=True)
 class Check:
-    """What was found when the returned point was checked.
+    """The findings of the check of the returned point.
 
     rows, bounds, integrality: worst violations of the program by the solver's point.  errors: largest difference per
     step between the states (or outputs) of that point and the network run on its controls (or inputs), by how the

@@ -114,7 +114,7 @@ def embed(
 
 
 def _first_words(model: Any) -> set[str]:
-    """What the names of a gurobipy model begin with, up to the first dot."""
+    """The beginnings of the names of a gurobipy model, up to the first dot."""
     model.update()
     rows = (row.ConstrName for row in model.getConstrs())
     return {name.partition(".")[0] for name in (*(x.VarName for x in model.getVars()), *rows)}

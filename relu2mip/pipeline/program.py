@@ -89,7 +89,7 @@ class Program:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What answers rest on, where that is not the network itself within certified or trusted bounds."""
+        """The premises of answers, where those are not the network itself within certified or trusted bounds."""
         found = []
         if not self.exact:
             found.append(f"{self.formulation} is a relaxation: its points need not be what the network computes")
@@ -143,7 +143,7 @@ class Program:
 
 
 def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = None) -> Program:
-    """What there is to say of a problem whose program was not built: it has no columns, and its plans are inputs."""
+    """A stand-in for a program that was not built: it has no columns, and its plans are inputs."""
     unrolled = problem.unrolled
     found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
     model = ModelBuilder().build()

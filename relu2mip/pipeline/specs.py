@@ -1,4 +1,4 @@
-"""What a caller names: a problem, bounds, a formulation, a backend; resolved, or refused with the valid choices."""
+"""The choices that a caller names: problem, bounds, formulation, backend; resolved, or refused with the valid ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relu2mip.trajectory.problem import Trajectory
 Problem: TypeAlias = Trajectory | BoxProblem
 
 BASE_BOUNDS = "crown"
-"""What methods that prove nothing, like `data`, start from."""
+"""The method that those which prove nothing, like `data`, start from."""
 
 AUTO_FORMULATION = "big-m"
 """For every problem: on the example models no other one, nor a mixture, was faster throughout (docs/formulations)."""

@@ -1,4 +1,4 @@
-"""What a compiled problem consists of: sizes per layer and step, and the seconds of each stage."""
+"""The make-up of a compiled problem: sizes per layer and step, and the seconds of each stage."""
 
 from __future__ import annotations
 

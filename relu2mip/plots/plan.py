@@ -28,7 +28,7 @@ PANELS_PER_COLUMN = 6
 
 
 class Planned(Protocol):
-    """What is drawn of a `relu2mip.Answer`."""
+    """The part of a `relu2mip.Answer` that is drawn."""
 
     @property
     def states(self) -> Array | None:

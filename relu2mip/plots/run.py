@@ -22,7 +22,7 @@ LATE = "#b91c1c"
 
 
 class Driven(Protocol):
-    """What is drawn of a `relu2mip.control.Run`."""
+    """The part of a `relu2mip.control.Run` that is drawn."""
 
     @property
     def states(self) -> Array:

@@ -204,7 +204,7 @@ class _Search:
             self.inside.pop(side.high.size)
 
     def _children(self, node: _Node) -> Iterator[_Node]:
-        """What may follow a node, in the order of patterns."""
+        """The children of a node, in the order of patterns."""
         if len(node.maps) == len(self.step.form.values):
             yield node.beside(self._limits(node, self.step.results))
             return

@@ -1,1 +1,1 @@
-"""What a run lives in: its deadline, its progress, Ctrl-C, and the standard output it leaves alone."""
+"""The surroundings of a run: its deadline, its progress, Ctrl-C, and the standard output it leaves alone."""

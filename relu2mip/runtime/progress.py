@@ -38,7 +38,7 @@ Listener = Callable[[Progress], None]
 
 
 class Reporter:
-    """What is known so far, as the model minimises it, and who is told. sign: -1 where the problem maximises."""
+    """The knowledge so far, as the model minimises it, and who is told. sign: -1 where the problem maximises."""
 
     def __init__(self, listener: Listener, sign: float = 1.0) -> None:
         self.listener, self.sign, self.budget = listener, sign, current()

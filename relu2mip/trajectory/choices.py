@@ -45,7 +45,7 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Alternatives:
-    """What a constraint comes to for a problem: at each place, some rows of one of several sets hold.
+    """A constraint, worked out for a problem: at each place, some rows of one of several sets hold.
 
     name: of the constraint.  sets: (matrix (r, n), lower (T, r), upper (T, r)) each.  step, share: (T,), places: the
     state x[step] + share (x[step + 1] - x[step]).  formulation: how it is written.
@@ -124,7 +124,7 @@ class AnyOf:
             raise InvalidProblem("AnyOf: give at least one set")
 
     def alternatives(self, n: int, horizon: int) -> list[Alternatives]:
-        """What it comes to for n states over a horizon; raises `InvalidProblem`."""
+        """The same for n states over a horizon; raises `InvalidProblem`."""
         step, share = _places(self.steps, self.between, horizon, self.name)
         made = []
         for part in self.sets:
@@ -177,7 +177,7 @@ class Outside:
         object.__setattr__(self, "_faces", _faces(self.region, self.name))
 
     def alternatives(self, n: int, horizon: int) -> list[Alternatives]:
-        """What it comes to for each point, for n states over a horizon; raises `InvalidProblem`."""
+        """The same for each point, for n states over a horizon; raises `InvalidProblem`."""
         normals, offsets = self._faces
         size = normals.shape[1]
         c, d = self.points(n)

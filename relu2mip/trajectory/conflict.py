@@ -59,7 +59,7 @@ def spoken(text: str, problem: Trajectory | BoxProblem) -> str:
 
 
 def _kinds(problem: Trajectory | BoxProblem) -> set[str]:
-    """What rows and columns of sets are called."""
+    """The names of rows and columns of sets."""
     constraints = getattr(problem, "all_constraints", ())
     choices = getattr(problem, "alternatives", ())
     return {"state", "control", "control_rate", *(part.name for part in (*constraints, *choices))}

@@ -215,7 +215,7 @@ class Dynamics:
 
 
 def batch_hint(net: Graph) -> str:
-    """What to do where every input and output has the same first axis: it may be a batch of fixed length."""
+    """The remedy where every input and output has the same first axis: it may be a batch of fixed length."""
     shapes = [port.shape for port in (*net.inputs, *net.outputs)]
     lengths = {shape[0] for shape in shapes if len(shape) > 1}
     if len(lengths) != 1 or any(len(shape) < 2 for shape in shapes) or lengths == {1}:
@@ -225,7 +225,7 @@ def batch_hint(net: Graph) -> str:
 
 
 def layout(value: Any, where: str) -> dict[str, tuple[str, ...]]:
-    """What each input of a network reads, as a caller gives it."""
+    """The blocks that each input of a network reads, as a caller gives them."""
     return {name: names(blocks, f"{where}[{name!r}]") for name, blocks in mapping(value, where).items()}
 
 

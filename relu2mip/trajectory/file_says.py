@@ -1,4 +1,4 @@
-"""What a network's own file says of the dynamics in it: the defaults of a problem, and what contradicts them.
+"""The metadata of a network's file: the defaults of a problem, and contradictions to them.
 
 The sparsifier writes ONNX metadata as JSON under `relu2mip.predicts` ("state" or "change"), `relu2mip.window`,
 `relu2mip.state_names`, `relu2mip.control_names`, and the ranges of the training data, `relu2mip.state_range` and

@@ -1,4 +1,4 @@
-"""What the encoder leaves for costs and constraints to be written on: the columns of states and controls by step."""
+"""The columns that costs and constraints are written on: those of states and controls by step."""
 
 from __future__ import annotations
 

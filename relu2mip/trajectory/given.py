@@ -21,7 +21,7 @@ from relu2mip.unrolled.plan import Plan
 
 @runtime_checkable
 class Answered(Protocol):
-    """What a `relu2mip.Answer` says of its plan."""
+    """The plan of a `relu2mip.Answer`."""
 
     @property
     def has_plan(self) -> bool:

@@ -99,7 +99,7 @@ class TrajectoryObjective:
         return np.asarray(sizes.reshape(-1, self.problem.n).max(axis=0))
 
     def violations(self, states: Array, controls: Array) -> Violations:
-        """What states (H + 1, n) and controls (H, m) violate of the sets, the worst of each kind."""
+        """The violations of the sets by states (H + 1, n) and controls (H, m), the worst of each kind."""
         point = np.concatenate([states.ravel(), controls.ravel()])
         found = list(violations(self.sets, point, self.units).worst)
         digits = max(2, len(str(self.problem.horizon)))

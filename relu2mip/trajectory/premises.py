@@ -1,4 +1,4 @@
-"""What of a problem bounds rest on: see `unrolled.premises`. Texts of the facts are read by people in errors."""
+"""The premises of bounds on a problem: see `unrolled.premises`. Texts of the facts are read by people in errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trajectory problem says, checked where it is made: networks, sets and costs, and the limits they come to."""
+"""The statement of a trajectory problem, checked where it is made: networks, sets, costs, and the limits of all."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from relu2mip.trajectory.size import check_horizon
 log = logging.getLogger(__name__)
 
 KINDS = Linear, AnyOf, Outside, Soft
-"""What may be a constraint."""
+"""The kinds of constraints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +266,7 @@ class Statement:
 
     @cached_property
     def alternatives(self) -> tuple[Alternatives, ...]:
-        """What sets that are not convex come to."""
+        """The sets that are not convex, worked out."""
         chosen = [part for part in self.constraints if isinstance(part, AnyOf | Outside)]
         return tuple(made for part in chosen for made in part.alternatives(self.n, self.horizon))
 

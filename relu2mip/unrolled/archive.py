@@ -25,7 +25,7 @@ from relu2mip.unrolled.provenance import Provenance
 
 FORMAT = 1
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading a file that is no file of ours may raise."""
+"""Errors that reading another kind of file may raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Vectors:
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """What a file holds; `premises` are without boxes until the form is known."""
+    """The content of a file; `premises` are without boxes until the form is known."""
 
     path: Path
     arrays: Mapping[str, Array]
@@ -100,7 +100,7 @@ def save(
 
 
 def read(path: str | Path) -> Archive:
-    """What a file holds; raises `InvalidProblem` where there is none, or it is damaged or none of ours."""
+    """The content of a file; raises `InvalidProblem` where there is none, or it is damaged or none of ours."""
     if not Path(path).is_file():
         raise InvalidProblem(f"there is no file of bounds {path}; write one with compiled.all_bounds.save")
     try:

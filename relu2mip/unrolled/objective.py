@@ -1,4 +1,4 @@
-"""What a search minimises: the cost and the violation of batches of points, and their gradients.
+"""The objective of a search: the cost and the violation of batches of points, and their gradients.
 
 A batch gives every input of the unrolled form, (B, size) each, by name.
 """
@@ -14,7 +14,7 @@ Batch: TypeAlias = "Mapping[str, Array]"
 
 
 class Objective(Protocol):
-    """What a problem offers to a search."""
+    """A problem as a search sees it."""
 
     @property
     def box(self) -> Mapping[str, tuple[Array, Array]]:

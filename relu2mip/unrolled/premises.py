@@ -1,4 +1,4 @@
-"""What bounds rest on, so that they are used only where they hold.
+"""The premises that bounds rest on, so that they are used only where they hold.
 
 Bounds hold for every plan inside the sets they were computed for, so for every problem with the same network and rows
 whose boxes (initial state, states, controls) lie inside those. With a cutoff they hold only for plans at least as good
@@ -25,7 +25,7 @@ FORM = "unrolled form"
 
 @dataclass(frozen=True, eq=False)
 class Premises:
-    """What must hold of a problem for bounds to hold.
+    """The conditions on a problem for bounds to hold.
 
     facts: what must be the same, by name; what is long is a fingerprint.  boxes: what inputs and states must lie in, by
     value of the form.  exact: the boxes must be the same too.
@@ -36,7 +36,7 @@ class Premises:
     exact: bool = False
 
     def differing(self, facts: Mapping[str, str]) -> str:
-        """What of the facts is not the same; "" if all are."""
+        """The facts that differ, in words; "" if none does."""
         names = [n for n in {**self.facts, **facts} if self.facts.get(n) != facts.get(n)]
         names = [n for n in names if n != FORM] or names
         return "; ".join(_told(name, self.facts.get(name), facts.get(name)) for name in names)

@@ -1,4 +1,4 @@
-"""What the compiler knows of a problem."""
+"""A problem as the compiler knows it."""
 
 from __future__ import annotations
 

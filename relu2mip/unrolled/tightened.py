@@ -1,4 +1,4 @@
-"""What a bound method found."""
+"""The result of a bound method."""
 
 from __future__ import annotations
 

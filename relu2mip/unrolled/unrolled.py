@@ -22,7 +22,7 @@ Domain: TypeAlias = "Mapping[int, tuple[Array, Array]]"
 
 @dataclass(frozen=True, eq=False)
 class Unrolled:
-    """What bounds and formulations work on.
+    """The input of bounds and formulations.
 
     form: the normal form over the whole horizon, its outputs the named vectors of the problem ("state@3").
     domain: the box of each input and of each state, by value.
@@ -44,7 +44,7 @@ class Unrolled:
     premises: Callable[[Unrolled], Premises] | None = None
 
     def rests_on(self, exact: bool = False) -> Premises | None:
-        """What bounds on it rest on, exact premises with its cost; None for a form made by hand."""
+        """The premises of bounds on it, exact premises with its cost; None for a form made by hand."""
         if self.premises is None:
             return None
         found = self.premises(self)

@@ -1,4 +1,4 @@
-"""What a gate is, and what a family of gates decides.
+"""Gates, and the families that decide them.
 
 A `Gate` stands where one ReLU of a network stood. Every unit computes
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Kind(IntEnum):
-    """What a unit is: still gated, or fixed to ReLU, identity or zero."""
+    """The state of a unit: still gated, or fixed to ReLU, identity or zero."""
 
     GATED = 0
     RELU = 1
@@ -112,7 +112,7 @@ class GateFamily(ABC):
         """Called before each minibatch; `progress` goes from 0 to 1 over all training with gates."""
 
     def penalty(self, network: nn.Module) -> Tensor | float:
-        """What is added to the error of a minibatch."""
+        """The penalty that is added to the error of a minibatch."""
         return 0.0
 
     def after_step(self, network: nn.Module) -> None:  # noqa: B027

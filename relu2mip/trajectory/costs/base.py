@@ -1,4 +1,4 @@
-"""What a cost is, and the sum of several."""
+"""The base of costs, and the sum of several."""
 
 from __future__ import annotations
 

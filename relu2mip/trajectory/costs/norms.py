@@ -22,7 +22,7 @@ WEIGHTS = "state", "control", "terminal", "control_rate"
 
 @dataclass(frozen=True, eq=False)
 class _Norm(Cost):
-    """What the three norm costs share: targets, weights, and the weighted terms."""
+    """The common part of the three norm costs: targets, weights, and the weighted terms."""
 
     target: ArrayLike = 0.0
     state: ArrayLike | None = None
