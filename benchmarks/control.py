@@ -5,7 +5,7 @@
 Each part interleaves what it compares in one run, on one thread, and prints medians and 95th percentiles.
 overhead: updating a program beside compiling it anew, 2x32 ReLUs, 10 steps.  period: a CartPole model of 16 ReLUs held
 to 50 ms.  planners: the same seconds for every planner on the same instances.  pole: CartPole-v1 for 500 steps from
-100 starts.
+30 starts.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def planners(count: int = 50, seconds: float = 0.5) -> None:
     print(f"planners  in all {total['ok']} of {total['all']}")
 
 
-def pole(starts: int = 100, steps: int = 500) -> None:
+def pole(starts: int = 30, steps: int = 500) -> None:
     import gymnasium
 
     for net in ("family/units-16.onnx",):

@@ -202,3 +202,31 @@ def test_a_ray_of_any_length_proves_emptiness(scale: float) -> None:
     for sign in (1.0, -1.0):
         assert safe.proves_empty(sign * scale * np.ones(1))
     assert not safe.proves_empty(np.zeros(1))
+
+
+def test_a_reduced_cost_of_zero_is_not_known_to_be_zero() -> None:
+    cost, duals = np.array([1.0, 1.0]), np.array([1.0, 0.0])
+    assert program([0.0, 0.0], [4.0, 4.0])(cost, duals) == pytest.approx(1.0, abs=1e-9)
+    assert program([0.0, 0.0], [np.inf, 4.0])(cost, duals) == -np.inf, "it may be a little below, times infinity"
+    assert program([-np.inf, 0.0], [4.0, 4.0])(cost, duals) == -np.inf, "or a little above"
+    assert program([0.0, 0.0], [np.inf, np.inf])(np.array([1.0, 0.0]), np.zeros(2)) == 0.0, "this one is"
+
+
+def test_rounding_grows_with_the_longest_sum_and_nothing_overflows_into_a_proof() -> None:
+    assert program([0.0, 0.0], [1.0, 1.0]).rounding == 4 * (2 + 2) * EPS
+    builder = ModelBuilder()
+    builder.add_columns(NameBlock("x", np.arange(1)), 0.0, 1.0)
+    alone = SafeMinimum(builder.build())
+    assert alone.rounding == 4 * 2 * EPS
+    huge = program([-1e300, 0.0], [1e300, 1.0])
+    assert huge(np.array([1e300, 0.0]), np.zeros(2)) == -np.inf
+
+
+def test_a_side_of_a_row_without_a_dual_is_not_counted() -> None:
+    builder = ModelBuilder()
+    x = builder.add_columns(NameBlock("x", np.arange(1)), 0.0, 1.0)
+    builder.add_rows(NameBlock("r", np.arange(2)), [(np.ones((2, 1)), x)], [-np.inf, 0.25], [0.5, np.inf])
+    safe = SafeMinimum(builder.build())
+    assert safe(np.ones(1), np.array([5.0, 1.0])) == pytest.approx(0.25, abs=1e-9), "a dual on an infinite side"
+    assert safe(np.ones(1), np.array([np.nan, 1.0])) == pytest.approx(0.25, abs=1e-9)
+    assert safe(-np.ones(1), np.array([-1.0, 0.0])) == pytest.approx(-0.5, abs=1e-9)
