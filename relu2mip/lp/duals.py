@@ -52,11 +52,12 @@ class SafeMinimum:
             return -np.inf
         # What is infinite now has a reduced cost of the other sign, or of exactly zero.
         lower, upper = (np.where(np.isfinite(end), end, 0.0) for end in (model.lower, model.upper))
-        least = np.where(reduced >= 0, reduced * lower, reduced * upper)
-        room = error * np.maximum(np.abs(lower), np.abs(upper))
-        rows = y * side
-        size = float(np.abs(rows).sum() + np.abs(least).sum() + room.sum())
-        bound = float(rows.sum() + least.sum() - room.sum()) - ROUNDING * size
+        with np.errstate(over="ignore", invalid="ignore"):
+            least = np.where(reduced >= 0, reduced * lower, reduced * upper)
+            room = error * np.maximum(np.abs(lower), np.abs(upper))
+            rows = y * side
+            size = float(np.abs(rows).sum() + np.abs(least).sum() + room.sum())
+            bound = float(rows.sum() + least.sum() - room.sum()) - ROUNDING * size
         return bound if np.isfinite(bound) else -np.inf
 
     def proves_empty(self, ray: Array | None) -> bool:
