@@ -12,7 +12,7 @@ from tests.mip.brute_force import optimum
 from tests.mip.models import small_models
 
 NOTHING = frozenset()
-quick = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("case", [*SOS1, *INDICATORS, *MAXIMA, *PAIRS], ids=str)
