@@ -43,8 +43,9 @@ LAST = PathIntegral(samples=64, rounds=1)
 MARGIN, LEAST_MARGIN = 0.05, 4e-3
 """Share of the deadline, and seconds, that are kept for reading the plan off the solver."""
 
-ANEW = 0.25
-"""Share of the time that is left up to which `anew="auto"` compiles for the state at hand."""
+ANEW, FADING = 0.35, 0.9
+"""Share of the time that is left up to which `anew="auto"` compiles for the state at hand; what is known of how long
+that takes fades with each update, so that a slow first time is not held against it for good."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Mip(Planner):
 
     backend, bounds, formulation: as `compile` and `solve` take them; bounds with a cutoff are never updated.
     anew: "always" compiles for each state, whose bounds are tighter; "never" only updates a program compiled for the
-    whole box of initial states, which is faster; "auto" compiles anew where that took less than a quarter of the time
+    whole box of initial states, which is faster; "auto" compiles anew where that took less than a third of the time
     the last time.  gap, threads, seed: of the solver.  binary_horizon: from this step on, binaries are relaxed, so that
     the tail of the plan is guided by a relaxation, and still evaluated by the network; 0 keeps them all.
     """
@@ -154,6 +155,7 @@ class BranchAndBound:
             raise TimeoutError("compiling takes longer than what is left")
         anew = self.held is None or (self.options.anew == "auto" and self.compiling <= ANEW * seconds_left())
         if self.held is not None and not anew:
+            self.compiling *= FADING
             made = self.held[0].update(problem=problem)
             stages["update"] = time.perf_counter() - begun
             return made, self.held[1]
