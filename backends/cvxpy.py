@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip.arrays import Array, Index, Mask
-from relu2mip.backends import gurobi, highs
+from relu2mip.arrays import Array
+from relu2mip.backends import gurobi, highs_run
+from relu2mip.backends.cvxpy_native import constraints, cvxpy_package, flat, native_problem, placed, senses, variable
+from relu2mip.backends.gurobi_native import translated_errors
 from relu2mip.backends.protocol import (
     Availability,
     Capability,
@@ -75,13 +77,13 @@ class CvxpyBackend:
 
     def solve(self, model: MipModel, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:
         """See `Backend.solve`."""
-        return self.search(lambda: _native(model)[0], model, options, aids)
+        return self.search(lambda: native_problem(model)[0], model, options, aids)
 
     def search(self, native: Callable[[], Any], model: MipModel, options: SolveOptions, aids: Aids) -> Solution:
         """Solve a `cvxpy.Problem` that says what the model does."""
         require(model, self.capabilities(), self.name, aids)
         require_available(self)
-        cvxpy = _cvxpy()
+        cvxpy = cvxpy_package()
         if not model.columns:
             return Solution(Stop.OPTIMAL, np.zeros(0), model.offset, model.offset, solver=f"CVXPY {cvxpy.__version__}")
         solver = SOLVERS[self.solver]
@@ -127,7 +129,7 @@ class CvxpyBackend:
         """
         require_available(self)
         model, lowered = lower(model, self.capabilities(), self.name)
-        problem, x = _native(model)
+        problem, x = native_problem(model)
         return Emitted(problem, x, dict(model.values or {}), lowered)
 
     def attach(self, model: MipModel, native: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,14 +139,14 @@ class CvxpyBackend:
             raise InvalidProblem(f"give a list that constraints are appended to, not a {type(native).__name__}")
         model, _ = lower(model, self.capabilities(), self.name)
         match = Given.of(model, given)
-        x = _variable(model.lower[match.free], model.upper[match.free], model.integer[match.free])
-        columns = _place(x, match.free, model.columns)
+        x = variable(model.lower[match.free], model.upper[match.free], model.integer[match.free])
+        columns = placed(x, match.free, model.columns)
         for where, handle in zip(match.where, match.handles, strict=True):
-            columns = columns + _place(_flat(handle), where, model.columns)
-        native.extend(_constraints(model.matrix, columns, model.row_lower, model.row_upper))
+            columns = columns + placed(flat(handle), where, model.columns)
+        native.extend(constraints(model.matrix, columns, model.row_lower, model.row_upper))
         bounded = np.setdiff1d(np.arange(model.columns), match.free)
         selected = sp.eye_array(model.columns, format="csr")[bounded]
-        native.extend(_constraints(selected, columns, model.lower[bounded], model.upper[bounded]))
+        native.extend(constraints(selected, columns, model.lower[bounded], model.upper[bounded]))
         position = np.full(model.columns, -1)
         position[match.free] = np.arange(match.free.size)
         return {
@@ -169,7 +171,7 @@ class CvxpySession(HeldProgram):
     def load(self, model: MipModel) -> None:
         """See `HeldProgram.load`."""
         require_available(self.backend)
-        cvxpy = _cvxpy()
+        cvxpy = cvxpy_package()
         self.parameters, self.lost = [], False
 
         def given(value: Callable[[MipModel], Array]) -> Any:
@@ -183,7 +185,7 @@ class CvxpySession(HeldProgram):
         if model.quadratic is not None and model.quadratic.any():
             objective += cvxpy.quad_form(x, sp.diags_array(model.quadratic, format="csc"), assume_PSD=True)
         rows = []
-        equal, below, above = _senses(model)
+        equal, below, above = senses(model)
         for kept, sign in ((equal, 0), (below, 1), (above, -1)):
             if kept.size:
                 left = model.matrix[kept] @ x
@@ -199,7 +201,7 @@ class CvxpySession(HeldProgram):
 
     def change(self, old: MipModel, new: MipModel) -> bool:
         """See `HeldProgram.change`; a side may not become infinite or finite, nor a row an equality."""
-        same = all(np.array_equal(a, b) for a, b in zip(_senses(old), _senses(new), strict=True)) and all(
+        same = all(np.array_equal(a, b) for a, b in zip(senses(old), senses(new), strict=True)) and all(
             np.array_equal(np.isfinite(getattr(old, side)), np.isfinite(getattr(new, side)))
             for side in ("lower", "upper")
         )
@@ -240,14 +242,14 @@ def _running_highs(options: SolveOptions) -> Iterator[SolveOptions]:
 
 
 def _read_highs(model: MipModel, raw: Mapping[str, Any]) -> Solution:
-    return highs.read(model, raw["model_status"], raw["info"], raw["solution"], raw["run_time"], model.offset)
+    return highs_run.read(model, raw["model_status"], raw["info"], raw["solution"], raw["run_time"], model.offset)
 
 
 def _read_gurobi(model: MipModel, raw: Mapping[str, Any]) -> Solution:
     native = raw["model"]
     if native.Status == gurobi.NOT_SOLVED:
         # CVXPY swallows Gurobi's error; solving once more raises it.
-        with gurobi.translated_errors(model):
+        with translated_errors(model):
             native.optimize()
     return gurobi.read(model, native, model.offset)
 
@@ -301,59 +303,7 @@ def _read_scip(model: MipModel, raw: Mapping[str, Any]) -> Solution:
 
 
 SOLVERS = {
-    "HIGHS": MixedIntegerSolver(("highspy", None), False, highs.option_values, _read_highs, _running_highs),
+    "HIGHS": MixedIntegerSolver(("highspy", None), False, highs_run.option_values, _read_highs, _running_highs),
     "GUROBI": MixedIntegerSolver(("gurobipy", "gurobi"), True, gurobi.cvxpy_options, _read_gurobi),
     "SCIP": MixedIntegerSolver(("pyscipopt", None), False, _scip_options, _read_scip),
 }
-
-
-def _cvxpy() -> Any:
-    """The package, imported when first needed; it has no types."""
-    import cvxpy
-
-    return cvxpy
-
-
-def _native(model: MipModel) -> tuple[Any, Any]:
-    cvxpy = _cvxpy()
-    x = _variable(model.lower, model.upper, model.integer)
-    objective = model.cost @ x + model.offset
-    if model.quadratic is not None and model.quadratic.any():
-        objective += cvxpy.quad_form(x, sp.diags_array(model.quadratic, format="csc"), assume_PSD=True)
-    rows = _constraints(model.matrix, x, model.row_lower, model.row_upper)
-    return cvxpy.Problem(cvxpy.Minimize(objective), rows), x
-
-
-def _variable(lower_: Array, upper: Array, integer: Mask) -> Any:
-    integral = (np.flatnonzero(integer),) if integer.any() else False
-    return _cvxpy().Variable(lower_.size, bounds=[lower_, upper], integer=integral)
-
-
-def _senses(model: MipModel) -> tuple[Index, Index, Index]:
-    """Rows that are equalities, and those with an upper and with a lower side."""
-    equal = model.row_lower == model.row_upper
-    sides = equal, np.isfinite(model.row_upper) & ~equal, np.isfinite(model.row_lower) & ~equal
-    return tuple(np.flatnonzero(side) for side in sides)  # type: ignore[return-value]
-
-
-def _constraints(matrix: Any, x: Any, lower_: Array, upper: Array) -> list[Any]:
-    """One matrix constraint per sense."""
-    equal = np.flatnonzero(lower_ == upper)
-    below = np.flatnonzero(np.isfinite(upper) & (lower_ != upper))
-    above = np.flatnonzero(np.isfinite(lower_) & (lower_ != upper))
-    rows = [matrix[equal] @ x == lower_[equal]] if equal.size else []
-    rows += [matrix[below] @ x <= upper[below]] if below.size else []
-    return rows + ([matrix[above] @ x >= lower_[above]] if above.size else [])
-
-
-def _place(vector: Any, where: Index, size: int) -> Any:
-    """The vector's entries at their positions in a vector of all columns."""
-    return sp.csr_array((np.ones(where.size), (where, np.arange(where.size))), shape=(size, where.size)) @ vector
-
-
-def _flat(handle: Any) -> Any:
-    cvxpy = _cvxpy()
-    expression = cvxpy.hstack(handle) if isinstance(handle, (list, tuple)) else cvxpy.Constant.cast_to_const(handle)
-    if not expression.is_affine():
-        raise InvalidProblem(f"give affine cvxpy expressions; {str(expression)[:60]} is not affine")
-    return cvxpy.vec(expression, order="C")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from relu2mip.backends.gurobi_native import add_columns, add_rows, native_model, placed, sides, start_values, vector
+from relu2mip.backends.gurobi_native import (
+    add_columns,
+    add_rows,
+    native_model,
+    placed,
+    sides,
+    silent_environment,
+    start_values,
+    translated_errors,
+    vector,
+)
 from relu2mip.backends.protocol import (
     Availability,
     Capability,
@@ -22,10 +32,10 @@ from relu2mip.backends.protocol import (
     start_vector,
 )
 from relu2mip.backends.session import HeldProgram
-from relu2mip.errors import BackendUnavailable, InvalidOption, SolverFailure
+from relu2mip.errors import InvalidOption
 from relu2mip.mip import MipModel, Solution, Stop
 from relu2mip.mip.aids import NO_AIDS, Aids
-from relu2mip.mip.capability import needs, require
+from relu2mip.mip.capability import require
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.supervise import cut_short, supervised
 from relu2mip.options import SolveOptions, settle
@@ -45,7 +55,6 @@ STOPS = {
 
 EMITTED = "a gurobipy.Model that you solve"
 NOT_SOLVED = 1
-SIZE_LIMIT = 10010
 IIS_SECONDS = 10.0
 LEFT = "Gurobi did not stop when told to, and was left to itself"
 
@@ -204,19 +213,6 @@ class GurobiSession(HeldProgram):
         return solution
 
 
-def silent_environment() -> Any:
-    """A Gurobi environment that does not print its licence; raises `BackendUnavailable` where there is none."""
-    from gurobipy import Env, GurobiError
-
-    try:
-        environment = Env(empty=True)
-        environment.setParam("OutputFlag", 0)
-        environment.start()
-    except GurobiError as error:
-        raise BackendUnavailable(f"backend 'gurobi': no licence: {error}") from error
-    return environment
-
-
 def option_values(options: SolveOptions) -> dict[str, Any]:
     """Our options under Gurobi's names; by default HiGHS's integrality tolerance, since big-M rows leak by it."""
     values = {
@@ -264,34 +260,6 @@ def read(model: MipModel, native: Any, offset: float = 0.0) -> Solution:
         solver="Gurobi {}.{}.{}".format(*gurobi.version()),
         message=f"Gurobi status {native.Status}" if stop is Stop.FAILED else "",
     )
-
-
-def size_limit(model: MipModel) -> BackendUnavailable:
-    """The error for a licence that is too small for the model."""
-    held = needs(model)
-    advice = ""
-    if Capability.QUADRATIC in held:
-        advice = " (200 columns with a quadratic cost, for which gurobi(quadratic=cuts) lifts that limit)"
-    if Capability.PAIRS in held:
-        advice = " (200 columns with complementary pairs; the formulation sos1 has no such limit)"
-    return BackendUnavailable(
-        f"this Gurobi licence is limited in size: the model has {model.columns:,} columns and {model.rows:,} rows, "
-        f"the licence that comes with pip takes 2,000 of each{advice}. Use backend 'highs', shorten the horizon, or "
-        f"install a full licence (free for academics)"
-    )
-
-
-@contextmanager
-def translated_errors(model: MipModel) -> Iterator[None]:
-    """Gurobi's errors as ours: `BackendUnavailable` for the size of the licence, else `SolverFailure`."""
-    import gurobipy
-
-    try:
-        yield
-    except gurobipy.GurobiError as error:
-        if error.errno == SIZE_LIMIT:
-            raise size_limit(model) from error
-        raise SolverFailure(f"Gurobi: {error} (error {error.errno})") from error
 
 
 def _callback(aids: Aids, native: Any, options: SolveOptions) -> Callable[[Any, int], None] | None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index, Mask
-from relu2mip.errors import InvalidProblem
+from relu2mip.errors import BackendUnavailable, InvalidProblem, SolverFailure
 from relu2mip.mip import MipModel
+from relu2mip.mip.capability import Capability, needs
+
+SIZE_LIMIT = 10010
+"""The error of a licence that is too small."""
 
 
 def native_model(model: MipModel, environment: Any, named: bool = False) -> tuple[Any, Any]:
@@ -101,3 +106,44 @@ def start_values(start: Array) -> Array:
     from gurobipy import GRB
 
     return np.where(np.isnan(start), GRB.UNDEFINED, start)
+
+
+def silent_environment() -> Any:
+    """A Gurobi environment that does not print its licence; raises `BackendUnavailable` where there is none."""
+    from gurobipy import Env, GurobiError
+
+    try:
+        environment = Env(empty=True)
+        environment.setParam("OutputFlag", 0)
+        environment.start()
+    except GurobiError as error:
+        raise BackendUnavailable(f"backend 'gurobi': no licence: {error}") from error
+    return environment
+
+
+def size_limit(model: MipModel) -> BackendUnavailable:
+    """The error for a licence that is too small for the model."""
+    held = needs(model)
+    advice = ""
+    if Capability.QUADRATIC in held:
+        advice = " (200 columns with a quadratic cost, for which gurobi(quadratic=cuts) lifts that limit)"
+    if Capability.PAIRS in held:
+        advice = " (200 columns with complementary pairs; the formulation sos1 has no such limit)"
+    return BackendUnavailable(
+        f"this Gurobi licence is limited in size: the model has {model.columns:,} columns and {model.rows:,} rows, "
+        f"the licence that comes with pip takes 2,000 of each{advice}. Use backend 'highs', shorten the horizon, or "
+        f"install a full licence (free for academics)"
+    )
+
+
+@contextmanager
+def translated_errors(model: MipModel) -> Iterator[None]:
+    """Gurobi's errors as ours: `BackendUnavailable` for the size of the licence, else `SolverFailure`."""
+    import gurobipy
+
+    try:
+        yield
+    except gurobipy.GurobiError as error:
+        if error.errno == SIZE_LIMIT:
+            raise size_limit(model) from error
+        raise SolverFailure(f"Gurobi: {error} (error {error.errno})") from error

@@ -277,3 +277,10 @@ class TestInstalledBackends:
         monkeypatch.setenv("RELU2MIP_REQUIRE_BACKENDS", "highs,gorubi")
         with pytest.raises(pytest.UsageError, match="gorubi"):
             installed_backends()
+
+
+def test_no_file_of_the_package_is_long():
+    files = [path for folder in ("relu2mip", "frontends", "backends") for path in (ROOT / folder).rglob("*.py")]
+    long = {str(path.relative_to(ROOT)): lines for path in files if (lines := len(path.read_text().splitlines())) > 350}
+    assert len(files) > 250
+    assert long == {}, "one concept a file: split it"
