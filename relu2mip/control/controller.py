@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,7 +40,8 @@ class Controller:
     compile do so once for all of it; take the region that the system works in.
     planner: a name or a planner of `relu2mip.control`.
     period: seconds that a step may take, by default the problem's.
-    safe_control: (m,), what to do at the end of the ladder, by default the middle of the control's set.
+    safe_control: (m,), what to do at the end of the ladder, by default the middle of the control's set. It also counts
+    as the control before the first step, unless the problem's `previous_controls` say another.
     reference: targets of the cost for all steps to come, (T, n) or (T, keypoints): row t is that of state t + 1. Each
     plan gets the next H rows, and the last row again where they end.
     strict: raise instead of going down the ladder.
@@ -173,22 +175,20 @@ class Controller:
         """The problem at the state observed last."""
         problem, window = self.problem, self.problem.window
         states = ([self._states[0]] * window + self._states)[-window:]
-        needed = max(window - 1 + problem.delay, 1)
-        past = ([self.safe_control] * needed + self._controls)[-needed:]
-        known = problem.previous_controls is not None or problem.control_rate is not None or needed > 1 or problem.delay
         return problem.changed(
             initial_state=np.stack(states) if window > 1 else states[-1],
-            previous_controls=np.stack(past) if known else None,
+            previous_controls=self._past(),
             reference=None if self.reference is None else self._targets(len(self.log)),
         )
 
     def _wide(self) -> Trajectory:
-        """The problem that a planner prepares for: with a control before step 0 where steps will have one."""
-        problem = self.problem
-        needed = max(problem.window - 1 + problem.delay, 1)
-        if problem.previous_controls is None and (problem.control_rate is not None or needed > 1 or problem.delay):
-            return problem.changed(previous_controls=np.stack([self.safe_control] * needed))
-        return problem
+        """The problem that a planner prepares for: with controls before step 0, as every step has them."""
+        return self.problem.changed(previous_controls=self._past())
+
+    def _past(self) -> Array:
+        """The controls before this step that a plan depends on, oldest first; safe ones where there were none."""
+        needed = max(self.problem.window - 1 + self.problem.delay, 1)
+        return np.stack(([self.safe_control] * needed + self._controls)[-needed:])
 
     def _planned(self, problem: Trajectory, begun: float, faults: list[str]) -> tuple[Plan, Rung]:
         """A plan and its rung; raises what the planner raises where even the sampler finds none."""
@@ -249,12 +249,17 @@ class Controller:
         assert self.period is not None
         for fault in faults:
             log.info("step %d: %s; went on with: %s", len(self.log), fault, rung)
-        base = Step(len(self.log), state, control, rung, faults, seconds=seconds, error=error,
-                    overrun=max(0.0, seconds - self.period))  # fmt: skip
+        late = max(0.0, seconds - self.period)
+        noted = Step(len(self.log), state, control, rung, faults, seconds=seconds, error=error, overrun=late)
         if made is None:
-            return base
-        bound = float("nan") if made.bound is None else made.bound
-        return Step(
-            base.number, state, control, rung, faults, made.cost, bound, made.nodes, seconds, made.stages, base.overrun,
-            made.rebuilt, error, made.states, made.controls,
-        )  # fmt: skip
+            return noted
+        return replace(
+            noted,
+            cost=made.cost,
+            bound=float("nan") if made.bound is None else made.bound,
+            nodes=made.nodes,
+            stages=made.stages,
+            rebuilt=made.rebuilt,
+            states=made.states,
+            controls=made.controls,
+        )

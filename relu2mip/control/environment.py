@@ -117,4 +117,11 @@ class Environment:
         flat = np.asarray(observation, dtype=np.float64)
         if callable(self._state):
             return numbers(self._state(flat), "what state= returned").reshape(-1)
-        return flat.ravel() if self._state is None else flat.ravel()[list(self._state)]
+        if self._state is None:
+            return flat.ravel()
+        try:
+            return flat.ravel()[list(self._state)]
+        except IndexError:
+            raise InvalidProblem(
+                f"environment: state is {list(self._state)}; an observation has the entries 0 to {flat.size - 1}"
+            ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +19,6 @@ from relu2mip.errors import (
     InvalidOption,
     OutOfTime,
     Relu2MipError,
-    SolverFailure,
 )
 from relu2mip.incumbent.best import Best, keeping
 from relu2mip.incumbent.heuristic import PlanHeuristic
@@ -118,10 +117,10 @@ class BranchAndBound:
 
         best: holds what is known before.  spare: an infeasible plan to return where there is no other.
         """
-        rebuilt = ""
+        rebuilt, sound = "", True
         try:
             compiled, solver = self._program(problem, stages)
-            rebuilt = str(compiled.rebuilt or "")
+            rebuilt, sound = str(compiled.rebuilt or ""), compiled.all_bounds.sound
             solution = self._solved(compiled, solver, best, stages)
         except (OutOfTime, TimeoutError) as error:
             solution = Solution(Stop.TIME_LIMIT, message=str(error))
@@ -129,8 +128,14 @@ class BranchAndBound:
             if best.plan is None:
                 raise InfeasibleProblem(f"no plan satisfies the constraints: {error}") from error
             solution = Solution(Stop.FAILED, message=str(error))
-        except SolverFailure as error:
+        except Relu2MipError as error:
+            if best.plan is None and spare is None:
+                raise
             solution = Solution(Stop.FAILED, message=str(error))
+        if not sound:
+            # Unproven bounds may leave out what the network can reach: nothing that rests on them is proven.
+            stop = Stop.UNSETTLED if solution.stop is Stop.INFEASIBLE else solution.stop
+            solution = replace(solution, stop=stop, bound=-math.inf)
         point = best.plan or spare
         if best.plan is None and solution.stop is Stop.INFEASIBLE:
             raise InfeasibleProblem("no plan satisfies the constraints")
@@ -179,7 +184,7 @@ class BranchAndBound:
         limits = SolveOptions(time_limit=seconds_left(), gap=chosen.gap, threads=chosen.threads, seed=chosen.seed)
 
         def known() -> float:
-            return best.plan.cost if best.plan is not None else np.inf
+            return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else np.inf
 
         begun = time.perf_counter()
         solution = run(model, solver, limits, known, compiled.aids)

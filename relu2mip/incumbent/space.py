@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -73,7 +74,7 @@ class Batched:
     cost: Array
     violation: Array
 
-    @property
+    @cached_property
     def order(self) -> Index:
         """Those that violate nothing first, by cost; then the others, by violation."""
         return np.lexsort((self.cost, np.where(self.violation > FEASIBLE, self.violation, 0.0)))

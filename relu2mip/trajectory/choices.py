@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import accept, numbers, one_of, optional, refuse, several, text, whole
+from relu2mip.accept import accept, number, numbers, one_of, optional, positive, refuse, several, text, whole
 from relu2mip.arrays import Array, Index
 from relu2mip.errors import InvalidProblem
 from relu2mip.trajectory.sets import Box, Linear
@@ -35,12 +35,18 @@ class Ball:
     radius: float
     faces: int = 8
 
+    def __post_init__(self) -> None:
+        accept(self, centre=numbers, radius=positive, faces=whole(3))
+
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
     """The convex hull of corners (k, 2)."""
 
     corners: ArrayLike
+
+    def __post_init__(self) -> None:
+        accept(self, corners=numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +175,7 @@ class Outside:
             self,
             name=text,
             region=_region,
+            margin=number,
             path=optional(numbers),
             steps=optional(several(whole(0), (int, np.integer))),
             between=whole(0),
@@ -244,8 +251,8 @@ def _faces(region: Box | Polygon | Ball, name: str) -> tuple[Array, Array]:
         return normals[kept], offsets[kept]
     if isinstance(region, Ball):
         centre = numbers(region.centre, f"{where}: centre").reshape(-1)
-        if centre.size != 2 or not region.radius > 0 or region.faces < 3:
-            raise InvalidProblem(f"{where}: give a Ball a centre of 2 entries, a positive radius, and at least 3 faces")
+        if centre.size != 2:
+            raise InvalidProblem(f"{where}: the centre of a Ball has {centre.size} entries; give 2")
         angle = 2 * np.pi * np.arange(region.faces) / region.faces
         normals = np.stack([np.cos(angle), np.sin(angle)], axis=1)
         return normals, normals @ centre + region.radius

@@ -56,9 +56,9 @@ def _priced(made: Linear, price: Mapping[str, Any], where: str) -> Linear | Soft
 
 
 def _region(value: Any, where: str) -> Box | Polygon | Ball:
-    for key, kind in (("corners", Polygon), ("centre", Ball)):
-        if isinstance(value, dict) and key in value:
-            return kind(**table(value, where, REGIONS[key], (key,)))
+    for needed, kind in ((("corners",), Polygon), (("centre", "radius"), Ball)):
+        if isinstance(value, dict) and needed[0] in value:
+            return kind(**table(value, where, REGIONS[needed[0]], needed))
     return box(value, where)
 
 

@@ -45,6 +45,18 @@ def test_delay_window_and_reference_are_kept_by_the_controller() -> None:
         simulate(controller, step, 40, initial_state=[0.0, 0.0])
 
 
+def test_changes_of_control_count_from_the_control_that_was_applied() -> None:
+    smooth = replace(POINT, cost=POINT.cost + r2m.costs.L1(control_rate=2.0))
+    controller = Controller(smooth, "mip", period=2.0)
+    first = controller.act([2.0, 0.0])
+    controller.act([2.0 + first[0], first[0]])
+    plan = controller.plan
+    assert plan is not None
+    now = smooth.changed(initial_state=[2.0 + first[0], first[0]], previous_controls=first)
+    assert plan.cost == pytest.approx(now.evaluate_cost(plan.states, plan.controls))
+    assert plan.cost == pytest.approx(r2m.solve(now, gap=1e-6).objective, rel=2e-3)
+
+
 def test_a_network_with_a_window_sees_the_past() -> None:
     from tests.forms import mlp
 
@@ -204,6 +216,8 @@ def test_gymnasium_environments_are_checked_and_stepped(tmp_path) -> None:
     assert run.rewards.sum() == 15
     with pytest.raises(InvalidProblem, match="2 discrete actions; give actions"):
         Environment(gymnasium.make("CartPole-v1"))
+    with pytest.raises(InvalidProblem, match=r"state is \[9\]; an observation has the entries 0 to 3"):
+        simulate(Controller(problem, "mip"), Environment(env.env, state=[9], actions=[-1.0, 1.0]), 1)
     with pytest.raises(InvalidProblem, match="it observes 2 states"):
         simulate(Controller(problem, "mip"), Environment(env.env, state=[0, 1], actions=[-1.0, 1.0]), 1)
 

@@ -10,8 +10,8 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.control import Hybrid, Mip, planner
-from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, UnknownOption
-from relu2mip.ir.samples import integrator
+from relu2mip.control.mip import BranchAndBound
+from relu2mip.errors import BackendUnavailable, InfeasibleProblem, InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.registry import planners
 from tests.control_problems import POINT
 from tests.forms import mlp
@@ -133,6 +133,38 @@ def test_other_backends_hold_programs_too(backend: str) -> None:
         assert working(problem, None, 5.0).cost == pytest.approx(r2m.solve(problem).objective, abs=1e-2)
 
 
+def test_unproven_bounds_prove_nothing() -> None:
+    rng = np.random.default_rng(0)
+    samples = {"state": rng.uniform(-2, 2, (200, 2)), "control": rng.uniform(-1, 1, (200, 1))}
+    net = mlp([3, 6, 2], seed=1, scale=0.8)
+    problem = r2m.Trajectory(
+        net, horizon=3, initial_state=[0.0, 0.0], predicts="change", controls=r2m.Box(-1, 1), states=r2m.Box(-9, 9),
+        cost=r2m.costs.L1(target=1.0, state=1.0),
+    )  # fmt: skip
+    seen = r2m.compile(problem, bounds=[r2m.bounds.Crown(), r2m.bounds.Data(samples=samples)])
+    assert not seen.all_bounds.sound
+
+    class Unsound(BranchAndBound):
+        def _compiled(self, problem: r2m.Trajectory) -> r2m.Compiled:
+            return r2m.compile(problem, bounds=[r2m.bounds.Crown(), r2m.bounds.Data(samples=samples)])
+
+    plan = Unsound(Mip(anew="always"), problem)(problem, np.ones((3, 1)), 5.0)
+    assert plan.bound is None
+    assert plan.feasible
+
+
+def test_a_plan_in_hand_outlives_a_backend_that_fails() -> None:
+    class Broken(BranchAndBound):
+        def _compiled(self, problem: r2m.Trajectory) -> r2m.Compiled:
+            raise BackendUnavailable("no licence")
+
+    plan = Broken(Mip(anew="always"), START)(START, np.zeros((4, 1)), 1.0)
+    assert plan.bound is None
+    assert "no licence" in plan.stopped
+    with pytest.raises(BackendUnavailable, match="no licence"):
+        Broken(Mip(anew="always"), START)(START, None, 1.0)
+
+
 def test_bad_choices_are_errors() -> None:
     with pytest.raises(UnknownOption, match="did you mean 'mppi'"):
         planner("mpi")
@@ -145,4 +177,3 @@ def test_bad_choices_are_errors() -> None:
     with pytest.raises(InvalidProblem, match=r"start has shape \(3, 1\)"):
         planner("mip").plan(START, np.zeros((3, 1)), deadline=1)
     assert str(planner("mppi(samples=64)")) == "mppi(samples=64)"
-    assert integrator().input_size == 3

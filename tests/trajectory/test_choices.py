@@ -125,7 +125,7 @@ def test_a_start_inside_an_obstacle_is_refused_where_it_is_given() -> None:
 @pytest.mark.parametrize(
     ("made", "match"),
     [
-        (lambda: r2m.Outside(r2m.Ball([0, 0], -1.0)), "a positive radius"),
+        (lambda: r2m.Outside(r2m.Ball([0, 0], -1.0)), "radius is -1"),
         (lambda: r2m.Outside(r2m.Polygon([[0, 0], [1, 1], [2, 2]])), "lie on a line"),
         (lambda: r2m.Outside("box"), "a Box, a Polygon or a Ball"),
         (lambda: r2m.AnyOf(), "at least one set"),

@@ -124,7 +124,7 @@ def test_a_relaxed_tail_is_a_bound_and_says_so() -> None:
         answer = compiled.solve(gap=1e-6)
         assert not compiled.exact
         assert f"binaries before step {step} alone" in answer.formulation
-        assert answer.status == "relaxed optimum" or not answer.exact
+        assert not answer.exact
         assert answer.bound <= whole.objective + 1e-6
         bounds.append(answer.bound)
     assert bounds == sorted(bounds)
@@ -135,7 +135,8 @@ def test_a_relaxed_tail_is_a_bound_and_says_so() -> None:
     now = r2m.compile(replace(problem, initial_state=r2m.Box(-1, 1)), bounds="crown", binary_horizon=2).update(
         initial_state=[0.4, -0.3], rebuild=False
     )
-    assert now.model.binaries <= now.recipe.network.build().binaries
+    labels = zip(now.model.column_names.labels, now.model.integer, strict=True)
+    assert {label.step for label, integer in labels if integer} == {0, 1}
     plan = planner("mip(binary_horizon=2)").plan(problem, deadline=5.0)
     assert plan.feasible
     assert plan.bound <= whole.objective + 1e-6
