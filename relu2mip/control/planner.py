@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -21,9 +21,6 @@ from relu2mip.unrolled.plan import Plan as Point
 
 Planning: TypeAlias = "Callable[[Trajectory, Array | None, float], Plan]"
 """A planner at work: a plan for (problem, controls to start from or None, seconds)."""
-
-Search: TypeAlias = "Callable[[Trajectory, Point | None, float], Point]"
-"""The best point that a search finds in some seconds, no worse than the one it is given."""
 
 
 class Planner(Part, ABC):
@@ -75,12 +72,13 @@ def planner(spec: str | Planner) -> Planner:
     return chosen[0]
 
 
-def searching(name: str, search: Search) -> Planning:
-    """A planner at work that only searches, and proves nothing."""
+def searching(name: str, search: Callable[..., Point], options: Any) -> Planning:
+    """A planner at work that only searches, as those of `relu2mip.incumbent` do, and proves nothing."""
 
     def plan(problem: Trajectory, start: Array | None, seconds: float) -> Plan:
-        begun = time.perf_counter()
-        point = search(problem, None if start is None else point_of(problem, start), seconds)
+        begun, objective = time.perf_counter(), problem.unrolled.objective()
+        known = None if start is None else point_of(problem, start)
+        point = search(objective, objective.box, options, seconds, known, problem.m)
         spent = time.perf_counter() - begun
         return plan_of(problem, point, seconds=spent, stopped="its rounds or its time ended", stages={name: spent})
 

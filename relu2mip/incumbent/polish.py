@@ -15,7 +15,7 @@ from relu2mip.arrays import Index
 from relu2mip.errors import SolverFailure
 from relu2mip.formulations import encode
 from relu2mip.formulations.triangle import Triangle
-from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
+from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
 from relu2mip.options import SolveOptions
@@ -87,10 +87,5 @@ def _program(unrolled: Unrolled, bounds: Bounds, plan: Plan) -> tuple[MipModel |
         low, high = np.where(active, 0.0, -np.inf) - x.constant, np.where(active, np.inf, 0.0) - x.constant
         builder.add_rows(NameBlock.of(form.values[k].place, ".sign"), x.terms, low, high)
     unrolled.write(builder, {name: expressions[i] for name, i in outputs.items() if name not in watched})
-    inputs = {name: _columns(expressions[i]) for name, i in fixed.form.inputs.items()}
-    return builder.build(), inputs
-
-
-def _columns(expression: Expression) -> Index:
-    ((_, columns),) = expression.terms
-    return columns
+    columns = {name: expressions[i].columns for name, i in fixed.form.inputs.items()}
+    return builder.build(), {name: at for name, at in columns.items() if at is not None}

@@ -28,6 +28,14 @@ class Expression:
         return cls(((np.ones(columns.size), columns),), np.zeros(columns.size))
 
     @property
+    def columns(self) -> Index | None:
+        """The columns that it is, one for each entry; None where it is more than that."""
+        if len(self.terms) != 1 or self.constant.any():
+            return None
+        ((matrix, columns),) = self.terms
+        return columns if matrix.ndim == 1 and (matrix == 1.0).all() else None
+
+    @property
     def size(self) -> int:
         """Number of entries."""
         return int(self.constant.size)

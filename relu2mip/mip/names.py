@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from relu2mip.arrays import Index
 from relu2mip.normal_form import Place
 
@@ -54,6 +56,12 @@ class NameBlock:
         pairs = zip(steps, self.numbers.tolist(), strict=True)
         return [Label(self.prefix, step, number, self.suffix) for step, number in pairs]
 
+    @property
+    def known_steps(self) -> Index:
+        """The step of each of them, -1 where there is none."""
+        own = np.full(self.numbers.size, -1 if self.step is None else self.step)
+        return own if self.steps is None else self.steps
+
     def _at(self, step: int | None) -> str:
         return "" if step is None else f"t{step:0{self.digits}d}."
 
@@ -75,6 +83,11 @@ class DerivedBlock:
     names: Sequence[str]
     numbers: Index
     suffix: str
+
+    @property
+    def known_steps(self) -> Index:
+        """None is known."""
+        return np.full(self.numbers.size, -1)
 
     @property
     def labels(self) -> list[Label]:
@@ -102,6 +115,11 @@ class Names(Sequence[str]):
     def labels(self) -> list[Label]:
         """The parts of every name, in order."""
         return [label for block in self.blocks for label in block.labels]
+
+    @property
+    def known_steps(self) -> Index:
+        """The step of every name, -1 where there is none."""
+        return np.concatenate([np.zeros(0, dtype=np.intp), *(block.known_steps for block in self.blocks)])
 
     def within(self, prefix: str) -> Names:
         """The same names with a prefix before each."""

@@ -15,7 +15,6 @@ from enum import StrEnum
 import numpy as np
 import scipy.sparse as sp
 
-from relu2mip.arrays import Index
 from relu2mip.bounds import Bounds
 from relu2mip.bounds.method import BoundMethod
 from relu2mip.errors import Relu2MipError
@@ -89,7 +88,7 @@ class Recipe:
         """The network within narrower bounds, of the encoded form, with the sets and costs of a problem."""
         lower, upper = self.network.limits()
         for i, expression in self.values.items():
-            if (columns := _columns(expression)) is not None:
+            if (columns := expression.columns) is not None:
                 lower[columns] = np.maximum(lower[columns], reduced.lower[i])
                 upper[columns] = np.minimum(upper[columns], reduced.upper[i])
         model = self.network.narrowed(lower, np.maximum(lower, upper))
@@ -113,9 +112,7 @@ def relaxed_from(model: MipModel, step: int, encodings: Sequence[Encoding]) -> M
 
     encodings: of the values at the beginning of the program, in its order.
     """
-    labels = [label.step for label in model.column_names.labels]
-    steps = np.array([-1 if at is None else at for at in labels])
-    first = 0
+    steps, first = model.column_names.known_steps.copy(), 0
     for made in encodings:
         if first + made.columns > model.columns:
             break
@@ -130,11 +127,3 @@ def rows_from(model: MipModel, first: int) -> MipModel | None:
         return None
     matrix = sp.csr_array(model.matrix[first:])
     return replace(model, matrix=matrix, row_lower=model.row_lower[first:], row_upper=model.row_upper[first:])
-
-
-def _columns(expression: Expression) -> Index | None:
-    """The columns that an expression is, or None where it is more than that."""
-    if len(expression.terms) != 1 or expression.constant.any():
-        return None
-    ((matrix, columns),) = expression.terms
-    return columns if matrix.ndim == 1 and (matrix == 1.0).all() else None
