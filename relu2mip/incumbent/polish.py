@@ -1,17 +1,19 @@
 """Polish a plan by a linear program: the best plan with the same activation pattern.
 
 With the sign of every pre-activation fixed to what it is at the plan, the network is affine, and cost and sets are
-linear or convex quadratic. The plan is feasible for that program, so its optimum is at least as good.
+linear or convex quadratic; of alternatives, as around an obstacle, the plan keeps to those it has taken. The plan is
+feasible for that program, so its optimum is at least as good.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from relu2mip.arrays import Index
+from relu2mip.arrays import Array, Index
 from relu2mip.errors import SolverFailure
 from relu2mip.formulations import encode
 from relu2mip.formulations.triangle import Triangle
@@ -41,7 +43,10 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     if expired() or discrete:
         return plan
     model, inputs = _program(unrolled, bounds, plan)
-    if model is None or model.integer.any():
+    if model is None:
+        return plan
+    model = _pinned(model, objective.binaries({name: x[None] for name, x in plan.inputs.items()}))
+    if model.integer.any():
         return plan
     try:
         with unreported():
@@ -56,6 +61,16 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     cost, violation = objective.evaluate(candidate)
     found = Plan({name: x[0] for name, x in candidate.items()}, float(cost[0]), float(violation[0]))
     return found if found.better_than(plan) else plan
+
+
+def _pinned(model: MipModel, binaries: Mapping[str, Array]) -> MipModel:
+    """The program with these binaries fixed: the plan stays on its side of every obstacle."""
+    lower, upper, integer = model.lower.copy(), model.upper.copy(), model.integer.copy()
+    for name, values in binaries.items():
+        columns = (model.values or {})[name]
+        lower[columns] = upper[columns] = values
+        integer[columns] = False
+    return replace(model, lower=lower, upper=upper, integer=integer)
 
 
 def _program(unrolled: Unrolled, bounds: Bounds, plan: Plan) -> tuple[MipModel | None, dict[str, Index]]:

@@ -68,6 +68,11 @@ class Alternatives:
         """The step that each place belongs to: its own, or the one it is on the way to."""
         return self.step + (self.share > 0)
 
+    @property
+    def chosen(self) -> str:
+        """The name of the binaries, places outermost."""
+        return f"{self.name}.chosen"
+
     def points(self, states: Array) -> Array:
         """The places (B, T, n) along states (B, H + 1, n)."""
         last = states.shape[1] - 1
@@ -79,6 +84,19 @@ class Alternatives:
 
         It is the largest violation of a row, relative to the row's range over states of half-widths `size` (n,).
         """
+        worst, slopes = self._rows(states, size)
+        nearest = worst.argmin(axis=0)
+        away = np.take_along_axis(worst, nearest[None], 0)[0]
+        slope = np.take_along_axis(slopes, nearest[None, ..., None], 0)[0]
+        return np.maximum(away, 0.0), np.where(away[..., None] > 0, slope, 0.0)
+
+    def binaries(self, states: Array, size: Array) -> Array:
+        """The binaries (T S) that choose the nearest set at each place along states (H + 1, n)."""
+        worst, _ = self._rows(states[None], size)
+        return np.asarray((worst[:, 0].argmin(axis=0)[:, None] == np.arange(len(self.sets))).ravel().astype(np.float64))
+
+    def _rows(self, states: Array, size: Array) -> tuple[Array, Array]:
+        """Of each set the largest violation of a row, (S, B, T), and its gradient by the place, (S, B, T, n)."""
         z = self.points(states)
         worst, slopes = [], []
         for matrix, lower, upper in self.sets:
@@ -90,11 +108,7 @@ class Alternatives:
             rows = np.concatenate([matrix / scale[:, None], -matrix / scale[:, None]])
             worst.append(np.take_along_axis(both, k[..., None], 2)[..., 0])
             slopes.append(rows[k])
-        stacked = np.stack(worst)
-        nearest = stacked.argmin(axis=0)
-        away = np.take_along_axis(stacked, nearest[None], 0)[0]
-        slope = np.take_along_axis(np.stack(slopes), nearest[None, ..., None], 0)[0]
-        return np.maximum(away, 0.0), np.where(away[..., None] > 0, slope, 0.0)
+        return np.stack(worst), np.stack(slopes)
 
 
 class AnyOf:

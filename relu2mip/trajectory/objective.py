@@ -55,6 +55,10 @@ class BoxObjective:
         size = next(iter(batch.values())).shape[0]
         return self.form.vjp(batch, {name: np.tile(w, (size, 1)) for name, w in self.weights.items()})
 
+    def binaries(self, batch: Batch) -> dict[str, Array]:
+        """None."""
+        return {}
+
     def snap(self, batch: Batch) -> dict[str, Array]:
         """Clipped to the box."""
         return {name: np.clip(x, *self.box[name]) for name, x in batch.items()}
@@ -142,6 +146,14 @@ class TrajectoryObjective:
         cotangents = {name_of("state", t): by_state[:, t] for t in range(states.shape[1])}
         cotangents |= {name_of("control", t): by_control[:, t] for t in range(controls.shape[1])}
         return self.form.vjp(batch, cotangents)
+
+    def binaries(self, batch: Batch) -> dict[str, Array]:
+        """Those of sets that are not convex: the set that the plan is in, or nearest to, at each place."""
+        states, found = self.trajectory(batch)[0][0], dict[str, Array]()
+        for made in self.problem.alternatives:
+            before = found.get(made.chosen, np.zeros(0))
+            found[made.chosen] = np.concatenate([before, made.binaries(states, self.size)])
+        return found
 
     def snap(self, batch: Batch) -> dict[str, Array]:
         """Clipped to the boxes; discrete controls to their nearest value."""

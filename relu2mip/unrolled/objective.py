@@ -29,6 +29,10 @@ class Objective(Protocol):
         """The gradient of cost + penalty * (sum of violations) by input."""
         ...
 
+    def binaries(self, batch: Batch) -> Mapping[str, Array]:
+        """The binaries that a problem writes for its sets, at one point, by the name of their columns."""
+        ...
+
     def snap(self, batch: Batch) -> dict[str, Array]:
         """The nearest points of the inputs' own sets: boxes, and finite lists of values."""
         ...

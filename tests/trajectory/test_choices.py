@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
+from relu2mip.bounds import Bounds
 from relu2mip.control import planner
 from relu2mip.errors import InfeasibleProblem, InvalidProblem
+from relu2mip.incumbent import Sampling, cross_entropy
+from relu2mip.incumbent.polish import polish
 from relu2mip.ir.samples import integrator
 from relu2mip.trajectory.objective import TrajectoryObjective
 from tests.conftest import installed_backends
@@ -94,6 +97,20 @@ def test_no_planner_enters_an_obstacle(name: str) -> None:
     share = np.arange(1, 4) / 4
     way = plan.states[:-1, None] + share[:, None] * np.diff(plan.states, axis=0)[:, None]
     assert not inside(CORNERS, way).any()
+
+
+@pytest.mark.parametrize("formulation", ["big-m", "convex-hull"])
+def test_a_plan_is_polished_on_its_side_of_obstacles(formulation: str) -> None:
+    obstacle = r2m.Outside(r2m.Polygon(CORNERS), between=1, formulation=formulation)
+    gap = r2m.AnyOf(r2m.Box([-5, -5], [5, 0.9]), r2m.Box([-5, 1.0], [5, 5]), formulation=formulation)
+    problem = replace(PLANE, controls=r2m.Box(-1, 1), constraints=[obstacle, gap, gap])
+    unrolled = problem.unrolled
+    rough = cross_entropy(unrolled.objective(), unrolled.objective().box, Sampling(samples=64, rounds=3))
+    assert rough.feasible
+    fine = polish(unrolled, Bounds.of(unrolled.form, unrolled.domain), rough)
+    assert fine.feasible
+    assert fine.cost < rough.cost - 1e-6
+    assert fine.cost >= r2m.solve(problem, gap=1e-6).objective - 1e-5
 
 
 def test_the_hull_is_tighter_than_big_m() -> None:
