@@ -73,43 +73,6 @@ class Alternatives:
         """The name of the binaries, places outermost."""
         return f"{self.name}.chosen"
 
-    def points(self, states: Array) -> Array:
-        """The places (B, T, n) along states (B, H + 1, n)."""
-        last = states.shape[1] - 1
-        here, there = states[:, self.step], states[:, np.minimum(self.step + 1, last)]
-        return np.asarray(here + self.share[:, None] * (there - here))
-
-    def excess(self, states: Array, size: Array) -> tuple[Array, Array]:
-        """How far each place is from the nearest of the sets, (B, T), and the gradient of that by the place.
-
-        It is the largest violation of a row, relative to the row's range over states of half-widths `size` (n,).
-        """
-        worst, slopes = self._rows(states, size)
-        nearest = worst.argmin(axis=0)
-        away = np.take_along_axis(worst, nearest[None], 0)[0]
-        slope = np.take_along_axis(slopes, nearest[None, ..., None], 0)[0]
-        return np.maximum(away, 0.0), np.where(away[..., None] > 0, slope, 0.0)
-
-    def binaries(self, states: Array, size: Array) -> Array:
-        """The binaries (T S) that choose the nearest set at each place along states (H + 1, n)."""
-        worst, _ = self._rows(states[None], size)
-        return np.asarray((worst[:, 0].argmin(axis=0)[:, None] == np.arange(len(self.sets))).ravel().astype(np.float64))
-
-    def _rows(self, states: Array, size: Array) -> tuple[Array, Array]:
-        """Of each set the largest violation of a row, (S, B, T), and its gradient by the place, (S, B, T, n)."""
-        z = self.points(states)
-        worst, slopes = [], []
-        for matrix, lower, upper in self.sets:
-            scale = np.maximum(np.abs(matrix) @ size, 1e-300)
-            value = z @ matrix.T
-            over, under = (value - upper) / scale, (lower - value) / scale
-            both = np.concatenate([over, under], axis=2)
-            k = both.argmax(axis=2)
-            rows = np.concatenate([matrix / scale[:, None], -matrix / scale[:, None]])
-            worst.append(np.take_along_axis(both, k[..., None], 2)[..., 0])
-            slopes.append(rows[k])
-        return np.stack(worst), np.stack(slopes)
-
 
 class AnyOf:
     """At each step, x[t] is in at least one of several sets of states: `Box`es, or `Linear` constraints of the state.

@@ -17,6 +17,7 @@ from relu2mip.mip import MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.check import Violation, Violations, violations
 from relu2mip.mip.units import Units
 from relu2mip.normal_form import NormalForm
+from relu2mip.trajectory.clearance import Clearance
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.names import name_of
 from relu2mip.trajectory.statement import Statement
@@ -97,6 +98,11 @@ class TrajectoryObjective:
         return Units.of(replace(sets, lower=lower, upper=upper))
 
     @cached_property
+    def clearances(self) -> list[Clearance]:
+        """The sets that are not convex."""
+        return Clearance.of(self.problem.alternatives, self.size)
+
+    @cached_property
     def size(self) -> Array:
         """Half of how far each state ranges, (n,)."""
         sizes = self.units.size[: (self.problem.horizon + 1) * self.problem.n]
@@ -107,12 +113,13 @@ class TrajectoryObjective:
         point = np.concatenate([states.ravel(), controls.ravel()])
         found = list(violations(self.sets, point, self.units).worst)
         digits = max(2, len(str(self.problem.horizon)))
-        for made in self.problem.alternatives:
-            scaled = made.excess(states[None], self.size)[0][0]
-            k = int(scaled.argmax())
-            if scaled[k] > 0:
-                name = f"t{made.reached[k]:0{digits}d}.{made.name}"
-                found.append(Violation("set", name, float(scaled[k] * self.size.max()), float(scaled[k])))
+        for clearance in self.clearances:
+            excess = clearance.excess(states[None])[0]
+            for k, scaled, member in zip(excess.argmax(axis=0), excess.max(axis=0), clearance.members, strict=True):
+                if scaled > 0:
+                    made = self.problem.alternatives[member]
+                    name = f"t{made.reached[k]:0{digits}d}.{made.name}"
+                    found.append(Violation("set", name, float(scaled * self.size.max()), float(scaled)))
         return Violations(tuple(sorted(found, key=lambda one: -one.scaled)))
 
     def evaluate(self, batch: Batch) -> tuple[Array, Array]:
@@ -123,7 +130,7 @@ class TrajectoryObjective:
         """The same for states (B, H + 1, n) and controls (B, H, m)."""
         above, below = self._excess(states, controls)
         worst = [np.max(part, axis=1, initial=0.0) for parts in (above, below) for part in parts]
-        worst += [np.max(made.excess(states, self.size)[0], axis=1, initial=0.0) for made in self.problem.alternatives]
+        worst += [np.max(one.excess(states), axis=(1, 2), initial=0.0) for one in self.clearances]
         return self.problem.evaluate_cost(states, controls), np.maximum.reduce(worst)
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
@@ -138,10 +145,10 @@ class TrajectoryObjective:
         box = (np.sign(box_above) - np.sign(box_below)) / self.units.size
         slope = slope + penalty * (box + (self.sets.matrix.T @ sides.T).T)
         by_state = slope[:, : states[0].size].reshape(states.shape)
-        for made in self.problem.alternatives:
+        for clearance in self.clearances:
             # A place between two steps moves with both; the one it is on the way to has the last word.
-            for k, slopes in enumerate(made.excess(states, self.size)[1].transpose(1, 0, 2)):
-                by_state[:, made.reached[k]] += penalty * slopes
+            batch_of, place, slopes = clearance.slopes(states)
+            np.add.at(by_state, (batch_of, clearance.reached[place]), penalty * slopes)
         by_control = slope[:, states[0].size :].reshape(controls.shape)
         cotangents = {name_of("state", t): by_state[:, t] for t in range(states.shape[1])}
         cotangents |= {name_of("control", t): by_control[:, t] for t in range(controls.shape[1])}
@@ -150,9 +157,11 @@ class TrajectoryObjective:
     def binaries(self, batch: Batch) -> dict[str, Array]:
         """Those of sets that are not convex: the set that the plan is in, or nearest to, at each place."""
         states, found = self.trajectory(batch)[0][0], dict[str, Array]()
-        for made in self.problem.alternatives:
+        nearest = {k: one.nearest(states)[:, a] for one in self.clearances for a, k in enumerate(one.members.tolist())}
+        for k, made in enumerate(self.problem.alternatives):
             before = found.get(made.chosen, np.zeros(0))
-            found[made.chosen] = np.concatenate([before, made.binaries(states, self.size)])
+            chosen = nearest[k][:, None] == np.arange(len(made.sets))
+            found[made.chosen] = np.concatenate([before, chosen.ravel().astype(np.float64)])
         return found
 
     def snap(self, batch: Batch) -> dict[str, Array]:
