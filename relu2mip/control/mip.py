@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from relu2mip.incumbent.heuristic import PlanHeuristic
 from relu2mip.incumbent.path_integral import PathIntegral, path_integral
 from relu2mip.incumbent.start import start_from
 from relu2mip.mip import Solution, Stop
-from relu2mip.mip.run import run
+from relu2mip.mip.run import ask, run
 from relu2mip.mip.solver import Solver
 from relu2mip.options import SolveOptions, settle
 from relu2mip.pipeline.compiled import Compiled, compile
@@ -41,6 +41,9 @@ LAST = PathIntegral(samples=64, rounds=1)
 
 MARGIN, LEAST_MARGIN = 0.05, 4e-3
 """Share of the deadline, and seconds, that are kept for reading the plan off the solver."""
+
+NOTHING_ELSE: Any = {"sos1": None, "indicators": None, "maxima": None, "pairs": None}
+"""What a linear relaxation leaves out, besides that columns are integral."""
 
 ANEW, FADING = 0.35, 0.9
 """Share of the time that is left up to which `anew="auto"` compiles for the state at hand; what is known of how long
@@ -111,17 +114,26 @@ class BranchAndBound:
             return self.search(problem, best, None, begun, {})
 
     def search(
-        self, problem: Trajectory, best: Best, spare: Point | None, begun: float, stages: dict[str, float]
+        self,
+        problem: Trajectory,
+        best: Best,
+        spare: Point | None,
+        begun: float,
+        stages: dict[str, float],
+        widest: float = math.inf,
     ) -> Plan:
         """The best plan that a search within the budget ends with.
 
         best: holds what is known before.  spare: an infeasible plan to return where there is no other.
+        widest: see `Hybrid`.
         """
         rebuilt, sound = "", True
         try:
             compiled, solver = self._program(problem, stages)
             rebuilt, sound = str(compiled.rebuilt or ""), compiled.all_bounds.sound
-            solution = self._solved(compiled, solver, best, stages)
+            solution = self._relaxed(compiled, best, stages, widest)
+            if solution is None:
+                solution = self._solved(compiled, solver, best, stages)
         except (OutOfTime, TimeoutError) as error:
             solution = Solution(Stop.TIME_LIMIT, message=str(error))
         except CrossedBounds as error:
@@ -171,6 +183,20 @@ class BranchAndBound:
     def _compiled(self, problem: Trajectory) -> Compiled:
         chosen = self.options
         return compile(problem, chosen.bounds, chosen.formulation, chosen.binary_horizon or None)
+
+    def _relaxed(self, compiled: Compiled, best: Best, stages: dict[str, float], widest: float) -> Solution | None:
+        """The bound of the linear relaxation, if it is so far below the best plan that no tree is worth its time."""
+        if best.plan is None or not math.isfinite(widest):
+            return None
+        begun = time.perf_counter()
+        model = compiled.model
+        linear = replace(model, integer=np.zeros_like(model.integer), start=None, **NOTHING_ELSE)
+        solution = ask(linear, resolve_backend("highs"), SolveOptions(time_limit=max(seconds_left(), 1e-3)))
+        stages["relaxation"] = time.perf_counter() - begun
+        gap = (best.plan.cost - solution.bound) / max(abs(best.plan.cost), 1e-12)
+        if solution.stop is Stop.OPTIMAL and gap > widest:
+            return Solution(Stop.NODE_LIMIT, bound=solution.bound, message=f"the root leaves a gap of {gap:.0%}")
+        return None
 
     def _solved(self, compiled: Compiled, solver: Solver, best: Best, stages: dict[str, float]) -> Solution:
         """Search from the best plan; what the search meets is kept in `best`."""

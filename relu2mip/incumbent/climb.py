@@ -6,14 +6,13 @@ Source: Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.incumbent.space import Space
-from relu2mip.runtime.deadline import expired, limited
+from relu2mip.incumbent.space import Met, Space, run
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
 
@@ -45,29 +44,30 @@ def climb(
     block: int = 0,
 ) -> Plan:
     """The best point met, or the start where nothing is better."""
-    chosen, space = options or Climbing(), Space.of(objective, box, block)
-    rng, best, penalty = np.random.default_rng(chosen.seed), start, PENALTY * objective.unit
+    met = Met(Space.of(objective, box, block), start)
+    return run(climbed(met, options or Climbing()), met, seconds)
+
+
+def climbed(met: Met, options: Climbing) -> Iterator[bool]:
+    """The steps of all descents, one at a time."""
+    space, rng, penalty = met.space, np.random.default_rng(options.seed), PENALTY * met.space.objective.unit
     width = space.high - space.low
-    with limited(seconds):
-        for _ in range(chosen.restarts):
-            points = rng.uniform(space.low, space.high, (chosen.starts, space.low.size))
-            points[0] = (space.low + space.high) / 2
-            if best is not None:
-                points[0] = space.joined(best.inputs)
-                near = slice(1, 1 + max(1, chosen.starts // 4))
-                points[near] = points[0] + NEAR * width * rng.standard_normal(points[near].shape)
-                points = np.clip(points, space.low, space.high)
-            mean, square = np.zeros_like(points), np.zeros_like(points)
-            for step in range(1, chosen.steps + 1):
-                best = space.plans(points).best(best)
-                if expired():
-                    return best
-                slopes = width * space.joined(objective.gradient(space.split(points), penalty))
-                mean = MOMENTUM * mean + (1 - MOMENTUM) * slopes
-                square = SCALING * square + (1 - SCALING) * slopes**2
-                move = mean / (1 - MOMENTUM**step) / (np.sqrt(square / (1 - SCALING**step)) + TINY)
-                rate = chosen.rate * (1 - step / (chosen.steps + 1))
-                points = np.clip(points - rate * width * move, space.low, space.high)
-            penalty *= 2.0
-    assert best is not None
-    return best
+    for _ in range(options.restarts):
+        points = rng.uniform(space.low, space.high, (options.starts, space.low.size))
+        points[0] = (space.low + space.high) / 2
+        if (best := met.point) is not None:
+            points[0] = best
+            near = slice(1, 1 + max(1, options.starts // 4))
+            points[near] = best + NEAR * width * rng.standard_normal(points[near].shape)
+            points = np.clip(points, space.low, space.high)
+        mean, square = np.zeros_like(points), np.zeros_like(points)
+        for step in range(1, options.steps + 1):
+            met.look(points)
+            yield True
+            slopes = width * space.joined(space.objective.gradient(space.split(points), penalty))
+            mean = MOMENTUM * mean + (1 - MOMENTUM) * slopes
+            square = SCALING * square + (1 - SCALING) * slopes**2
+            move = mean / (1 - MOMENTUM**step) / (np.sqrt(square / (1 - SCALING**step)) + TINY)
+            rate = options.rate * (1 - step / (options.steps + 1))
+            points = np.clip(points - rate * width * move, space.low, space.high)
+        penalty *= 2.0

@@ -10,14 +10,13 @@ Source: Williams et al., "Information Theoretic MPC for Model-Based Reinforcemen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.incumbent.space import Space
-from relu2mip.runtime.deadline import expired, limited
+from relu2mip.incumbent.space import Met, Space, run
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
 
@@ -50,22 +49,25 @@ def path_integral(
     block: int = 0,
 ) -> Plan:
     """The best point met, samples and plans between the rounds alike; the start where nothing is better."""
-    chosen, space = options or PathIntegral(), Space.of(objective, box, block)
-    rng, best = np.random.default_rng(chosen.seed), start
-    centre = (space.low + space.high) / 2 if start is None else space.joined(start.inputs)
-    width = chosen.noise * (space.high - space.low)
-    with limited(seconds):
-        for _ in range(chosen.rounds):
-            if best is not None and expired():
-                break
-            noise = width * space.noise(rng, chosen.samples, chosen.correlation)
-            noise[0] = 0.0
-            points = np.clip(centre + noise, space.low, space.high)
-            batch = space.plans(points)
-            best = batch.best(best)
-            price = batch.cost + PENALTY * objective.unit * batch.violation
-            spread = float(price.std())
-            weights = np.exp(-(price - price.min()) / (chosen.temperature * spread or 1.0))
-            centre = weights @ points / weights.sum()
-    assert best is not None
-    return best
+    met = Met(Space.of(objective, box, block), start)
+    return run(integrated(met, options or PathIntegral()), met, seconds)
+
+
+def integrated(met: Met, options: PathIntegral, near: bool = False) -> Iterator[bool]:
+    """The rounds of a path integral, one at a time. near: each begins at the best plan met by anyone."""
+    space, rng = met.space, np.random.default_rng(options.seed)
+    known = met.point
+    centre = (space.low + space.high) / 2 if known is None else known
+    width = options.noise * (space.high - space.low)
+    for _ in range(options.rounds):
+        if near and met.point is not None:
+            centre = met.point
+        noise = width * space.noise(rng, options.samples, options.correlation)
+        noise[0] = 0.0
+        points = np.clip(centre + noise, space.low, space.high)
+        batch = met.look(points)
+        yield True
+        price = batch.cost + PENALTY * space.objective.unit * batch.violation
+        spread = float(price.std())
+        weights = np.exp(-(price - price.min()) / (options.temperature * spread or 1.0))
+        centre = weights @ points / weights.sum()

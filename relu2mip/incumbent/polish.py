@@ -7,29 +7,21 @@ feasible for that program, so its optimum is at least as good.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from relu2mip.arrays import Array, Index
-from relu2mip.errors import SolverFailure
+from relu2mip.arrays import Index
 from relu2mip.formulations import encode
 from relu2mip.formulations.triangle import Triangle
+from relu2mip.incumbent.program import pinned, solved
 from relu2mip.mip import MipModel, ModelBuilder, NameBlock
-from relu2mip.mip.run import ask
 from relu2mip.normal_form import Max, Relu
-from relu2mip.options import SolveOptions
 from relu2mip.passes import drop_dead, drop_stable, fuse_affine
-from relu2mip.registry import backends
-from relu2mip.runtime.deadline import at_most, expired
-from relu2mip.runtime.progress import unreported
+from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.unrolled import Unrolled
-
-log = logging.getLogger(__name__)
 
 
 def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0) -> Plan:
@@ -45,32 +37,8 @@ def polish(unrolled: Unrolled, bounds: Bounds, plan: Plan, seconds: float = 5.0)
     model, inputs = _program(unrolled, bounds, plan)
     if model is None:
         return plan
-    model = _pinned(model, objective.binaries({name: x[None] for name, x in plan.inputs.items()}))
-    if model.integer.any():
-        return plan
-    try:
-        with unreported():
-            solution = ask(model, backends["highs"](), SolveOptions(time_limit=max(at_most(seconds), 1e-3)))
-    except SolverFailure as error:
-        log.info("a plan is not polished: %s", error)
-        return plan
-    if solution.x is None:
-        return plan
-    point = {name: solution.x[inputs[name]][None] for name in plan.inputs}
-    candidate = objective.snap(point)
-    cost, violation = objective.evaluate(candidate)
-    found = Plan({name: x[0] for name, x in candidate.items()}, float(cost[0]), float(violation[0]))
-    return found if found.better_than(plan) else plan
-
-
-def _pinned(model: MipModel, binaries: Mapping[str, Array]) -> MipModel:
-    """The program with these binaries fixed: the plan stays on its side of every obstacle."""
-    lower, upper, integer = model.lower.copy(), model.upper.copy(), model.integer.copy()
-    for name, values in binaries.items():
-        columns = (model.values or {})[name]
-        lower[columns] = upper[columns] = values
-        integer[columns] = False
-    return replace(model, lower=lower, upper=upper, integer=integer)
+    model = pinned(model, objective, plan)
+    return plan if model.integer.any() else solved(model, inputs, objective, plan, seconds)[0]
 
 
 def _program(unrolled: Unrolled, bounds: Bounds, plan: Plan) -> tuple[MipModel | None, dict[str, Index]]:

@@ -8,14 +8,14 @@ that is correlated over time Pinneri et al., "Sample-efficient Cross-Entropy Met
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from relu2mip.arrays import Array
-from relu2mip.incumbent.space import Space
-from relu2mip.runtime.deadline import expired, limited
+from relu2mip.incumbent.space import Met, Space, run
+from relu2mip.runtime.deadline import expired
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
 
@@ -57,45 +57,41 @@ def cross_entropy(
     Points are ranked by violation first where they have one, then by cost. The first round is uniform in the box, its
     first half at random corners, where bang-bang plans are.
     """
-    with limited(seconds):
-        return _sampled(Space.of(objective, box, block), options or Sampling(), start)
+    met = Met(Space.of(objective, box, block), start)
+    return run(sampled(met, options or Sampling()), met, seconds)
 
 
-def _sampled(space: Space, options: Sampling, best: Plan | None) -> Plan:
+def sampled(met: Met, options: Sampling) -> Iterator[bool]:
+    """The rounds of the cross-entropy method, one at a time."""
+    space = met.space
     rng, low, high = np.random.default_rng(options.seed), space.low, space.high
-    points = _first(space, options, rng, best)
+    points = _first(space, options, rng, met.point)
     if expired():
         points = points[::HASTE]
     mean, spread = (low + high) / 2, (high - low) / 2
-    done = 0
-    while best is None or not expired():
-        if done and done >= options.rounds:
-            break
-        batch = space.plans(points)
-        best = batch.best(best)
+    for _ in range(max(1, options.rounds)):
+        batch = met.look(points)
+        yield True
         elite = space.joined({n: x[batch.order[: options.elites]] for n, x in batch.inputs.items()})
         mean = options.inertia * mean + (1 - options.inertia) * elite.mean(axis=0)
         spread = options.inertia * spread + (1 - options.inertia) * elite.std(axis=0)
-        done += 1
         if (spread <= STILL * (high - low)).all():
-            points = _first(space, options, rng, best)
+            points = _first(space, options, rng, met.point)
             mean, spread = (low + high) / 2, (high - low) / 2
         else:
-            noise = space.noise(rng, len(points), options.correlation)
+            noise = space.noise(rng, options.samples, options.correlation)
             points = np.clip(mean + (spread + 1e-12) * noise, low, high)
-        points[0] = space.joined(best.inputs)
-    assert best is not None
-    return best
+        points[0] = met.point
 
 
-def _first(space: Space, options: Sampling, rng: np.random.Generator, start: Plan | None) -> Array:
+def _first(space: Space, options: Sampling, rng: np.random.Generator, known: Array | None) -> Array:
     """The points of a first round."""
     low, high = space.low, space.high
     points = rng.uniform(low, high, (options.samples, low.size))
     half = options.samples // 2
     points[:half] = np.where(rng.random((half, low.size)) < 0.5, low, high)
-    if start is not None:
-        around = space.joined(start.inputs) + (high - low) / 4 * space.noise(rng, half, options.correlation)
+    if known is not None:
+        around = known + (high - low) / 4 * space.noise(rng, half, options.correlation)
         points[:half] = np.clip(around, low, high)
-        points[0] = space.joined(start.inputs)
+        points[0] = known
     return points

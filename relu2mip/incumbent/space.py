@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -10,8 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from relu2mip.arrays import Array, Index
+from relu2mip.runtime.deadline import expired, limited
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import FEASIBLE, Plan
+
+END = object()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,39 @@ class Space:
     def _first(self) -> int:
         """Where the controls begin."""
         return int(self.ends[self.names.index("control@0")]) if "control@0" in self.names else 0
+
+
+class Met:
+    """The best plan that the searches of a space have met. plan: that one; None before the first look."""
+
+    def __init__(self, space: Space, plan: Plan | None = None) -> None:
+        self.space, self.plan = space, plan
+
+    def look(self, points: Array) -> Batched:
+        """The plans at points (B, size), the best of them kept."""
+        batch = self.space.plans(points)
+        self.plan = batch.best(self.plan)
+        return batch
+
+    def take(self, plan: Plan) -> None:
+        """Keep a plan, if it is the best."""
+        if plan.better_than(self.plan):
+            self.plan = plan
+
+    @property
+    def point(self) -> Array | None:
+        """The best plan as a point of the space, (size,)."""
+        return None if self.plan is None else self.space.joined(self.plan.inputs)
+
+
+def run(rounds: Iterator[bool], met: Met, seconds: float = math.inf) -> Plan:
+    """The best plan met once the rounds end, or at the deadline; one round is always made where nothing is known."""
+    with limited(seconds):
+        while met.plan is None or not expired():
+            if next(rounds, END) is END:
+                break
+    assert met.plan is not None
+    return met.plan
 
 
 @dataclass(frozen=True, eq=False)

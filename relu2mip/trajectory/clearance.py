@@ -63,7 +63,7 @@ class Clearance:
         return np.asarray(worst.min(axis=2))
 
     def slopes(self, states: Array) -> tuple[Index, Index, Array]:
-        """The gradient of `excess` by the place where it is positive: batch and place of each entry, and (entries, n)."""
+        """Where `excess` is positive its gradient by the place: batch and place of each entry, and (entries, n)."""
         values = self._values(states)
         worst = values.max(axis=2)
         batch, place, constraint = np.nonzero(worst.min(axis=2) > 0)

@@ -33,9 +33,11 @@ def write_alternatives(frame: Frame, made: Alternatives) -> None:
 def _places(frame: Frame, made: Alternatives) -> Expression:
     """The places, laid end to end, (T n)."""
     n, horizon = frame.states.shape[1], frame.horizon
-    here, there = frame.states[made.step], frame.states[np.minimum(made.step + 1, horizon)]
-    share = np.repeat(made.share, n)
-    return Expression(((1.0 - share, here.ravel()), (share, there.ravel())), np.zeros(here.size))
+    here = frame.states[made.step].ravel()
+    if not made.share.any():
+        return Expression.of(here)
+    there, share = frame.states[np.minimum(made.step + 1, horizon)].ravel(), np.repeat(made.share, n)
+    return Expression(((1.0 - share, here), (share, there)), np.zeros(here.size))
 
 
 def _mapped(z: Expression, matrix: Array, places: int) -> Expression:
@@ -43,20 +45,19 @@ def _mapped(z: Expression, matrix: Array, places: int) -> Expression:
 
 
 def _big_m(frame: Frame, made: Alternatives, z: Expression, b: Index) -> None:
-    for s, (matrix, lower, upper) in enumerate(made.sets):
-        x = _mapped(z, matrix, made.step.size)
-        low, high = frame.limits(x)
-        choice = np.repeat(b[:, s], len(matrix))
-        at, row = np.repeat(made.reached, len(matrix)), np.tile(np.arange(len(matrix)), made.step.size)
-        for suffix, side, gap in (
-            (".lower", lower.ravel(), lower.ravel() - low),
-            (".upper", upper.ravel(), high - upper.ravel()),
-        ):
-            k = np.flatnonzero(gap > 0)
-            sign = -1.0 if suffix == ".lower" else 1.0
-            terms = [*x.select(k).scaled(sign).terms, (gap[k], choice[k])]
-            names = NameBlock(f"{made.name}.set{s}", row[k], suffix, at[k], frame.digits)
-            frame.model.add_rows(names, terms, upper=sign * side[k] + gap[k])
+    """The rows of all sets at once, place by place."""
+    places = made.step.size
+    matrix = np.concatenate([rows for rows, _, _ in made.sets])
+    owner = np.repeat(np.arange(len(made.sets)), [len(rows) for rows, _, _ in made.sets])
+    lower, upper = (np.concatenate([one[side] for one in made.sets], axis=1).ravel() for side in (1, 2))
+    x = _mapped(z, matrix, places)
+    low, high = frame.limits(x)
+    choice, at, row = b[:, owner].ravel(), np.repeat(made.reached, len(owner)), np.tile(np.arange(len(owner)), places)
+    for suffix, sign, side, gap in ((".lower", -1.0, lower, lower - low), (".upper", 1.0, upper, high - upper)):
+        k = np.flatnonzero(gap > 0)
+        terms = [*x.select(k).scaled(sign).terms, (gap[k], choice[k])]
+        names = NameBlock(f"{made.name}.row", row[k], suffix, at[k], frame.digits)
+        frame.model.add_rows(names, terms, upper=sign * side[k] + gap[k])
 
 
 def _hull(frame: Frame, made: Alternatives, z: Expression, b: Index) -> None:

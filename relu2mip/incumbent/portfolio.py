@@ -1,0 +1,142 @@
+"""Several searches for one plan: each has its turns, and more of them the more it has found lately.
+
+Each search knows the best plan that any has met. None gets less than its fair share of the time, so that one that is
+slow to begin, or strong at the end, is not forgotten; what is left goes to the one that improves the plan fastest.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from relu2mip.incumbent.best import offer
+from relu2mip.incumbent.climb import Climbing, climbed
+from relu2mip.incumbent.descend import descend
+from relu2mip.incumbent.neighbourhood import neighbourhoods
+from relu2mip.incumbent.path_integral import PathIntegral, integrated
+from relu2mip.incumbent.polish import polish
+from relu2mip.incumbent.sample import Sampling, sampled
+from relu2mip.incumbent.space import Met, Space
+from relu2mip.runtime.deadline import expired, limited
+from relu2mip.unrolled.bounds import Bounds
+from relu2mip.unrolled.plan import Plan
+from relu2mip.unrolled.unrolled import Unrolled
+
+TURN = 5e-3
+"""Least seconds of a turn, and what one is counted as that had nothing to do."""
+
+FADING = 0.7
+"""What a turn leaves of the rate known before it."""
+
+SAMPLES, STARTS = 128, 32
+"""Points of a round of sampling; descents at once."""
+
+NEAR = 0.05
+"""Noise around the best plan, as a share of the box."""
+
+ENDLESS = 1_000_000_000
+
+
+@dataclass(eq=False)
+class Search:
+    """A search at work.
+
+    rounds: each says whether it had something to do.  fair: the least share of the time that it gets.  spent: seconds.
+    rate: by how much it made the plan cheaper a second, lately.
+    """
+
+    rounds: Iterator[bool]
+    fair: float
+    spent: float = 0.0
+    rate: float = math.inf
+
+    def turn(self, met: Met) -> None:
+        """Search for a moment; a turn without anything to do counts like one that was in vain."""
+        begun, spent, before, busy = time.perf_counter(), 0.0, met.plan, True
+        while busy and spent < TURN and not (spent and expired()):
+            busy = next(self.rounds)
+            spent = time.perf_counter() - begun
+        spent = max(spent, TURN)
+        self.spent += spent
+        rate = _gain(before, met.plan, met.space.objective.unit) / spent
+        self.rate = rate if math.isinf(self.rate) else FADING * self.rate + (1 - FADING) * rate
+
+
+@dataclass(eq=False)
+class Portfolio:
+    """Searches at work on one problem. met: the best plan so far."""
+
+    unrolled: Unrolled
+    met: Met
+    searches: list[Search]
+
+    @classmethod
+    def of(
+        cls,
+        unrolled: Unrolled,
+        start: Plan | None = None,
+        seed: int = 0,
+        block: int = 0,
+        narrow: Callable[[Unrolled], Bounds] | None = None,
+    ) -> Portfolio:
+        """All searches, from far away to close by.
+
+        start: a plan to begin with.  seed: of all draws.  block: see `Space`.  narrow: a bound method, with which
+        programs around the best plan are solved, too.
+        """
+        objective = unrolled.objective()
+        met = Met(Space.of(objective, objective.box, block), start)
+        sampling = Sampling(SAMPLES, SAMPLES // 8, ENDLESS, inertia=0.1, correlation=0.5, seed=seed)
+        searches = [
+            Search(sampled(met, sampling), 0.1),
+            Search(climbed(met, Climbing(STARTS, restarts=ENDLESS, seed=seed)), 0.2),
+            Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.1),
+            Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.1),
+            Search(_improved(met, unrolled), 0.1),
+        ]
+        if narrow is not None:
+            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.15))
+        return cls(unrolled, met, searches)
+
+    def run(self, seconds: float = math.inf) -> Plan:
+        """The best plan met by all, once the time or the budget around it ends; infeasible only if all met were."""
+        with limited(seconds):
+            while self.met.plan is None or not expired():
+                self._next().turn(self.met)
+                assert self.met.plan is not None
+                offer(self.unrolled, self.met.plan)
+        return self.met.plan
+
+    def _next(self) -> Search:
+        """The one furthest below its fair share, else the one that improves the plan fastest."""
+        total = sum(one.spent for one in self.searches)
+        behind = min(self.searches, key=lambda one: one.spent / one.fair)
+        fastest = max(self.searches, key=lambda one: one.rate)
+        return behind if behind.spent <= behind.fair * total else fastest
+
+
+def _gain(before: Plan | None, after: Plan | None, unit: float) -> float:
+    """By how much a plan got cheaper, in units of the cost; 1 for the first feasible one."""
+    if before is None or after is None or before.feasible != after.feasible:
+        return float(before is not after)
+    if before.feasible:
+        return (before.cost - after.cost) / unit
+    return before.violation - after.violation
+
+
+def _improved(met: Met, unrolled: Unrolled) -> Iterator[bool]:
+    """Descend from the best plan and polish it, by turns, until that is of no use."""
+    bounds, done = Bounds.of(unrolled.form, unrolled.domain), None
+    objective = met.space.objective
+    while True:
+        plan = met.plan
+        if plan is None or plan is done:
+            yield False
+            continue
+        met.take(descend(objective, dict(objective.box), plan))
+        if met.plan is not None and met.plan.feasible and not expired():
+            met.take(polish(unrolled, bounds, met.plan))
+        done = met.plan if met.plan is plan else None
+        yield True
