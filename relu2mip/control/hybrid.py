@@ -31,11 +31,11 @@ NOT_TRIED = "the time is too short for branch and bound"
 class Hybrid(Mip):
     """A portfolio of searches for a `share` of the time, then `Mip` from the best plan, then the portfolio again.
 
-    widest: where the root relaxation leaves a wider gap, its bound is taken and no tree is searched.
+    widest: where the root relaxation leaves a wider gap, or is not solved in a moment, no tree is searched.
     """
 
-    share: float = 0.6
-    widest: float = 0.5
+    share: float = 0.7
+    widest: float = 0.3
     name: ClassVar[str] = "hybrid"
 
     def __post_init__(self) -> None:

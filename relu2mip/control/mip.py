@@ -45,6 +45,9 @@ MARGIN, LEAST_MARGIN = 0.05, 4e-3
 NOTHING_ELSE: Any = {"sos1": None, "indicators": None, "maxima": None, "pairs": None}
 """What a linear relaxation leaves out, besides that columns are integral."""
 
+RELAXING = 0.3
+"""Share of the time that is left for the root's relaxation."""
+
 ANEW, FADING = 0.35, 0.9
 """Share of the time that is left up to which `anew="auto"` compiles for the state at hand; what is known of how long
 that takes fades with each update, so that a slow first time is not held against it for good."""
@@ -191,8 +194,10 @@ class BranchAndBound:
         begun = time.perf_counter()
         model = compiled.model
         linear = replace(model, integer=np.zeros_like(model.integer), start=None, **NOTHING_ELSE)
-        solution = ask(linear, resolve_backend("highs"), SolveOptions(time_limit=max(seconds_left(), 1e-3)))
+        solution = ask(linear, resolve_backend("highs"), SolveOptions(time_limit=max(RELAXING * seconds_left(), 1e-3)))
         stages["relaxation"] = time.perf_counter() - begun
+        if solution.stop is Stop.TIME_LIMIT:
+            return Solution(Stop.TIME_LIMIT, message="the root takes too long for a tree")
         gap = (best.plan.cost - solution.bound) / max(abs(best.plan.cost), 1e-12)
         if solution.stop is Stop.OPTIMAL and gap > widest:
             return Solution(Stop.NODE_LIMIT, bound=solution.bound, message=f"the root leaves a gap of {gap:.0%}")

@@ -7,7 +7,6 @@ where the solver does not finish. Source: local branching (Fischetti, Lodi, 2003
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -35,25 +34,21 @@ SECONDS = 0.2
 UNITS = 60
 """Most units with two phases of a program that is solved; with more, the box is made smaller at once."""
 
-FIRST = 0.05
-"""Seconds that a program may take, as long as none was solved; none is begun with less than twice that left."""
-
 
 def neighbourhoods(met: Met, unrolled: Unrolled, narrow: Callable[[Unrolled], Bounds]) -> Iterator[bool]:
     """One program after the other, each around the best plan met; false where there is nothing to do.
 
     narrow: a bound method, for the boxes.
     """
-    radius, took, done = RADIUS, FIRST, None
+    radius, done = RADIUS, None
     while True:
         plan = met.plan
         worthwhile = plan is not None and plan.feasible and (plan is not done or radius < MOST)
-        if plan is None or not worthwhile or seconds_left() < 2 * took:
+        if plan is None or not worthwhile:
             yield False
             continue
-        begun = time.perf_counter()
         found, stop = around(unrolled, plan, radius, narrow, min(SECONDS, seconds_left() / 2))
-        took, done = time.perf_counter() - begun, plan
+        done = plan
         if stop is not Stop.OPTIMAL:
             radius = max(radius / 2, LEAST)
         elif found is plan:

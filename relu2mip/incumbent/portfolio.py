@@ -36,6 +36,9 @@ SAMPLES, STARTS = 128, 32
 NEAR = 0.05
 """Noise around the best plan, as a share of the box."""
 
+PROGRAM = 0.1
+"""Seconds that a program around a plan may take, as long as none was solved."""
+
 ENDLESS = 1_000_000_000
 
 
@@ -43,12 +46,13 @@ ENDLESS = 1_000_000_000
 class Search:
     """A search at work.
 
-    rounds: each says whether it had something to do.  fair: the least share of the time that it gets.  spent: seconds.
-    rate: by how much it made the plan cheaper a second, lately.
+    rounds: each says whether it had something to do.  fair: the least share of the time that it gets.  takes: seconds
+    of a turn, as of the last one.  spent: seconds in all.  rate: by how much it made the plan cheaper a second, lately.
     """
 
     rounds: Iterator[bool]
     fair: float
+    takes: float = 0.0
     spent: float = 0.0
     rate: float = math.inf
 
@@ -58,6 +62,7 @@ class Search:
         while busy and spent < TURN and not (spent and expired()):
             busy = next(self.rounds)
             spent = time.perf_counter() - begun
+        self.takes = spent if busy else self.takes
         spent = max(spent, TURN)
         self.spent += spent
         rate = _gain(before, met.plan, met.space.objective.unit) / spent
@@ -97,7 +102,7 @@ class Portfolio:
             Search(_improved(met, unrolled), 0.1),
         ]
         if narrow is not None:
-            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.15))
+            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.15, PROGRAM))
         return cls(unrolled, met, searches)
 
     def run(self, seconds: float = math.inf) -> Plan:
@@ -110,11 +115,12 @@ class Portfolio:
         return self.met.plan
 
     def _next(self) -> Search:
-        """The one furthest below its fair share, else the one that improves the plan fastest."""
+        """The one furthest below its fair share, a turn included, else the one that improves the plan fastest."""
         total = sum(one.spent for one in self.searches)
-        behind = min(self.searches, key=lambda one: one.spent / one.fair)
-        fastest = max(self.searches, key=lambda one: one.rate)
-        return behind if behind.spent <= behind.fair * total else fastest
+        behind = [one for one in self.searches if one.spent + one.takes <= one.fair * (total + one.takes)]
+        if behind:
+            return min(behind, key=lambda one: one.spent / one.fair)
+        return max(self.searches, key=lambda one: one.rate if one.spent else 0.0)
 
 
 def _gain(before: Plan | None, after: Plan | None, unit: float) -> float:
