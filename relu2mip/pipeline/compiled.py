@@ -28,6 +28,7 @@ from relu2mip.pipeline.searching import answered, settings_of, sign_of
 from relu2mip.pipeline.specs import (
     BoundSpec,
     Problem,
+    chosen_binary_horizon,
     chosen_formulation,
     require_problem,
     resolve_backend,
@@ -160,7 +161,7 @@ def compile(
     formulation: "auto", "big-m", or a formulation.
 
     binary_horizon: from this step on, binaries are continuous: the tail of the horizon is a relaxation, `exact` is
-    false, and answers say so; None keeps them all.
+    false, and answers say so; 0 keeps them all, None takes the problem file's choice, else 0.
 
     Inside `runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
@@ -174,7 +175,7 @@ def compile(
     """
     require_problem(problem)
     methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
-    chosen = chosen_formulation(problem, formulation)
+    chosen, step = chosen_formulation(problem, formulation), chosen_binary_horizon(problem, binary_horizon)
     begun = time.perf_counter()
     report("unrolling")
     unrolled = problem.unrolled
@@ -202,12 +203,11 @@ def compile(
     costs = [*encodings, *write_stage_costs(model)]
     built = model.build()
     how = str(chosen)
-    if binary_horizon is not None:
-        if not isinstance(problem, Trajectory) or binary_horizon < 1:
-            raise InvalidProblem(f"binary_horizon is {binary_horizon}; give a step of a trajectory, at least 1")
-        built = relaxed_from(built, binary_horizon, encodings)
-        how = f"{how} with binaries before step {binary_horizon} alone"
-    exact = chosen.exact and binary_horizon is None
+    whole = built.binaries
+    built = relaxed_from(built, step, encodings)
+    exact = chosen.exact and built.binaries == whole
+    if built.binaries < whole:
+        how = f"{how} with binaries before step {step} alone"
     rows = built.rows
     aids = model.aids
     if exact:
@@ -228,9 +228,7 @@ def compile(
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
     made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids
-    recipe = Recipe(
-        methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), binary_horizon, encodings
-    )
+    recipe = Recipe(methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), step, encodings)
     return Compiled(*made, recipe)
 
 

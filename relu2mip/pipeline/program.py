@@ -136,7 +136,7 @@ class Program:
 
         The map says whether the formulation is exact, the grade of the bounds, and their cutoff; warns as `emit` does.
         """
-        self.warn(f"{path}")
+        self.warn(Path(path).name)
         known = {"exact": self.exact, "grade": str(self.all_bounds.grade), "cutoff": self.all_bounds.cutoff}
         write(self.model, path, known)
         return Path(path)

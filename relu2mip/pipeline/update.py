@@ -59,7 +59,7 @@ class Recipe:
     network: ModelBuilder
     values: Mapping[int, Expression]
     cuts: MipModel | None = None
-    binary_horizon: int | None = None
+    binary_horizon: int = 0
     encodings: Sequence[Encoding] = ()
 
     def why_not(self, unrolled: Unrolled) -> tuple[RebuildReason, str] | None:
@@ -94,10 +94,7 @@ class Recipe:
         model = self.network.narrowed(lower, np.maximum(lower, upper))
         unrolled.write(model, {name: self.values[i] for name, i in reduced.form.outputs.items()})
         write_stage_costs(model)
-        built = model.build()
-        if self.binary_horizon is not None:
-            built = relaxed_from(built, self.binary_horizon, self.encodings)
-        return model, self._cut(built)
+        return model, self._cut(relaxed_from(model.build(), self.binary_horizon, self.encodings))
 
     def _cut(self, model: MipModel) -> MipModel:
         """With the cuts of the first program, where the columns are the same."""
@@ -108,10 +105,12 @@ class Recipe:
 
 
 def relaxed_from(model: MipModel, step: int, encodings: Sequence[Encoding]) -> MipModel:
-    """The program with continuous columns in place of the binaries of a step on.
+    """The program with continuous columns in place of the binaries of a step on; 0 keeps them all.
 
     encodings: of the values at the beginning of the program, in its order.
     """
+    if not step:
+        return model
     steps, first = model.column_names.known_steps.copy(), 0
     for made in encodings:
         if first + made.columns > model.columns:
