@@ -75,7 +75,8 @@ class Compiled(Program):
 
         Only what moves is computed: bounds of columns, right-hand sides, the objective. The bounds were proven for the
         sets the program was compiled for, so compile for a `Box` of initial states, and without a cutoff, as with
-        `bounds="crown"`; `passes` narrows them for the numbers at hand. Where they do not hold, the program is compiled
+        `bounds="crown"`; `passes` narrows them for the numbers at hand, and the binaries of units whose phase that
+        decides are fixed. `statistics` are those of the updated program. Where they do not hold, the program is compiled
         anew, and `rebuilt` says why; with `rebuild=False`, that raises `RebuildNeeded`.
 
         problem: what `self.problem.changed(**changes)` gave, instead of changes.
@@ -104,13 +105,18 @@ class Compiled(Program):
             recipe = self.recipe
             made = compile(problem, list(recipe.methods), recipe.formulation, recipe.binary_horizon)
             return replace(made, rebuilt=refused[0])
+        begun = time.perf_counter()
         bounds = self.recipe.narrowed(unrolled, resolve_bounds(passes) if passes else ())
         reduced = bounds.select(self.recipe.rewrite)
-        builder, model = self.recipe.written(unrolled, reduced)
+        bounded_at = time.perf_counter()
+        builder, model, stages = self.recipe.written(unrolled, reduced)
         aids = builder.aids
         if self.exact:
             aids = replace(aids, heuristic=PlanHeuristic(unrolled, bounds, reduced.form))
-        return replace(self, problem=problem, model=model, bounds=reduced, all_bounds=bounds, aids=aids, rebuilt=None)
+        seconds = {"bounds": bounded_at - begun, "model": time.perf_counter() - bounded_at}
+        statistics = Statistics.of(bounds, self.recipe.encodings, stages, model, seconds)
+        made = {"model": model, "bounds": reduced, "all_bounds": bounds, "statistics": statistics, "aids": aids}
+        return replace(self, problem=problem, **made, rebuilt=None)
 
     def session(self, backend: str | Backend = "highs") -> Solver:
         """A backend that holds the program from solve to solve: give it to `solve` of each updated program.
@@ -200,7 +206,7 @@ def compile(
     write_implications(reduced, model)
     network = model.narrowed(*model.limits())
     unrolled.write(model, expressions)
-    costs = [*encodings, *write_stage_costs(model)]
+    stages = write_stage_costs(model)
     built = model.build()
     how = str(chosen)
     whole = built.binaries
@@ -224,7 +230,7 @@ def compile(
     }
     if root_cuts is not None:
         seconds["cuts"] = root_cuts.seconds
-    statistics = Statistics.of(all_bounds, costs, built, seconds, root_cuts)
+    statistics = Statistics.of(all_bounds, encodings, stages, built, seconds, root_cuts)
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
     made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids

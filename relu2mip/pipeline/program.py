@@ -147,5 +147,5 @@ def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = 
     unrolled = problem.unrolled
     found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
     model = ModelBuilder().build()
-    how = str(formulation), formulation.exact
-    return Program(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how, NO_AIDS)
+    nothing, how = Statistics.of(found, (), (), model, {}), (str(formulation), formulation.exact)
+    return Program(problem, model, unrolled.form, found, found, nothing, {}, *how, NO_AIDS)
