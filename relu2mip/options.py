@@ -91,18 +91,21 @@ def solve_options(value: Any, where: str) -> dict[str, Any]:
 
     Raises `InvalidProblem` for no mapping, `UnknownOption` and `InvalidOption`.
     """
-    from relu2mip.accept import mapping
+    from relu2mip.accept import mapping, whole
     from relu2mip.registry import backends, formulations
 
     given = mapping({} if value is None else value, where)
     known = {f.name for f in fields(SolveOptions)}
+    valid = known | {"backend", "bounds", "formulation", "binary_horizon"}
     for key in given:
-        if key not in known | {"backend", "bounds", "formulation"}:
-            raise UnknownOption(f"key of {where}:", key, known | {"backend", "bounds", "formulation"})
+        if key not in valid:
+            raise UnknownOption(f"key of {where}:", key, valid)
     build(SolveOptions, {key: given[key] for key in given if key in known}, f"{where}:")
     for key, registry in (("backend", backends), ("formulation", formulations)):
         if isinstance(given.get(key), str) and given[key] != "auto":
             parse(given[key], registry, key)
+    if "binary_horizon" in given:
+        whole(0)(given["binary_horizon"], f"{where}: binary_horizon")
     return given
 
 

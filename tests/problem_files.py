@@ -38,13 +38,13 @@ sense = "max"
 """
 
 
-def dynamics() -> onnx.ModelProto:
+def dynamics(push: float = 0.5) -> onnx.ModelProto:
     """Change of (position, velocity) of a cart pushed by a force, with friction that acts only above speed 1."""
     constants = {
         "w1": [[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]],
         "b1": [-1.0, -1.0],
         "w2": [[0.0, 0.0], [-0.25, 0.25]],
-        "skip": [[0.0, 0.0], [0.5, 0.0], [0.0, 0.5]],
+        "skip": [[0.0, 0.0], [0.5, 0.0], [0.0, push]],
     }
     nodes = [
         ("Gemm", ["x", "w1", "b1"], ["z"], {"transB": 1}),
@@ -54,6 +54,11 @@ def dynamics() -> onnx.ModelProto:
         ("Add", ["f", "g"], ["change"]),
     ]
     return build(nodes, {"x": ("N", 3)}, {"change": ("N", 2)}, constants)
+
+
+def heavier() -> onnx.ModelProto:
+    """The same cart with more mass."""
+    return dynamics(push=0.4)
 
 
 def window() -> onnx.ModelProto:
@@ -102,7 +107,7 @@ def unsupported() -> onnx.ModelProto:
 
 def write_networks(folder: Path) -> None:
     """Every network above as `<its function>.onnx`."""
-    for network in (dynamics, window, exogenous, cost, unsupported):
+    for network in (dynamics, heavier, window, exogenous, cost, unsupported):
         onnx.save(network(), folder / f"{network.__name__}.onnx")
 
 

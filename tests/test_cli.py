@@ -267,6 +267,18 @@ class TestCompile:
         assert found["statistics"]["columns"] > 0
         assert found["formulation"] == "big-m"
 
+    def test_a_relaxed_tail_is_written_without_its_binaries(self, run: Run, folder: Path):
+        wanted = ("compile", "cartpole.toml", "--bounds", "crown", "--output", "plan.lp", "--json")
+        shutil.copy(ROOT / "examples" / "cartpole" / "dynamics.onnx", folder)
+        shutil.copy(ROOT / "examples" / "cartpole" / "problem.toml", folder / "cartpole.toml")
+        found = {step: json.loads(run(*wanted, "--binary-horizon", step).stdout) for step in ("0", "10")}
+        with pytest.warns(UserWarning, match="^plan.lp: big-m with binaries before step 3 alone is a relaxation"):
+            found["3"] = json.loads(run(*wanted, "--binary-horizon", "3").stdout)
+        binaries = {step: made["statistics"]["binaries"] for step, made in found.items()}
+        assert 0 < binaries["3"] < binaries["0"] == binaries["10"]
+        assert found["3"]["formulation"] == "big-m with binaries before step 3 alone"
+        assert json.loads((folder / "plan.lp.map.json").read_text())["exact"] is False
+
     def test_other_suffix_is_refused(self, run: Run, folder: Path):
         assert (
             "plan.txt: cannot write .txt; use .lp or .mps"
@@ -424,6 +436,13 @@ class TestNoPlan:
         found, best = json.loads(run(*relaxed, "--json").stdout), r2m.solve(r2m.Trajectory.from_toml("cartpole.toml"))
         assert (found["exact"], found["has_plan"], found["status"]) == (False, True, "relaxed")
         assert found["bound"] < best.objective < found["objective"]
+
+    def test_a_relaxed_tail_is_called_one(self, run: Run, cartpole: None):
+        relaxed = ("solve", "cartpole.toml", "--bounds", "crown", "--binary-horizon", "2")
+        assert "no, big-m with binaries before step 2 alone is a relaxation" in run(*relaxed).stdout
+        found, best = json.loads(run(*relaxed, "--json").stdout), r2m.solve(r2m.Trajectory.from_toml("cartpole.toml"))
+        assert (found["exact"], found["status"]) == (False, "relaxed")
+        assert found["bound"] <= best.objective + 1e-6
 
     def test_a_relaxation_whose_controls_are_no_plan(self, run: Run, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("relu2mip.pipeline.answer.SOLUTION", -1.0)
@@ -590,6 +609,9 @@ def test_bad_network_gets_one_message(run: Run, folder: Path, spoil: Callable[[P
         (("bounds", "problem.toml", "--method", "data(pth=x)"), 1, "did you mean 'path'"),
         (("solve", "problem.toml", "--time-limit", "soon"), 1, "'time_limit' is 'soon'"),
         (("solve", "problem.toml", "--gap", "-1"), 1, "gap is -1"),
+        (("solve", "problem.toml", "--binary-horizon", "-1"), 1, "binary_horizon is -1; give a whole number"),
+        (("solve", "box.toml", "--binary-horizon", "2"), 1, "binary_horizon is 2; a box problem has no steps"),
+        (("compile", "problem.toml", "--output", "p.lp", "--binary-horizon", "x"), 2, "binary-horizon"),
         (("solve", "problem.toml", "--output", "no/answer.json"), 1, "there is no folder no"),
         (("solve", "problem.toml", "--output", "."), 1, "is a folder"),
         (("solve", "problem.toml", "--plot", "plan.txt"), 1, "cannot draw to .txt"),

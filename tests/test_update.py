@@ -9,6 +9,7 @@ import relu2mip as r2m
 from relu2mip.errors import CrossedBounds, InvalidProblem, Relu2MipError
 from relu2mip.ir.samples import tiny
 from relu2mip.mip.run import run
+from relu2mip.normal_form import Relu
 from relu2mip.options import SolveOptions
 from relu2mip.pipeline.specs import resolve_backend
 from relu2mip.pipeline.update import RebuildNeeded, RebuildReason
@@ -114,6 +115,44 @@ def test_every_formulation_can_be_updated(formulation: str) -> None:
         assert a.objective <= b.objective + 1e-6, "wider bounds make a weaker relaxation"
     else:
         assert a.objective == pytest.approx(b.objective, abs=1e-5)
+
+
+FORMULATIONS = ["big-m", "convex-hull", "ideal", "regions", "sos1", "policy(strong=convex-hull,weak=big-m,fan_in=2)"]
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_statistics_are_those_of_the_updated_program(formulation: str) -> None:
+    compiled = r2m.compile(WIDE, bounds="crown", formulation=formulation)
+    assert compiled.statistics.binaries == compiled.model.binaries
+    assert sum(layer.binaries for layer in compiled.statistics.layers) <= compiled.statistics.binaries
+    now = compiled.update(initial_state=[0.5, 0.1], cost=r2m.costs.LInf(state=1.0), rebuild=False)
+    said, model = now.statistics, now.model
+    free = model.integer & (model.lower < model.upper)
+    assert (said.columns, said.rows, said.nonzeros) == (model.columns, model.rows, model.nonzeros)
+    assert said.columns != compiled.statistics.columns, "the new cost has other columns"
+    assert said.binaries == free.sum()
+    assert said.stable == sum(
+        int(((low >= 0) | (high <= 0)).sum())
+        for value in now.all_bounds.form.values
+        if isinstance(value, Relu)
+        for low, high in [(now.all_bounds.lower[value.input], now.all_bounds.upper[value.input])]
+    )
+    assert said.stable > compiled.statistics.stable
+    assert set(said.seconds) == {"bounds", "model"}
+    assert now.solve("gurobi" if formulation == "sos1" else "highs", **EXACT).statistics is said
+    if formulation in {"big-m", "convex-hull", "ideal"}:
+        assert said.binaries == said.units - said.stable, "the binaries of stable units are fixed"
+        for layer in said.layers:
+            assert layer.binaries == layer.unstable
+    again = compiled.update(initial_state=r2m.Box(-1, 1), passes=(), rebuild=False).statistics
+    assert (again.binaries, again.stable) == (compiled.statistics.binaries, compiled.statistics.stable)
+
+
+def test_statistics_of_a_relaxed_tail_count_what_is_left() -> None:
+    compiled = r2m.compile(WIDE, bounds="crown", binary_horizon=1)
+    for made in (compiled, compiled.update(initial_state=[0.5, 0.1], rebuild=False)):
+        assert 0 < made.statistics.binaries == sum(layer.binaries for layer in made.statistics.layers)
+        assert [layer.binaries for layer in made.statistics.layers if layer.step] == [0, 0]
 
 
 def test_what_cannot_be_updated_is_compiled_anew_and_says_why() -> None:

@@ -18,7 +18,7 @@ from relu2mip.arrays import Index, triplets
 from relu2mip.errors import InvalidNetwork
 from relu2mip.ir import Graph
 from relu2mip.ir.lower import lower
-from relu2mip.normal_form.form import Affine, Input, Max, Relu
+from relu2mip.normal_form.values import Affine, Input, Max, Relu
 
 SAME = 1e-4
 """Relative difference of float32 results up to which rows count as the same."""

@@ -26,6 +26,7 @@ import numpy as np
 
 from relu2mip.arrays import Index
 from relu2mip.bounds.crown import SLOPES, Crown, Relaxation, both_signs, only_signs_matter, undecided
+from relu2mip.devices import DEVICES
 from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.options import Part, settle
 from relu2mip.runtime.deadline import expired
@@ -37,8 +38,6 @@ from relu2mip.unrolled.unrolled import Unrolled
 
 if TYPE_CHECKING:
     from relu2mip.bounds.slope_ascent import SlopeAscent
-
-DEVICES = ("cpu", "cuda", "auto")
 
 BATCH = 1 << 22
 """How many slopes are optimised at once, at most (unless one unit alone has more); each takes about 100 bytes."""

@@ -18,7 +18,8 @@ from torch import Tensor  # noqa: TID253
 from relu2mip.arrays import Array, Index, Matrix
 from relu2mip.bounds.backward import Backward
 from relu2mip.bounds.crown import Relaxation
-from relu2mip.errors import Relu2MipError
+from relu2mip.devices import device as device_named
+from relu2mip.devices import tensor
 from relu2mip.normal_form import Max, Relu
 from relu2mip.runtime.deadline import now, seconds_left
 
@@ -147,7 +148,7 @@ class _Passes(Backward[Tensor, Tensor]):
 
     def __init__(self, relaxed: Relaxation, device: str) -> None:
         super().__init__(relaxed.form, relaxed.window)
-        self.relaxed, self.device = relaxed, _device(device)
+        self.relaxed, self.where = relaxed, device_named(device)
         self.tensors: dict[object, Tensor] = {}
 
     def nothing(self, rows: Tensor) -> Tensor:
@@ -205,21 +206,9 @@ class _Passes(Backward[Tensor, Tensor]):
 
     def tensor(self, array: Matrix) -> Tensor:
         """An array as a tensor on the device."""
-        if isinstance(array, np.ndarray):
-            return torch.tensor(array, device=self.device)
-        coo = array.tocoo()
-        index = torch.tensor(np.stack([coo.row, coo.col]).astype(np.int64))
-        return torch.sparse_coo_tensor(index, torch.tensor(coo.data), coo.shape, device=self.device)
+        return tensor(array, self.where)
 
     def _cached(self, key: object, make: Callable[[], Matrix]) -> Tensor:
         if key not in self.tensors:
             self.tensors[key] = self.tensor(make())
         return self.tensors[key]
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise Relu2MipError('bounds alpha-crown: torch finds no cuda device; use device="cpu" or "auto"')
-    return torch.device(wanted)

@@ -26,6 +26,10 @@ Bounds: TypeAlias = Annotated[
     str | None, typer.Option(help='Bound methods, such as "ibp" or "ibp+data(path=x.npz)".', show_default=False)
 ]
 Formulation: TypeAlias = Annotated[str | None, typer.Option(help='Formulation, such as "big-m".', show_default=False)]
+BinaryHorizon: TypeAlias = Annotated[
+    int | None,
+    typer.Option(help="From this step on, relax the binaries; 0 keeps them all.", show_default=False, metavar="STEP"),
+]
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON alone on standard output.", show_default=False)
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices
+from relu2mip.cli.arguments import BinaryHorizon, Bounds, Debug, Formulation, Json, Problem, check_choices
 from relu2mip.cli.console import facts, message, progress, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import sizes
@@ -20,6 +20,7 @@ def compile_(
     output: Output,
     bounds: Bounds = None,
     formulation: Formulation = None,
+    binary_horizon: BinaryHorizon = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -35,7 +36,7 @@ def compile_(
     check_choices(bounds, formulation)
     check_output(output, (".lp", ".mps"))
     with progress(f"compiling {problem}"):
-        compiled = compile_problem(read(problem), bounds, formulation)
+        compiled = compile_problem(read(problem), bounds, formulation, binary_horizon)
         with complete(output) as path:
             compiled.write(path)
     methods = [p.method for p in compiled.all_bounds.provenance]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relu2mip.cli.arguments import Bounds, Debug, Formulation, Json, Problem, check_choices, with_options
+from relu2mip.cli.arguments import (
+    BinaryHorizon,
+    Bounds,
+    Debug,
+    Formulation,
+    Json,
+    Problem,
+    check_choices,
+    with_options,
+)
 from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
@@ -33,6 +42,7 @@ def solve(
     ] = None,
     bounds: Bounds = None,
     formulation: Formulation = None,
+    binary_horizon: BinaryHorizon = None,
     sizes: Annotated[bool, typer.Option("--sizes", help="Show sizes per layer and step.", show_default=False)] = False,
     output: Annotated[Path | None, typer.Option(help="Write the answer as JSON.", show_default=False)] = None,
     plot: Annotated[
@@ -62,7 +72,7 @@ def solve(
     described = read(problem)
     if plot is not None and not isinstance(described, Trajectory):
         raise InvalidProblem(f"{problem} has no steps to plot, it is a box problem; leave out --plot")
-    answer = solved(described, backend, bounds, formulation, options)
+    answer = solved(described, backend, bounds, formulation, options, binary_horizon)
     if output is not None:
         with complete(output) as path:
             answer.save(path)
@@ -85,6 +95,7 @@ def solved(
     bounds: str | None = None,
     formulation: str | None = None,
     options: Mapping[str, Any] | None = None,
+    binary_horizon: int | None = None,
 ) -> Answer:
     """The answer; what the solver prints goes to standard error."""
     from relu2mip.pipeline.solving import solve as solve_problem
@@ -92,7 +103,7 @@ def solved(
     options = options or {}
     log = options.get("log", problem.options.get("log", False))
     with watching("solving", quiet=bool(log)), to_stderr():
-        return solve_problem(problem, backend, bounds, formulation, **options)
+        return solve_problem(problem, backend, bounds, formulation, binary_horizon=binary_horizon, **options)
 
 
 def check_picture(path: Path) -> None:

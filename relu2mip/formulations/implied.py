@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from relu2mip.formulations.phases import phases
 from relu2mip.mip import ModelBuilder, NameBlock
 from relu2mip.unrolled.bounds import Bounds
 
 
 def write_implications(bounds: Bounds, model: ModelBuilder) -> int:
-    """Add a row for each implication of the bounds whose units both have a binary `.a`; returns how many."""
+    """Add a row for each implication of the bounds whose units both have a binary; returns how many."""
     known = bounds.implications
     if not known.size:
         return 0
     binaries = {}
     for i in np.unique(np.concatenate([known.first, known.second])).tolist():
-        columns = model.values.get(f"{bounds.form.values[i].place.prefix}.a")
-        if columns is not None and columns.size == bounds.form.values[i].size:
+        if (columns := phases(bounds.form.values[i], model.values)) is not None:
             binaries[i] = columns
     kept = np.flatnonzero([a in binaries and b in binaries for a, b in zip(known.first, known.second, strict=True)])
     if not kept.size:

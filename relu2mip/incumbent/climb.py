@@ -1,5 +1,8 @@
 """Projected gradient descent with Adam's steps, from many starts at once, through the form's vector-Jacobian product.
 
+The network is run and differentiated by numpy, or by torch, on a GPU where there is one; costs, sets and steps are the
+same arrays either way, so both descend alike. Torch pays where the network is wide or the starts are many.
+
 Source: Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015).
 """
 
@@ -7,14 +10,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.devices import DEVICES
+from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.incumbent.space import Met, Space, run
+from relu2mip.normal_form import NormalForm
+from relu2mip.options import settle
+from relu2mip.threads import one_thread
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
+
+ENGINES = ("numpy", "torch")
 
 MOMENTUM, SCALING, TINY = 0.9, 0.99, 1e-12
 NEAR = 0.1
@@ -26,13 +38,32 @@ PENALTY = 10.0
 
 @dataclass(frozen=True)
 class Climbing:
-    """starts: at once.  steps: of each before all but the best begin anew.  rate: of a step, as a share of the box."""
+    """starts: at once.  steps: of each before all but the best begin anew.  rate: of a step, as a share of the box.
+
+    engine: "numpy", or "torch" (needs the extra).  device: of torch, "cpu" (one thread), "cuda", or "auto" (cuda where
+    there is one).
+    """
 
     starts: int = 32
     steps: int = 60
     restarts: int = 20
     rate: float = 0.05
     seed: int = 0
+    engine: str = "numpy"
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        settle(self)
+        for what in ("starts", "steps", "restarts"):
+            if getattr(self, what) < 1:
+                raise InvalidOption(f"gradient: {what} is {getattr(self, what)}; give at least 1")
+        if not self.rate > 0:
+            raise InvalidOption(f"gradient: rate is {self.rate}; give a number above 0")
+        for what, choices in (("engine", ENGINES), ("device", DEVICES)):
+            if getattr(self, what) not in choices:
+                raise InvalidOption(f"gradient: {what} is {getattr(self, what)!r}; give {', '.join(choices)}")
+        if self.engine == "numpy" and self.device != "cpu":
+            raise InvalidOption(f'gradient: numpy has no device {self.device!r}; give engine="torch" as well')
 
 
 def climb(
@@ -43,9 +74,40 @@ def climb(
     start: Plan | None = None,
     block: int = 0,
 ) -> Plan:
-    """The best point met, or the start where nothing is better."""
-    met = Met(Space.of(objective, box, block), start)
-    return run(climbed(met, options or Climbing()), met, seconds)
+    """The best point met, or the start where nothing is better.
+
+    Raises `Relu2MipError` without torch, or without the device, that the options ask for.
+    """
+    chosen, space = options or Climbing(), Space.of(objective, box, block)
+    with running(objective, chosen) as there:
+        met = Met(replace(space, objective=there), start)
+        found = run(climbed(met, chosen), met, seconds)
+    # Feasible is what numpy says, to the last digit.
+    return found if there is objective else space.plans(space.joined(found.inputs)[None]).best(start)
+
+
+@contextmanager
+def running(objective: Objective, options: Climbing) -> Iterator[Objective]:
+    """The objective with its network in the engine of the options; torch is on one thread meanwhile."""
+    if options.engine == "numpy":
+        yield objective
+        return
+    try:
+        there = objective.through(_tensors(objective.form, options.device))
+    except ImportError as error:
+        raise Relu2MipError(
+            'gradient: engine="torch" needs torch: install it with pip install "relu2mip[torch]"'
+        ) from error
+    with one_thread():
+        yield there
+
+
+@lru_cache(maxsize=4)
+def _tensors(form: NormalForm, device: str) -> NormalForm:
+    """A form in torch; the problems of a receding horizon share theirs, whose matrices stay on the device."""
+    from relu2mip.normal_form.tensors import TensorForm
+
+    return TensorForm.of(form, device)
 
 
 def climbed(met: Met, options: Climbing) -> Iterator[bool]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from relu2mip.arrays import Array, Index, compact
-from relu2mip.normal_form.form import Affine, Input, Max, NormalForm, Place, Relu, Value
+from relu2mip.normal_form.form import NormalForm
+from relu2mip.normal_form.values import Affine, Input, Max, Place, Relu, Value
 
 
 class FormBuilder:

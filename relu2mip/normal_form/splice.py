@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from relu2mip.normal_form.builder import FormBuilder
-from relu2mip.normal_form.form import Affine, Input, NormalForm, Place
+from relu2mip.normal_form.form import NormalForm
+from relu2mip.normal_form.values import Affine, Input, Place
 
 
 def splice(

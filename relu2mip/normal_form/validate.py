@@ -6,7 +6,8 @@ import numpy as np
 
 from relu2mip.arrays import triplets
 from relu2mip.errors import InvalidNetwork
-from relu2mip.normal_form.form import Affine, Input, Max, NormalForm, Relu
+from relu2mip.normal_form.form import NormalForm
+from relu2mip.normal_form.values import Affine, Input, Max, Relu
 
 
 def validate(form: NormalForm) -> NormalForm:

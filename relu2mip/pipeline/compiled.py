@@ -28,6 +28,7 @@ from relu2mip.pipeline.searching import answered, settings_of, sign_of
 from relu2mip.pipeline.specs import (
     BoundSpec,
     Problem,
+    chosen_binary_horizon,
     chosen_formulation,
     require_problem,
     resolve_backend,
@@ -74,7 +75,8 @@ class Compiled(Program):
 
         Only what moves is computed: bounds of columns, right-hand sides, the objective. The bounds were proven for the
         sets the program was compiled for, so compile for a `Box` of initial states, and without a cutoff, as with
-        `bounds="crown"`; `passes` narrows them for the numbers at hand. Where they do not hold, the program is compiled
+        `bounds="crown"`; `passes` narrows them for the numbers at hand, and the binaries of units whose phase that
+        decides are fixed. `statistics` are those of the updated program. Where they do not hold, the program is compiled
         anew, and `rebuilt` says why; with `rebuild=False`, that raises `RebuildNeeded`.
 
         problem: what `self.problem.changed(**changes)` gave, instead of changes.
@@ -103,13 +105,18 @@ class Compiled(Program):
             recipe = self.recipe
             made = compile(problem, list(recipe.methods), recipe.formulation, recipe.binary_horizon)
             return replace(made, rebuilt=refused[0])
+        begun = time.perf_counter()
         bounds = self.recipe.narrowed(unrolled, resolve_bounds(passes) if passes else ())
         reduced = bounds.select(self.recipe.rewrite)
-        builder, model = self.recipe.written(unrolled, reduced)
+        bounded_at = time.perf_counter()
+        builder, model, stages = self.recipe.written(unrolled, reduced)
         aids = builder.aids
         if self.exact:
             aids = replace(aids, heuristic=PlanHeuristic(unrolled, bounds, reduced.form))
-        return replace(self, problem=problem, model=model, bounds=reduced, all_bounds=bounds, aids=aids, rebuilt=None)
+        seconds = {"bounds": bounded_at - begun, "model": time.perf_counter() - bounded_at}
+        statistics = Statistics.of(bounds, self.recipe.encodings, stages, model, seconds)
+        made = {"model": model, "bounds": reduced, "all_bounds": bounds, "statistics": statistics, "aids": aids}
+        return replace(self, problem=problem, **made, rebuilt=None)
 
     def session(self, backend: str | Backend = "highs") -> Solver:
         """A backend that holds the program from solve to solve: give it to `solve` of each updated program.
@@ -160,7 +167,7 @@ def compile(
     formulation: "auto", "big-m", or a formulation.
 
     binary_horizon: from this step on, binaries are continuous: the tail of the horizon is a relaxation, `exact` is
-    false, and answers say so; None keeps them all.
+    false, and answers say so; 0 keeps them all, None takes the problem file's choice, else 0.
 
     Inside `runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
@@ -174,7 +181,7 @@ def compile(
     """
     require_problem(problem)
     methods = resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
-    chosen = chosen_formulation(problem, formulation)
+    chosen, step = chosen_formulation(problem, formulation), chosen_binary_horizon(problem, binary_horizon)
     begun = time.perf_counter()
     report("unrolling")
     unrolled = problem.unrolled
@@ -199,15 +206,14 @@ def compile(
     write_implications(reduced, model)
     network = model.narrowed(*model.limits())
     unrolled.write(model, expressions)
-    costs = [*encodings, *write_stage_costs(model)]
+    stages = write_stage_costs(model)
     built = model.build()
     how = str(chosen)
-    if binary_horizon is not None:
-        if not isinstance(problem, Trajectory) or binary_horizon < 1:
-            raise InvalidProblem(f"binary_horizon is {binary_horizon}; give a step of a trajectory, at least 1")
-        built = relaxed_from(built, binary_horizon, encodings)
-        how = f"{how} with binaries before step {binary_horizon} alone"
-    exact = chosen.exact and binary_horizon is None
+    whole = built.binaries
+    built = relaxed_from(built, step, encodings)
+    exact = chosen.exact and built.binaries == whole
+    if built.binaries < whole:
+        how = f"{how} with binaries before step {step} alone"
     rows = built.rows
     aids = model.aids
     if exact:
@@ -224,13 +230,11 @@ def compile(
     }
     if root_cuts is not None:
         seconds["cuts"] = root_cuts.seconds
-    statistics = Statistics.of(all_bounds, costs, built, seconds, root_cuts)
+    statistics = Statistics.of(all_bounds, encodings, stages, built, seconds, root_cuts)
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
     made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids
-    recipe = Recipe(
-        methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), binary_horizon, encodings
-    )
+    recipe = Recipe(methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), step, encodings)
     return Compiled(*made, recipe)
 
 

@@ -136,7 +136,7 @@ class Program:
 
         The map says whether the formulation is exact, the grade of the bounds, and their cutoff; warns as `emit` does.
         """
-        self.warn(f"{path}")
+        self.warn(Path(path).name)
         known = {"exact": self.exact, "grade": str(self.all_bounds.grade), "cutoff": self.all_bounds.cutoff}
         write(self.model, path, known)
         return Path(path)
@@ -147,5 +147,5 @@ def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = 
     unrolled = problem.unrolled
     found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
     model = ModelBuilder().build()
-    how = str(formulation), formulation.exact
-    return Program(problem, model, unrolled.form, found, found, Statistics.of(found, (), model, {}), {}, *how, NO_AIDS)
+    nothing, how = Statistics.of(found, (), (), model, {}), (str(formulation), formulation.exact)
+    return Program(problem, model, unrolled.form, found, found, nothing, {}, *how, NO_AIDS)

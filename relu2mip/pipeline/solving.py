@@ -17,6 +17,7 @@ from relu2mip.pipeline.searching import answered, settings_of, sign_of
 from relu2mip.pipeline.specs import (
     BoundSpec,
     Problem,
+    chosen_binary_horizon,
     chosen_formulation,
     require_problem,
     resolve_backend,
@@ -43,7 +44,8 @@ def solve(
     problem file's [solve] table, else from the defaults.
     start: controls (H, m) of a plan, or inputs of a box problem, that the search starts from (`Compiled.start_from`)
     unless a better one is found; the answer is at least as good.
-    binary_horizon: as for `relu2mip.compile`: from this step on, binaries are relaxed, and the answer says so.
+    binary_horizon: as for `relu2mip.compile`: from this step on, binaries are relaxed, and the answer says so; 0 keeps
+    them all.
     progress: is called with a `Progress` at each stage, better plan and higher bound, maybe from another thread.
 
     The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
@@ -63,9 +65,9 @@ def solve(
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
     resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
     given = None if start is None else given_plan(problem, start)
-    how = chosen_formulation(problem, formulation)
+    how, step = chosen_formulation(problem, formulation), chosen_binary_horizon(problem, binary_horizon)
     if progress is not None and not callable(progress):
         raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
     with reporting(progress, sign_of(problem)):
-        make = partial(compile_problem, problem, bounds, how, binary_horizon)
+        make = partial(compile_problem, problem, bounds, how, step)
         return answered(problem, make, how, chosen, settings, given)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from relu2mip.accept import refuse, shown
+from relu2mip.accept import refuse, shown, whole
 from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import BoundMethod, Grade
-from relu2mip.errors import InvalidOption
+from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.mip.solver import Solver
 from relu2mip.options import parse
@@ -51,6 +51,14 @@ def resolve_bounds(spec: BoundSpec) -> list[BoundMethod]:
 def chosen_formulation(problem: Problem, spec: str | Formulation | None) -> Formulation:
     """The formulation asked for; None takes the problem file's choice, else "auto"."""
     return resolve_formulation(spec if spec is not None else problem.options.get("formulation", "auto"))
+
+
+def chosen_binary_horizon(problem: Problem, given: int | None) -> int:
+    """The step from which on binaries are relaxed; None takes the problem file's choice, else 0, which relaxes none."""
+    step: int = whole(0)(given if given is not None else problem.options.get("binary_horizon", 0), "binary_horizon")
+    if step and not isinstance(problem, Trajectory):
+        raise InvalidProblem(f"binary_horizon is {step}; a box problem has no steps: leave it out, or give 0")
+    return step
 
 
 def resolve_formulation(spec: str | Formulation) -> Formulation:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from typing import Any
+
+import numpy as np
 
 from relu2mip.bounds.layers import LayerBounds, layer_bounds
 from relu2mip.formulations import Encoding
@@ -30,6 +33,8 @@ class LayerStatistics(LayerBounds):
 class Statistics:
     """Totals of the model and its layers; `seconds` of unrolling, bounds, building the model, and cuts.
 
+    Binaries are those that are left to the solver: neither fixed nor relaxed. Of an updated program, all are its own:
+    units count as stable, and their binaries as fixed, by its bounds.
     cuts: what cut rounds at the root did, for formulations that have some; the totals count the cuts that were kept.
     notes: what is not written as the formulation says, with the place and the reason.
     warnings: of the stages most of whose programs the solver failed at.
@@ -51,12 +56,21 @@ class Statistics:
     def of(
         cls,
         bounds: Bounds,
-        costs: Sequence[Encoding],
+        encodings: Sequence[Encoding],
+        stages: Sequence[Encoding],
         model: MipModel,
         seconds: Mapping[str, float],
         cuts: RootCuts | None = None,
     ) -> Statistics:
-        """From the bounds of the whole form, what each value of the reduced form cost, and the model with its cuts."""
+        """From the bounds of the whole form, and the model with its cuts.
+
+        encodings: what each value of the reduced form cost; its columns are the first of the model, in this order.
+        stages: what stage costs cost.
+        """
+        left, costs = model.integer & (model.lower < model.upper), []
+        for first, cost in zip(accumulate((e.columns for e in encodings), initial=0), encodings, strict=False):
+            costs.append(replace(cost, binaries=int(np.count_nonzero(left[first : first + cost.columns]))))
+        costs += stages
         sizes: dict[str, Any]
         by_place: dict[tuple[int | None, str], list[Encoding]] = {}
         for cost in costs:
@@ -70,7 +84,7 @@ class Statistics:
         units = sum(layer.units for layer in layers)
         return cls(
             model.columns,
-            model.binaries,
+            int(np.count_nonzero(left)),
             model.rows,
             model.nonzeros,
             units,

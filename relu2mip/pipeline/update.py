@@ -19,6 +19,7 @@ from relu2mip.bounds import Bounds
 from relu2mip.bounds.method import BoundMethod
 from relu2mip.errors import Relu2MipError
 from relu2mip.formulations import Encoding, Formulation
+from relu2mip.formulations.phases import fix_phases
 from relu2mip.formulations.stage_cost import write_stage_costs
 from relu2mip.mip import Expression, MipModel, ModelBuilder, NameBlock
 from relu2mip.mip.extend import with_rows
@@ -59,7 +60,7 @@ class Recipe:
     network: ModelBuilder
     values: Mapping[int, Expression]
     cuts: MipModel | None = None
-    binary_horizon: int | None = None
+    binary_horizon: int = 0
     encodings: Sequence[Encoding] = ()
 
     def why_not(self, unrolled: Unrolled) -> tuple[RebuildReason, str] | None:
@@ -84,20 +85,21 @@ class Recipe:
             bounds = bounds.joined(method.tighten(unrolled, bounds))
         return replace(bounds, premises=unrolled.rests_on())
 
-    def written(self, unrolled: Unrolled, reduced: Bounds) -> tuple[ModelBuilder, MipModel]:
-        """The network within narrower bounds, of the encoded form, with the sets and costs of a problem."""
+    def written(self, unrolled: Unrolled, reduced: Bounds) -> tuple[ModelBuilder, MipModel, list[Encoding]]:
+        """The network within narrower bounds, of the encoded form, with the sets and costs of a problem.
+
+        The binary of a unit whose phase these bounds decide is fixed. Also returns the size of stage costs.
+        """
         lower, upper = self.network.limits()
         for i, expression in self.values.items():
             if (columns := expression.columns) is not None:
                 lower[columns] = np.maximum(lower[columns], reduced.lower[i])
                 upper[columns] = np.minimum(upper[columns], reduced.upper[i])
+        fix_phases(reduced, self.network.values, lower, upper)
         model = self.network.narrowed(lower, np.maximum(lower, upper))
         unrolled.write(model, {name: self.values[i] for name, i in reduced.form.outputs.items()})
-        write_stage_costs(model)
-        built = model.build()
-        if self.binary_horizon is not None:
-            built = relaxed_from(built, self.binary_horizon, self.encodings)
-        return model, self._cut(built)
+        stages = write_stage_costs(model)
+        return model, self._cut(relaxed_from(model.build(), self.binary_horizon, self.encodings)), stages
 
     def _cut(self, model: MipModel) -> MipModel:
         """With the cuts of the first program, where the columns are the same."""
@@ -108,10 +110,12 @@ class Recipe:
 
 
 def relaxed_from(model: MipModel, step: int, encodings: Sequence[Encoding]) -> MipModel:
-    """The program with continuous columns in place of the binaries of a step on.
+    """The program with continuous columns in place of the binaries of a step on; 0 keeps them all.
 
     encodings: of the values at the beginning of the program, in its order.
     """
+    if not step:
+        return model
     steps, first = model.column_names.known_steps.copy(), 0
     for made in encodings:
         if first + made.columns > model.columns:

@@ -7,8 +7,10 @@ in float64; the violation is measured on every state, control rate and linear co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +29,9 @@ from relu2mip.unrolled.unrolled import Domain
 
 SAMPLES = 64
 """Random plans that say how far states and costs range where no set does."""
+
+
+Either = TypeVar("Either", "BoxObjective", "TrajectoryObjective")
 
 
 class BoxObjective:
@@ -55,6 +60,10 @@ class BoxObjective:
         """The gradient of the objective."""
         size = next(iter(batch.values())).shape[0]
         return self.form.vjp(batch, {name: np.tile(w, (size, 1)) for name, w in self.weights.items()})
+
+    def through(self, form: NormalForm) -> BoxObjective:
+        """See `Objective.through`."""
+        return _through(self, form)
 
     def binaries(self, batch: Batch) -> dict[str, Array]:
         """None."""
@@ -135,7 +144,8 @@ class TrajectoryObjective:
 
     def gradient(self, batch: Batch, penalty: float) -> dict[str, Array]:
         """The gradient through the whole horizon."""
-        states, controls = self.trajectory(batch)
+        outputs, back = self.form.pullback(batch)
+        states, controls = self._arranged(outputs)
         slope = np.zeros((len(states), states[0].size + controls[0].size))
         if self.problem.cost is not None:
             by_state, by_control = self.problem.cost.gradient(states, controls, self.problem.previous_control)
@@ -152,7 +162,11 @@ class TrajectoryObjective:
         by_control = slope[:, states[0].size :].reshape(controls.shape)
         cotangents = {name_of("state", t): by_state[:, t] for t in range(states.shape[1])}
         cotangents |= {name_of("control", t): by_control[:, t] for t in range(controls.shape[1])}
-        return self.form.vjp(batch, cotangents)
+        return back(cotangents)
+
+    def through(self, form: NormalForm) -> TrajectoryObjective:
+        """See `Objective.through`."""
+        return _through(self, form)
 
     def binaries(self, batch: Batch) -> dict[str, Array]:
         """Those of sets that are not convex: the set that the plan is in, or nearest to, at each place."""
@@ -186,7 +200,10 @@ class TrajectoryObjective:
 
     def trajectory(self, batch: Batch) -> tuple[Array, Array]:
         """States (B, H + 1, n) and controls (B, H, m)."""
-        outputs, horizon = self.form.evaluate(batch), self.problem.horizon
+        return self._arranged(self.form.evaluate(batch))
+
+    def _arranged(self, outputs: Mapping[str, Array]) -> tuple[Array, Array]:
+        horizon = self.problem.horizon
         states = np.stack([outputs[name_of("state", t)] for t in range(horizon + 1)], axis=1)
         return states, np.stack([outputs[name_of("control", t)] for t in range(horizon)], axis=1)
 
@@ -197,6 +214,13 @@ class TrajectoryObjective:
         above = np.maximum(point - sets.upper, 0.0) / units.size, np.maximum(rows - sets.row_upper, 0.0) * units.row
         below = np.maximum(sets.lower - point, 0.0) / units.size, np.maximum(sets.row_lower - rows, 0.0) * units.row
         return above, below
+
+
+def _through(objective: Either, form: NormalForm) -> Either:
+    _ = objective.unit  # and the units of its sets: worked out once
+    made = copy(objective)
+    made.form = form
+    return made
 
 
 def _random(objective: BoxObjective | TrajectoryObjective) -> dict[str, Array]:

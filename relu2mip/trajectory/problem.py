@@ -20,6 +20,7 @@ from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.trajectory.costs import Cost
+from relu2mip.trajectory.scenarios import scenarios
 from relu2mip.trajectory.sets import Box, Finite, Linear
 from relu2mip.trajectory.statement import Statement
 from relu2mip.trajectory.toml import contents, in_file
@@ -73,7 +74,14 @@ class Trajectory(Statement):
     def from_toml(cls, path: str | Path) -> Trajectory:
         """Read a problem file; see docs/problem-file.md. Raises `InvalidProblem` and `UnknownOption`."""
         with in_file(path):
-            return cls(**contents(path, "Trajectory"))
+            return cls.described(contents(path, "Trajectory"))
+
+    @classmethod
+    def described(cls, given: dict[str, Any]) -> Trajectory:
+        """The problem of fields by name; `scenarios`, if any, are the arguments of `relu2mip.scenarios` besides it."""
+        shared = given.pop("scenarios", None)
+        made = cls(**given)
+        return made if shared is None else scenarios(made, **shared)
 
     @cached_property
     def unrolled(self) -> Unrolled:

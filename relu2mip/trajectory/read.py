@@ -18,4 +18,4 @@ def read(path: str | Path) -> Trajectory | BoxProblem:
     with in_file(path):
         data, folder = tables(path), Path(path).parent
         given = fields_of(data, folder)
-        return Trajectory(**given) if kind_of(data, folder) == "Trajectory" else BoxProblem(**given)
+        return Trajectory.described(given) if kind_of(data, folder) == "Trajectory" else BoxProblem(**given)

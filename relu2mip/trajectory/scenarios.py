@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,16 +29,18 @@ from relu2mip.trajectory.choices import AnyOf, Outside
 from relu2mip.trajectory.costs import Cost
 from relu2mip.trajectory.frame import Frame
 from relu2mip.trajectory.network import network
-from relu2mip.trajectory.problem import Trajectory
 from relu2mip.trajectory.sets import Box, Linear
+from relu2mip.trajectory.statement import Statement
+
+Stated = TypeVar("Stated", bound=Statement)
 
 
 def scenarios(
-    problem: Trajectory,
+    problem: Stated,
     nets: Sequence[Any] | None = None,
     initial_states: Sequence[ArrayLike | Box] | None = None,
     cost: str = "mean",
-) -> Trajectory:
+) -> Stated:
     """The problem for several networks, several initial states, or as many of both, under one sequence of controls.
 
     nets: networks (or paths) of the shape of the problem's.  initial_states: points (n,), or boxes.  cost: "mean" or
@@ -56,6 +58,8 @@ def scenarios(
     >>> both.n, both.m
     (4, 1)
     """
+    if nets is None and initial_states is None:
+        raise InvalidProblem("scenarios: give networks, initial_states, or both")
     if problem.window > 1 or problem.known or (problem.cost is not None and any(problem.cost.networks())):
         raise InvalidProblem("scenarios: a window, known signals and cost networks cannot be shared by scenarios")
     if cost not in {"mean", "worst"}:
@@ -66,9 +70,7 @@ def scenarios(
     if not count or {len(graphs), len(firsts)} - {1, count}:
         raise InvalidProblem(f"scenarios: {len(graphs)} networks, {len(firsts)} initial states; give as many, or one")
     graphs, firsts = graphs * (count // len(graphs)), firsts * (count // len(firsts))
-    singles = [replace(problem, net=net, initial_state=first) for net, first in zip(graphs, firsts, strict=True)]
-    if any((one.n, one.m) != (problem.n, problem.m) for one in singles):
-        raise InvalidProblem(f"scenarios: give networks with {problem.n} states and {problem.m} controls")
+    singles = [_one(problem, e, net, first) for e, (net, first) in enumerate(zip(graphs, firsts, strict=True))]
     low, high = (np.concatenate([one.initial_limits[side][0] for one in singles]) for side in (0, 1))
     terminal = problem.terminal if isinstance(problem.terminal, tuple) else (problem.terminal,)
     return replace(
@@ -84,6 +86,20 @@ def scenarios(
         terminal=tuple(made for part in terminal if part is not None for made in _ends(part, problem, count)) or None,
         state_names=problem.state_names and [f"{name} {e}" for e in range(count) for name in problem.state_names],
     )
+
+
+def _one(problem: Stated, e: int, net: Graph, first: ArrayLike | Box) -> Stated:
+    """Scenario e alone."""
+    try:
+        made = replace(problem, net=net, initial_state=first)
+    except InvalidProblem as error:
+        raise InvalidProblem(f"scenario {e}, with {net.name}: {error}") from None
+    if (made.n, made.m) != (problem.n, problem.m):
+        raise InvalidProblem(
+            f"scenario {e}: the network {net.name} has {made.n} states and {made.m} controls; "
+            f"give one with {problem.n} and {problem.m}"
+        )
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +204,7 @@ class _Taken:
         return Expression(tuple((c[None], columns) for c, columns in self._linear), np.array([self._offset]))
 
 
-def _joined(singles: list[Trajectory]) -> Graph:
+def _joined(singles: Sequence[Statement]) -> Graph:
     """One network from all states and the control to all predictions."""
     count, n, m = len(singles), singles[0].n, singles[0].m
     nodes, ends = [], []
@@ -217,7 +233,7 @@ def _joined(singles: list[Trajectory]) -> Graph:
     return Graph(name, (Port("x", (count * n + m,)),), (Port("y", (count * n,)),), tuple(nodes))
 
 
-def _tiled(box: Box, problem: Trajectory, count: int) -> tuple[Array, Array]:
+def _tiled(box: Box, problem: Statement, count: int) -> tuple[Array, Array]:
     lower, upper = box.limits("states", problem.horizon, problem.n, 1)
     return np.tile(lower, count), np.tile(upper, count)
 
@@ -230,7 +246,7 @@ def _within(matrix: ArrayLike, e: int, count: int, n: int) -> Array:
     return whole
 
 
-def _each(part: Any, problem: Trajectory, count: int) -> list[Any]:
+def _each(part: Any, problem: Statement, count: int) -> list[Any]:
     """A constraint in every scenario."""
     n = problem.n
     if isinstance(part, Linear):
@@ -248,14 +264,14 @@ def _each(part: Any, problem: Trajectory, count: int) -> list[Any]:
     ]
 
 
-def _linear(part: Box | Linear, problem: Trajectory, e: int, count: int) -> Linear:
+def _linear(part: Box | Linear, problem: Statement, e: int, count: int) -> Linear:
     if isinstance(part, Linear):
         return replace(part, state=_within(part.state, e, count, problem.n))  # type: ignore[arg-type]
     lower, upper = part.limits("AnyOf", 1, problem.n)
     return Linear(_within(np.eye(problem.n), e, count, problem.n), None, lower[0], upper[0])
 
 
-def _ends(part: Box | Linear, problem: Trajectory, count: int) -> list[Box | Linear]:
+def _ends(part: Box | Linear, problem: Statement, count: int) -> list[Box | Linear]:
     if isinstance(part, Linear):
         return [replace(part, state=_within(part.state, e, count, problem.n)) for e in range(count)]  # type: ignore[arg-type]
     lower, upper = part.limits("terminal", 1, problem.n)

@@ -23,7 +23,7 @@ from relu2mip.registry import backends, bound_methods, formulations
 from relu2mip.trajectory import costs
 from relu2mip.trajectory.dynamics import Normalisation
 from relu2mip.trajectory.sets import Box, Finite, Linear
-from relu2mip.trajectory.toml_constraints import constraint
+from relu2mip.trajectory.toml_constraints import constraint, states
 from relu2mip.trajectory.toml_values import LINEAR, Reader, box, list_of, number, numbers, pair, table, text, whole
 
 CONTROL = "planner", "period", "steps", "seed", "safe_control", "environment", "state", "actions", "initial_state"
@@ -48,7 +48,7 @@ def in_file(path: str | Path) -> Iterator[None]:
 
 
 def contents(path: str | Path, wanted: str) -> dict[str, Any]:
-    """The fields of a "Trajectory" or "BoxProblem" as a file gives them; paths in it are relative to the file.
+    """The fields of a "Trajectory" or "BoxProblem" as a file gives them, and `scenarios`; paths are relative to it.
 
     Raises `InvalidProblem` (not TOML, a missing file, a wrong type, another kind of problem), `UnknownOption` (a key or
     name that nothing reads), and what `relu2mip.load` raises for its networks.
@@ -79,7 +79,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "initial_state": _box_or_numbers,
         "controls": _control_sets,
         "predicts": text,
-        "states": box,
+        "states": states,
         "costs": _costs(folder),
         "window": whole,
         "inputs": _layout,
@@ -96,6 +96,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "known": _known,
         "period": number,
         "control": _control,
+        "scenarios": _scenarios(folder),
     }
 
 
@@ -145,6 +146,17 @@ def _box_or_values(value: Any, where: str) -> Box | Finite:
 
 def _control_sets(value: Any, where: str) -> Any:
     return list_of(_box_or_values)(value, where) if isinstance(value, list) else _box_or_values(value, where)
+
+
+def _scenarios(folder: Path) -> Reader:
+    """The arguments of `relu2mip.scenarios`."""
+
+    def reader(value: Any, where: str) -> dict[str, Any]:
+        keys = {"networks": list_of(_network(folder)), "initial_states": list_of(_box_or_numbers), "cost": text}
+        given = table(value, where, keys)
+        return {"nets" if key == "networks" else key: part for key, part in given.items()}
+
+    return reader
 
 
 def _known(value: Any, where: str) -> dict[str, Any]:
@@ -241,6 +253,7 @@ def _solve(folder: Path) -> Reader:
         "backend": named(backends, "backend"),
         "bounds": methods,
         "formulation": named(formulations, "formulation"),
+        "binary_horizon": whole,
         **dict.fromkeys(known, as_given),
     }
 

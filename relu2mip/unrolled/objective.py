@@ -9,12 +9,22 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from relu2mip.arrays import Array
+from relu2mip.normal_form import NormalForm
 
 Batch: TypeAlias = "Mapping[str, Array]"
 
 
 class Objective(Protocol):
     """A problem as a search sees it."""
+
+    @property
+    def form(self) -> NormalForm:
+        """The unrolled network, which evaluates and differentiates plans."""
+        ...
+
+    def through(self, form: NormalForm) -> Objective:
+        """The same objective, with the same network as another form that computes elsewhere."""
+        ...
 
     @property
     def box(self) -> Mapping[str, tuple[Array, Array]]:

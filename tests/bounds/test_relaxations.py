@@ -13,8 +13,7 @@ from relu2mip.bounds.sides import max_sides, relu_slopes
 from relu2mip.errors import CrossedBounds
 from relu2mip.lp.duals import SafeMinimum
 from relu2mip.mip import ModelBuilder, NameBlock
-from relu2mip.normal_form import FormBuilder, NormalForm, Place
-from relu2mip.normal_form.form import Max
+from relu2mip.normal_form import FormBuilder, Max, NormalForm, Place
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.intersect import intersect
 from relu2mip.unrolled.rounding import CROSSING, ERRORS, crossings

@@ -122,9 +122,9 @@ def test_a_relaxed_tail_is_a_bound_and_says_so() -> None:
     for step in (1, 3, 5, 9):
         compiled = r2m.compile(problem, bounds="crown", binary_horizon=step)
         answer = compiled.solve(gap=1e-6)
-        assert not compiled.exact
-        assert f"binaries before step {step} alone" in answer.formulation
-        assert not answer.exact
+        relaxed = step < problem.horizon
+        assert compiled.exact == answer.exact == (not relaxed), "where nothing is relaxed, nothing is said to be"
+        assert (f"binaries before step {step} alone" in answer.formulation) == relaxed
         assert answer.bound <= whole.objective + 1e-6
         bounds.append(answer.bound)
     assert bounds == sorted(bounds)
@@ -140,5 +140,10 @@ def test_a_relaxed_tail_is_a_bound_and_says_so() -> None:
     plan = planner("mip(binary_horizon=2)").plan(problem, deadline=5.0)
     assert plan.feasible
     assert plan.bound <= whole.objective + 1e-6
-    with pytest.raises(InvalidProblem, match="binary_horizon is 0"):
-        r2m.compile(problem, binary_horizon=0)
+    by_file = replace(problem, options={"binary_horizon": 2})
+    assert not r2m.solve(by_file).exact
+    assert r2m.solve(by_file, binary_horizon=0).exact, "what is given goes before the file"
+    with pytest.raises(InvalidProblem, match="binary_horizon is -1; give a whole number, at least 0"):
+        r2m.solve(problem, binary_horizon=-1)
+    with pytest.raises(InvalidProblem, match="binary_horizon is 2; a box problem has no steps"):
+        r2m.compile(r2m.BoxProblem(NETS[0], -1, 1, [1.0, 0.0]), binary_horizon=2)

@@ -1,7 +1,7 @@
 """Problem files: every key of the documentation is read, and everything else is refused with its place."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ class TestDocumentation:
 class TestKeysAreTheFields:
     def test_of_a_trajectory(self):
         named = {"net": "network", "cost": "costs", "options": "solve"}
-        keys = set(trajectory_keys(ROOT)) - {"control"}  # that table is the controller's
+        keys = set(trajectory_keys(ROOT)) - {"control", "scenarios"}  # those tables are arguments of functions
         assert {named.get(f.name, f.name) for f in fields(r2m.Trajectory)} == keys
 
     def test_of_a_box_problem(self):
@@ -112,7 +112,9 @@ def test_sets_that_are_soft_or_not_convex_reach_the_problem(tmp_path: Path):
     assert isinstance(way, r2m.AnyOf)
     assert [type(part).__name__ for part in way.sets] == ["Box", "Linear"]
     assert problem.cost is not None
-    soft = problem.cost.parts()[-1]
+    soft, box = problem.cost.parts()[-2:]
+    assert isinstance(box, r2m.Soft)
+    assert isinstance(box.within, r2m.Box)
     assert isinstance(soft, r2m.Soft)
     assert (soft.weight, soft.norm) == (10.0, "linf")
     rng = np.random.default_rng(0)
@@ -120,15 +122,74 @@ def test_sets_that_are_soft_or_not_convex_reach_the_problem(tmp_path: Path):
     more = '\n[[constraints]]\ntrust_region = "data.npz"\nquantile = 0.9\nsoft = 1.0\n'
     held = r2m.Trajectory.from_toml(write_problem(tmp_path, text + more))
     assert held.cost is not None
-    assert len(held.cost.parts()) == 3
+    assert len(held.cost.parts()) == 4
     for wrong, match in (
         ("outside = { lower = 0, upper = 1 }\nany_of = []", "give one of them"),
         ("outside = { centre = [0.0, 0.0] }", "radius"),
         ('state = [[1.0, 0.0]]\nupper = 1\nnorm = "l1"', "a norm without soft"),
         ("outsde = { lower = 0, upper = 1 }", "outsde"),
+        ("box = { lower = 0, upper = 1 }", r"constraints\[4\] has a box without soft; .* is the key states"),
+        ("box = { lower = 0, upper = 1 }\nsoft = -1.0", "weight"),
+        ("box = { lower = 0, upper = 1 }\nsoft = 1.0\nsteps = [1]", "steps"),
     ):
         with pytest.raises((InvalidProblem, UnknownOption), match=match):
             r2m.Trajectory.from_toml(write_problem(tmp_path, f"{text}\n[[constraints]]\n{wrong}\n"))
+
+
+def test_soft_states_are_those_built_in_python(tmp_path: Path):
+    text = TRAJECTORY.replace("upper = 2\n", "upper = [2.0, 0.3]\nsoft = [3.0, 4.0]\nnorm = 'linf'\n")
+    problem = r2m.Trajectory.from_toml(write_problem(tmp_path, text))
+    hard = r2m.Trajectory.from_toml(write_problem(tmp_path))
+    same = replace(hard, states=r2m.Soft(r2m.Box(-2, [2.0, 0.3]), [3.0, 4.0], "linf"))
+    assert problem.states is None
+    rng = np.random.default_rng(0)
+    controls = rng.uniform(-1, 1, (9, 3, 1))
+    states = 2 * problem.rollout(controls)
+    np.testing.assert_array_equal(problem.evaluate_cost(states, controls), same.evaluate_cost(states, controls))
+    assert (problem.evaluate_cost(states, controls) > hard.evaluate_cost(states, controls)).any()
+    away = problem.changed(initial_state=[3.0, 0.0])
+    assert r2m.solve(away).has_plan, "a state outside of the box does not end it"
+
+
+def test_scenarios_are_those_built_in_python(tmp_path: Path):
+    (text,) = (text for text in EXAMPLES if "[scenarios]" in text)
+    problem = read(write_problem(tmp_path, text))
+    assert isinstance(problem, r2m.Trajectory)
+    nets = [r2m.load(tmp_path / f"{name}.onnx") for name in ("dynamics", "heavier")]
+    before, after = text.partition("[scenarios]")[0], text.partition("\n[states]")[2]
+    one = r2m.Trajectory.from_toml(write_problem(tmp_path, f"{before}[states]{after}"))
+    assert one.n == 2
+    same = r2m.scenarios(one, nets, [[1.0, 0.0], [0.9, 0.1]], cost="worst")
+    controls = np.random.default_rng(0).uniform(-1, 1, (9, 4, 1))
+    states = problem.rollout(controls)
+    np.testing.assert_array_equal(states, same.rollout(controls))
+    assert np.abs(states[..., :2] - states[..., 2:]).max() > 0.1
+    np.testing.assert_array_equal(problem.evaluate_cost(states, controls), same.evaluate_cost(states, controls))
+    assert r2m.solve(problem).objective == pytest.approx(r2m.solve(same).objective, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ("", InvalidProblem, "scenarios: give networks, initial_states, or both"),
+        ("network = []", UnknownOption, r"in \[scenarios\]: 'network': did you mean 'networks'"),
+        ('networks = "dynamics.onnx"', InvalidProblem, "scenarios.networks is 'dynamics.onnx'; give a list"),
+        ('networks = ["missing.onnx"]', InvalidProblem, r"scenarios.networks\[0\]: there is no file"),
+        ('networks = ["dynamics.onnx", "window.onnx"]', InvalidProblem, "scenario 1, with window: "),
+        ("initial_states = [[0.0, 0.0], [0.0]]", InvalidProblem, "scenario 1, with .*: initial_state has shape"),
+        ("initial_states = [[0.0, 0.0]]\ncost = 'median'", InvalidProblem, "cost is 'median'; give \"mean\" or"),
+        (
+            'networks = ["dynamics.onnx", "heavier.onnx"]\ninitial_states = [[0.0, 0.0], [0.1, 0.0], [0.2, 0.0]]',
+            InvalidProblem,
+            "2 networks, 3 initial states; give as many, or one",
+        ),
+    ],
+)
+def test_bad_scenarios_are_refused_with_their_place(tmp_path: Path, table: str, error: type, message: str):
+    path = write_problem(tmp_path, f"{TRAJECTORY}\n[scenarios]\n{table}\n")
+    with pytest.raises(error, match=message) as raised:
+        read(path)
+    assert str(raised.value).startswith(str(path))
 
 
 def test_infinite_limits_and_one_sided_boxes(tmp_path: Path):
@@ -186,6 +247,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.Monk
         ("[[costs]]", "[costs]", InvalidProblem, "costs is .* give a list"),
         ("control = 0.01", "keypoints = [[1.0, 0.0]]", InvalidProblem, r"costs\[0\].keypoints is .* matrix, offset"),
         ("time_limit = 30", "time_limit = [1]", InvalidOption, "time_limit"),
+        ("time_limit = 30", "binary_horizon = 1.5", InvalidProblem, "solve.binary_horizon is 1.5; give a whole number"),
+        (
+            "time_limit = 30",
+            "binary_horizon = -1",
+            InvalidProblem,
+            "binary_horizon is -1; give a whole number, at least 0",
+        ),
+        ("lower = -2", "lower = -2\nnorm = 'l1'", InvalidProblem, "states has a norm without soft"),
+        ("lower = -2", "lower = -2\nsoft = 1\nnorm = 'l3'", InvalidProblem, "norm is 'l3'"),
         ("time_limit = 30", "threads = 1.5", InvalidOption, "'threads' is 1.5; give a whole number"),
         # values and sizes
         ("horizon = 3", "horizon = 0", InvalidProblem, "horizon is 0; .*at least 1"),
