@@ -75,8 +75,8 @@ class Compiled(Program):
 
         Only what moves is computed: bounds of columns, right-hand sides, the objective. The bounds were proven for the
         sets the program was compiled for, so compile for a `Box` of initial states, and without a cutoff, as with
-        `bounds="crown"`; `passes` narrows them for the numbers at hand, and the binaries of units whose phase that
-        decides are fixed. `statistics` are those of the updated program. Where they do not hold, the program is compiled
+        `bounds="crown"`; `passes` narrows them for the numbers at hand, and fixes the binaries of units whose phase
+        that decides. `statistics` are those of the updated program. Where they do not hold, the program is compiled
         anew, and `rebuilt` says why; with `rebuild=False`, that raises `RebuildNeeded`.
 
         problem: what `self.problem.changed(**changes)` gave, instead of changes.
