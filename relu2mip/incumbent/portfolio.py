@@ -99,10 +99,10 @@ class Portfolio:
             Search(climbed(met, Climbing(STARTS, restarts=ENDLESS, seed=seed)), 0.2),
             Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.1),
             Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.1),
-            Search(_improved(met, unrolled), 0.1),
+            Search(_improved(met, unrolled), 0.35),
         ]
         if narrow is not None:
-            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.15, PROGRAM))
+            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.05, PROGRAM))
         return cls(unrolled, met, searches)
 
     def run(self, seconds: float = math.inf) -> Plan:
