@@ -23,7 +23,9 @@ except ModuleNotFoundError as error:
     raise BackendUnavailable("the sparsifier needs torch; install it with pip install 'relu2mip[torch]'") from error
 
 from relu2mip.frontends.sparsify.compaction import compact
-from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
+from relu2mip.frontends.sparsify.coordinates import Coordinates
+from relu2mip.frontends.sparsify.data import Samples, Transitions
+from relu2mip.frontends.sparsify.data_file import load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.folder import load_member
 from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, gates_of, harden
@@ -48,6 +50,7 @@ from relu2mip.frontends.sparsify.watch import ProgressBars, TensorBoard, Watch
 __all__ = [
     "Bernoulli",
     "ChannelPruning",
+    "Coordinates",
     "Gate",
     "GateFamily",
     "Gumbel",

@@ -4,7 +4,9 @@
     seed = 0                            of the split, the first weights, minibatches and gates
 
     [data]                              file = "transitions.npz", or environment = "CartPole-v1" and transitions = 20000
+    [data.motion]                       states = ["key_0", "key_1"] and tolerance = 0.1: which rows move
     [objective]                         the fields of `Simulation` or `Regression`
+    [objective.coordinates]             the fields of `Coordinates`
     [network]                           kind = "mlp", "densenet" or "interaction", and its options
     [gates]                             family = "gumbel", and its options
     [schedule]                          the fields of `Schedule`
@@ -25,7 +27,9 @@ from typing import Any, TypeVar, get_type_hints
 from torch import nn
 
 from relu2mip.errors import InvalidData, InvalidOption, Relu2MipError, UnknownOption
-from relu2mip.frontends.sparsify.data import Samples, Transitions, load_data
+from relu2mip.frontends.sparsify.coordinates import Coordinates
+from relu2mip.frontends.sparsify.data import Samples, Transitions
+from relu2mip.frontends.sparsify.data_file import load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.gates import GateFamily, families
 from relu2mip.frontends.sparsify.networks.densenet import densenet
@@ -97,9 +101,19 @@ def _config(tables: dict[str, Any], folder: Path) -> Config:
 
 def _data(table: dict[str, Any], folder: Path, seed: int) -> Transitions | Samples:
     names = {key: _checked(table.pop(key), Sequence[str], f"data.{key}") for key in NAMES if key in table}
+    motion = table.pop("motion", None)
     for key in table:
         if key not in ("file", "environment", "transitions"):
-            raise UnknownOption("key in [data]:", key, ("file", "environment", "transitions", *NAMES))
+            raise UnknownOption("key in [data]:", key, ("file", "environment", "transitions", "motion", *NAMES))
+    data = _loaded(table, folder, seed, names)
+    if motion is None:
+        return data
+    if not isinstance(data, Transitions):
+        raise InvalidOption("[data.motion] is for transitions, and the file has samples of a function; leave it out")
+    return _build(data.with_motion, _checked(motion, Mapping[str, Any], "data.motion"), "data.motion", ())
+
+
+def _loaded(table: dict[str, Any], folder: Path, seed: int, names: dict[str, Any]) -> Transitions | Samples:
     if ("file" in table) == ("environment" in table):
         raise InvalidOption("[data] needs file, or environment and transitions, and not both")
     if "file" not in table:
@@ -156,16 +170,23 @@ def _arguments(make: Callable[..., Any], table: Mapping[str, Any], where: str, h
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
     """The value, if it is of the type of a parameter; whole numbers count as numbers."""
+    if hint is Coordinates:
+        return _build(Coordinates, _checked(value, Mapping[str, Any], where), where, ())
     whole = isinstance(value, int) and not isinstance(value, bool)
     lists: dict[Any, tuple[type, str]] = {
         Sequence[int]: (int, "a list of whole numbers"),
         tuple[int, ...]: (int, "a list of whole numbers"),
         Sequence[str]: (str, "a list of texts"),
+        tuple[str, ...]: (str, "a list of texts"),
     }
     if hint in lists:
         kind, what = lists[hint]
         fits = isinstance(value, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
         value = tuple(value) if fits else value
+    elif hint in (Mapping[str, Any], Mapping[str, str]):
+        texts = hint == Mapping[str, str]
+        what = "a table of texts" if texts else "a table"
+        fits = isinstance(value, dict) and not (texts and not all(isinstance(v, str) for v in value.values()))
     else:
         what = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
         number = whole or isinstance(value, float)

@@ -1,27 +1,22 @@
 """Training data: transitions of a system, or samples of a function, checked when they are made.
 
-Both are frozen and hold float32 arrays. Files are .npz with these keys, (N, ...) arrays of one length N:
-
-    transitions    state (N, n), control (N, m), next_state (N, n); rollout (N,), whole numbers, optional
-    trajectories   state (R, T + 1, n), control (R, T, m); length (R,), the number of controls of each, optional
-    samples        input (N, n), output (N, m)
-
-Rows of one rollout stand together and in order. Without `rollout` every transition is one of its own, so that windows
-and simulations of several steps are not possible.
+Both are frozen and hold float32 arrays; `load_data` reads them from files. Rows of one rollout stand together and in
+order. Without `rollout` every transition is one of its own, so that windows and simulations of several steps are not
+possible.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from relu2mip.errors import InvalidData, UnknownOption
+from relu2mip.errors import InvalidData, InvalidOption
+from relu2mip.frontends.sparsify.expressions import named
 
 Floats = NDArray[np.float32]
 
@@ -31,10 +26,12 @@ class Transitions:
     """Transitions of a controlled system.
 
     state (N, n), control (N, m), next_state (N, n), rollout (N,): number of the rollout of each row.
-    state_names, control_names: one for each column; made up where not given.
+    state_names, control_names: one for each column; made up where not given.  moved (N,): whether anything that matters
+    moves in a row, such as an object that may or may not be touched; None where there is nothing to tell apart. Errors
+    are then reported for rows with motion and rows at rest.
 
-    Raises `InvalidData` where shapes do not fit, an entry is not finite, a column does not vary, or a rollout's next
-    state is not the state of its next row.
+    Raises `InvalidData` where shapes do not fit, an entry is not finite, a column does not vary, a rollout's next
+    state is not the state of its next row, or no row moves.
     """
 
     state: Floats
@@ -43,6 +40,7 @@ class Transitions:
     rollout: NDArray[np.int64]
     state_names: tuple[str, ...] = ()
     control_names: tuple[str, ...] = ()
+    moved: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -53,6 +51,7 @@ class Transitions:
         rollout: ArrayLike | None = None,
         state_names: Sequence[str] = (),
         control_names: Sequence[str] = (),
+        moved: ArrayLike | None = None,
     ) -> Transitions:
         """Transitions from arrays; vectors are columns."""
         states, controls = _matrix("state", state), _matrix("control", control)
@@ -77,7 +76,7 @@ class Transitions:
                 f"next_state of row {at} is not the state of row {at + 1} ({names[0][column]}), "
                 f"though both are of rollout {numbers[at]}; start a new rollout where the system was reset"
             )
-        return cls(states, controls, following, numbers, *names)
+        return cls(states, controls, following, numbers, *names, None if moved is None else _motion(moved, rows))
 
     @classmethod
     def of_trajectories(
@@ -87,8 +86,12 @@ class Transitions:
         length: ArrayLike | None = None,
         state_names: Sequence[str] = (),
         control_names: Sequence[str] = (),
+        moved: ArrayLike | None = None,
     ) -> Transitions:
-        """Transitions from R trajectories: state (R, T + 1, n), control (R, T, m), of each the first `length`."""
+        """Transitions from R trajectories, of each the first `length`.
+
+        state (R, T + 1, n), control (R, T, m), moved (R, T).
+        """
         states, controls = np.asarray(state), np.asarray(control)
         if states.ndim != 3 or controls.ndim != 3 or states.shape[:2] != (len(controls), controls.shape[1] + 1):
             raise InvalidData(
@@ -102,12 +105,41 @@ class Transitions:
         valid = np.arange(steps) < lengths[:, None]
         rollout = np.broadcast_to(np.arange(count)[:, None], valid.shape)
         rows = states[:, :-1][valid], controls[valid], states[:, 1:][valid], rollout[valid]
-        return cls.of(*rows, state_names, control_names)
+        if moved is not None:
+            moved = np.asarray(moved)
+            if moved.shape != valid.shape:
+                raise InvalidData(f"moved has shape {moved.shape}; give (R, T), one entry for each control")
+            moved = moved[valid]
+        return cls.of(*rows, state_names, control_names, moved)
+
+    def with_motion(self, states: Sequence[str], tolerance: float) -> Transitions:
+        """The same, a row being one with motion where one of the named states changes by more than a tolerance.
+
+        states: names, or points: "key_0" stands for key_0_x and key_0_y.  tolerance: in the units of the states.
+
+        Raises `InvalidData` where no row moves, `UnknownOption` for another name, `InvalidOption` for a tolerance that
+        is negative, or no names.
+
+            >>> data = Transitions.of([0.0, 1.0, 1.0], [1.0, 0.5, 2.0], [1.0, 1.0, 3.0], state_names=["x"])
+            >>> data.with_motion(["x"], tolerance=0.1).moved
+            array([ True, False,  True])
+        """
+        columns = named(states, self.state_names, "motion")
+        if not columns or not tolerance >= 0:
+            raise InvalidOption(f"motion: states is {list(states)} and tolerance {tolerance}; give names and 0 or more")
+        change = np.abs(self.next_state[:, columns].astype(np.float64) - self.state[:, columns]).max(axis=1)
+        if not (change > tolerance).any():
+            raise InvalidData(
+                f"no row moves: {', '.join(states)} change by {change.max():.3g} at most, and tolerance is "
+                f"{tolerance:g}; lower it, or record transitions with motion"
+            )
+        return replace(self, moved=change > tolerance)
 
     @property
     def digest(self) -> str:
         """A hash of the arrays."""
-        return _digest(self.state, self.control, self.next_state, self.rollout)
+        motion = () if self.moved is None else (self.moved,)
+        return _digest(self.state, self.control, self.next_state, self.rollout, *motion)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,43 +177,6 @@ class Samples:
         return _digest(self.input, self.output)
 
 
-KEYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "transitions": (("state", "control", "next_state"), ("rollout",)),
-    "trajectories": (("state", "control"), ("length",)),
-    "samples": (("input", "output"), ()),
-}
-"""The keys of a file by what it holds: required ones, optional ones."""
-
-
-def load_data(path: str | Path, **names: Sequence[str]) -> Transitions | Samples:
-    """Read an .npz file of transitions, trajectories or samples; the module's text has its keys.
-
-    names: `state_names` and `control_names`, or `input_names` and `output_names`.
-
-    Raises `InvalidData` where the file cannot be read or its arrays do not fit, `UnknownOption` for other keys.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise InvalidData(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
-    kind = "samples" if {"input", "output"} & set(arrays) else "transitions"
-    if kind == "transitions" and "next_state" not in arrays:
-        kind = "trajectories"
-    required, optional = KEYS[kind]
-    for key in arrays:
-        if key not in required + optional:
-            raise UnknownOption(f"key of {kind} in {path}:", key, required + optional)
-    missing = [key for key in required if key not in arrays]
-    if missing:
-        raise InvalidData(f"{path}: has no {missing[0]!r}; {kind} need {', '.join(required)}")
-    make: Any = {"transitions": Transitions.of, "trajectories": Transitions.of_trajectories, "samples": Samples.of}
-    try:
-        return make[kind](**arrays, **names)  # type: ignore[no-any-return]
-    except InvalidData as error:
-        raise InvalidData(f"{path}: {error}") from error
-
-
 def _matrix(name: str, values: ArrayLike) -> Floats:
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -202,6 +197,15 @@ def _whole_numbers(name: str, values: ArrayLike, rows: int) -> NDArray[np.int64]
     if array.shape != (rows,) or not np.issubdtype(array.dtype, np.integer):
         raise InvalidData(f"{name} has shape {array.shape} and type {array.dtype}; give {rows} whole numbers")
     return array.astype(np.int64)
+
+
+def _motion(values: ArrayLike, rows: int) -> NDArray[np.bool_]:
+    array = np.asarray(values)
+    if array.shape != (rows,) or not (array.dtype == bool or np.isin(array, (0, 1)).all()):
+        raise InvalidData(f"moved has shape {array.shape} and type {array.dtype}; give {rows} entries, true or false")
+    if not array.any():
+        raise InvalidData("moved is false in every row; leave it out, or record transitions with motion")
+    return array.astype(bool)
 
 
 def _names(what: str, given: Sequence[str], array: Floats) -> tuple[str, ...]:

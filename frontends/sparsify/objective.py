@@ -7,7 +7,7 @@ divide errors by the spread of what is predicted: an error of 1 is that of the b
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from relu2mip.errors import InvalidOption
+from relu2mip.frontends.sparsify.affine import Affine, Encoding
 from relu2mip.frontends.sparsify.data import Floats
 
 
@@ -66,6 +67,19 @@ class Objective(ABC):
     def output_units(self) -> Units:
         """The units of the output, from the training part."""
 
+    @property
+    def encoding(self) -> Encoding:
+        """What stands around the core of a network: its inputs and output in their units."""
+        offset, scale = (np.concatenate([getattr(u, side) for u in self.input_units]) for side in ("offset", "scale"))
+        units = self.output_units
+        out = Affine(np.diag(units.scale.astype(np.float64)), units.offset.astype(np.float64))
+        return Encoding(Affine.identity(offset.size).divided(offset, scale), out)
+
+    def normalisation(self) -> dict[str, Units]:
+        """The units of what the core of a network sees and gives, by its name."""
+        names = (*self.input_names, self.output_name)
+        return dict(zip(names, (*self.input_units, self.output_units), strict=True))
+
     @abstractmethod
     def inputs(self) -> tuple[Tensor, ...]:
         """Everything the network is trained on, (samples, size) for each input."""
@@ -89,6 +103,7 @@ class Objective(ABC):
     def describe(self) -> dict[str, Any]:
         """The options and a hash of the data: what a run is recognised by."""
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "device")}
+        options = {name: asdict(value) if is_dataclass(value) else value for name, value in options.items()}
         return {"kind": type(self).__name__, "data": self.data.digest, **options}
 
     def example(self) -> tuple[Tensor, ...]:

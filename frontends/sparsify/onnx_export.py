@@ -151,6 +151,5 @@ def _with_objects(network: fx.GraphModule, inputs: tuple[Tensor, ...], objects: 
 
 
 def _normalisation(objective: Objective) -> dict[str, Any]:
-    names = (*objective.input_names, objective.output_name)
-    units = zip(names, (*objective.input_units, objective.output_units), strict=True)
+    units = objective.normalisation().items()
     return {name: {"offset": u.offset.tolist(), "scale": u.scale.tolist()} for name, u in units}

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from relu2mip.errors import InvalidProblem
+from relu2mip.frontends.sparsify.coordinates import Coordinates
 from relu2mip.frontends.sparsify.networks.mlp import layers
 from relu2mip.frontends.sparsify.networks.normalised import Normalisation
 from relu2mip.frontends.sparsify.networks.objects import Aggregate, Join, Receivers, Senders, Split
@@ -67,10 +68,13 @@ def interaction(
 
     edge, node: the widths of the hidden layers of both functions; the last of `edge` is the size of a message.
 
-    Raises `InvalidProblem` where the states are no whole number of objects, or there are fewer than two.
+    Raises `InvalidProblem` where the states are no whole number of objects, or there are fewer than two, or the
+    objective has coordinates: objects are seen as they are.
     """
     if len(objective.input_units) != 2:
         raise InvalidProblem("an interaction network has states and controls; give a Simulation")
+    if getattr(objective, "coordinates", Coordinates()) != Coordinates():
+        raise InvalidProblem("an interaction network sees objects as they are; leave out coordinates, or take an mlp")
     states, controls = objective.input_units
     outputs = objective.output_units
     size = outputs.offset.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
 from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify.networks.normalised import normalised, sizes
@@ -13,10 +13,25 @@ from relu2mip.frontends.sparsify.networks.seeded import seeded
 from relu2mip.frontends.sparsify.objective import Objective
 
 
-def mlp(objective: Objective, hidden: Sequence[int] = (64, 64), seed: int = 0) -> nn.Module:
+class Skip(nn.Module):
+    """Layers, and beside them one affine map from their inputs to their outputs: what is affine needs no unit."""
+
+    def __init__(self, layers: nn.Sequential, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layers, self.skip = layers, nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum of both, (..., outputs)."""
+        result: Tensor = self.layers(x) + self.skip(x)
+        return result
+
+
+def mlp(objective: Objective, hidden: Sequence[int] = (64, 64), seed: int = 0, skip: bool = False) -> nn.Module:
     """A fully connected ReLU network with the inputs and outputs of an objective, in physical units.
 
     A `Simulation` with a window makes it read that many past states and controls. hidden: the width of each layer.
+    skip: add a learned affine map from the input to the output, trained together. It costs no ReLU. Gates that turn
+    units into identities find such maps themselves; where units become zero, few units are left to carry one.
 
         >>> import numpy as np
         >>> from relu2mip.frontends.sparsify import Regression, Samples, mlp
@@ -30,7 +45,8 @@ def mlp(objective: Objective, hidden: Sequence[int] = (64, 64), seed: int = 0) -
     """
     inputs, outputs = sizes(objective)
     with seeded(seed):
-        return normalised(layers(inputs, hidden, outputs), objective)
+        core = layers(inputs, hidden, outputs)
+        return normalised(Skip(core, inputs, outputs) if skip else core, objective)
 
 
 def layers(inputs: int, hidden: Sequence[int], outputs: int | None = None) -> nn.Sequential:
