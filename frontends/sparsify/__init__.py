@@ -32,6 +32,7 @@ from relu2mip.frontends.sparsify.gates import Gate, GateFamily, Kind, families, 
 from relu2mip.frontends.sparsify.gates.bernoulli import Bernoulli
 from relu2mip.frontends.sparsify.gates.channel_pruning import ChannelPruning
 from relu2mip.frontends.sparsify.gates.gumbel import Gumbel
+from relu2mip.frontends.sparsify.gates.linearisation import Linearisation
 from relu2mip.frontends.sparsify.gates.magnitude_pruning import MagnitudePruning
 from relu2mip.frontends.sparsify.gates.stability import Stability
 from relu2mip.frontends.sparsify.member import Member
@@ -55,6 +56,7 @@ __all__ = [
     "GateFamily",
     "Gumbel",
     "Kind",
+    "Linearisation",
     "MagnitudePruning",
     "Member",
     "Objective",

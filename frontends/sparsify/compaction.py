@@ -136,7 +136,7 @@ class _Compaction:
         return None
 
     def _gate(self, gate: Gate, x: Form, node: fx.Node) -> Any:
-        """Zero units are left out, identity units are their pre-activations, ReLU units become a basis."""
+        """Zero units are left out, identities and lines are affine in the pre-activation, ReLUs become a basis."""
         shape = node.meta["shape"]
         if gate.axis % len(shape) != len(shape) - 1:
             last = (*shape[: gate.axis], *shape[gate.axis + 1 :], shape[gate.axis])
@@ -147,10 +147,10 @@ class _Compaction:
 
     def _units(self, gate: Gate, x: Form, node: fx.Node) -> Form:
         kind, constant = gate.kind.cpu(), x.constant_rows()
-        identity = (kind == Kind.IDENTITY).double()
+        slope, shift = (part.cpu().double() for part in gate.lines())
         relu = kind == Kind.RELU
-        fixed = torch.where(relu & constant, x.bias.relu(), identity * x.bias)
-        passed = Form({b: identity[:, None] * m for b, m in x.terms.items()}, fixed, x.shape)
+        fixed = torch.where(relu & constant, x.bias.relu(), slope * x.bias + shift)
+        passed = Form({b: slope[:, None] * m for b, m in x.terms.items()}, fixed, x.shape)
         rows = torch.nonzero(relu & ~constant).flatten()
         if not len(rows):
             return passed

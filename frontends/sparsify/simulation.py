@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, sqrt
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -178,6 +178,15 @@ class Simulation(Objective):
     def samples(self) -> int:
         """How many stretches there are to train on."""
         return len(self._training[0])
+
+    @property
+    def epoch(self) -> int:
+        """So many stretches that an epoch runs the network as often as one of single steps."""
+        return max(1, self.samples // self.steps)
+
+    def over(self, steps: int) -> Self:
+        """The same with stretches of so many steps, in the units of this one."""
+        return replace(self, steps=steps)
 
     def inputs(self) -> tuple[Tensor, ...]:
         """The windows of states and controls at the first step of every training sample."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -59,7 +59,8 @@ def train(
         gated = sparsify(network, objective.example(), family).to(device)
     _check_units(schedule, gated)
     run = None if folder is None else RunFolder.open(Path(folder), gated, objective, schedule, family, resume)
-    phases = _Phases(objective, schedule, family, watch)
+    narrowings = [(None,), *schedule.narrowings(sum(gate.size for gate in gates_of(gated).values()))]
+    phases = _Phases(objective, schedule, family, watch, narrowings)
     members: list[Member] = []
     try:
         with one_thread():
@@ -82,10 +83,11 @@ def _members(gated: fx.GraphModule, phases: _Phases, run: RunFolder | None) -> I
     for number, units in enumerate((None, *phases.schedule.units)):
         member = None if run is None else run.load(member_name(units), gated, export)
         if member is None:
-            if units is not None:
-                family.before_narrow(gated, units, objective)
-                family.narrow(gated, units)
-            phases.train_gated(gated, number, units)
+            for step, keep in enumerate(phases.narrowings[number]):
+                if keep is not None:
+                    family.before_narrow(gated, keep, objective)
+                    family.narrow(gated, keep)
+                phases.train_gated(gated, number, step)
             hardened = phases.finetune(gated, number, units)
             member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
             if run is not None:
@@ -101,17 +103,17 @@ class _Phases:
     schedule: Schedule
     family: GateFamily
     watch: Sequence[Watch]
+    narrowings: Sequence[Sequence[int | None]]
 
-    def train_gated(self, network: fx.GraphModule, number: int, units: int | None) -> None:
-        """Weights and gates together."""
-        schedule = self.schedule
-        lengths = [schedule.epochs] + [schedule.round_epochs] * len(schedule.units)
-        before, total = sum(lengths[:number]), max(sum(lengths), 1)
-        what = "all units" if units is None else f"{units} units"
-        with seeded(_seed(schedule.seed, 2 * number), self.objective.device):
-            self._run(
-                network, lengths[number], f"{what}: train", self.family, (before / total, lengths[number] / total)
-            )
+    def train_gated(self, network: fx.GraphModule, number: int, step: int) -> None:
+        """Weights and gates together, after a step of a round."""
+        schedule, keep = self.schedule, self.narrowings[number][step]
+        lengths = [[schedule.round_epochs if number else schedule.epochs] * len(one) for one in self.narrowings]
+        before = sum(sum(one) for one in lengths[:number]) + sum(lengths[number][:step])
+        total, length = max(sum(sum(one) for one in lengths), 1), lengths[number][step]
+        what = "all units" if keep is None else f"{keep} units"
+        with seeded(_seed(schedule.seed, 2 * number, step), self.objective.device):
+            self._run(network, length, f"{what}: train", self.family, (before / total, length / total))
 
     def finetune(self, gated: fx.GraphModule, number: int, units: int | None) -> fx.GraphModule:
         """A copy with the gated units hardened to ReLU, its weights trained on."""
@@ -120,6 +122,9 @@ class _Phases:
         what = "all units" if units is None else f"{units} units"
         with seeded(_seed(self.schedule.seed, 2 * number + 1), self.objective.device):
             self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune", None)
+            if self.schedule.rollout_steps:
+                further = replace(self, objective=self.objective.over(self.schedule.rollout_steps))
+                further._run(network, self.schedule.rollout_epochs, f"{what}: roll out", None)
         if self.schedule.polish:
             polish(network.train(), self.objective, self.schedule.polish)
         return network.eval()
@@ -144,9 +149,9 @@ class _Phases:
             groups.append({"params": gates, "peak": schedule.gate_learning_rate})
         optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, fused=True)
         batch = min(schedule.batch or objective.samples, objective.samples)
-        batches = objective.samples // batch
+        batches = max(1, min(objective.samples, objective.epoch) // batch)
         for epoch in range(epochs):
-            order = torch.randperm(objective.samples, device=objective.device)
+            order = torch.randperm(objective.samples, device=objective.device)[: objective.epoch]
             rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * epoch / epochs)) / 2
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["peak"]
@@ -170,8 +175,8 @@ class _Phases:
                 one.epoch(mean, penalty)
 
 
-def _seed(seed: int, phase: int) -> int:
-    return 1000 * seed + phase
+def _seed(seed: int, phase: int, step: int = 0) -> int:
+    return 1000 * seed + phase + 1_000_000 * step
 
 
 def _check_units(schedule: Schedule, network: nn.Module) -> None:

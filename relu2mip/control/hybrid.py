@@ -31,11 +31,12 @@ NOT_TRIED = "the time is too short for branch and bound"
 class Hybrid(Mip):
     """A portfolio of searches for a `share` of the time, then `Mip` from the best plan, then the portfolio again.
 
-    widest: where the root relaxation leaves a wider gap, or is not solved in a moment, no tree is searched.
+    widest: the gap of the root relaxation up to which a tree is searched, a second or less being left; as many times
+    that as seconds are left beyond. Where the gap is wider, its bound is taken and the portfolio goes on.
     """
 
-    share: float = 0.7
-    widest: float = 0.3
+    share: float = 0.4
+    widest: float = 0.05
     name: ClassVar[str] = "hybrid"
 
     def __post_init__(self) -> None:
@@ -71,7 +72,8 @@ class _Hybrid:
                 self.vain += 1
                 spent = time.perf_counter() - begun
                 return plan_of(problem, point, seconds=spent, stopped=NOT_TRIED, stages=stages)
-            found = self.proving.search(problem, best, point, begun, stages, self.options.widest)
+            widest = self.options.widest * max(1.0, seconds_left())
+            found = self.proving.search(problem, best, point, begun, stages, widest)
             self.vain = self.vain + 1 if found.bound is None and found.cost >= point.cost else 0
             proven = found.gap is not None and found.gap <= self.options.gap
             if proven or seconds_left() < LEAST:

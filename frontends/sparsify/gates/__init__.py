@@ -10,6 +10,7 @@ families: Registry = Registry(
         "channel-pruning": "relu2mip.frontends.sparsify.gates.channel_pruning:ChannelPruning",
         "magnitude-pruning": "relu2mip.frontends.sparsify.gates.magnitude_pruning:MagnitudePruning",
         "stability": "relu2mip.frontends.sparsify.gates.stability:Stability",
+        "linearisation": "relu2mip.frontends.sparsify.gates.linearisation:Linearisation",
         "bernoulli": "relu2mip.frontends.sparsify.gates.bernoulli:Bernoulli",
     },
 )

@@ -26,6 +26,7 @@ Only `gate` must be given. How the families of the literature map onto it:
     L1 channel pruning (Li et al. 2017)          the plain gate; rank by minus the L1 norm of a unit's weights
     magnitude pruning (Han et al. 2015)          the plain gate; attach gives weights masks, which narrow sets
     stability regularisation (Xiao et al. 2019)  the plain gate; prepare keeps the data's box, penalty bounds units
+    linearisation                                identities are lines; before_narrow fits, tries and fixes them
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ class Gate(nn.Module):
             shape = [-1] + [1] * (x.dim() - 1 - self.axis % x.dim())
             a, b = a.view(shape), b.view(shape)
         return a * x.relu() + b * x
+
+    def lines(self) -> tuple[Tensor, Tensor]:
+        """Slope and constant of the units that are no ReLUs, (size,) each: an identity has (1, 0), zero (0, 0)."""
+        slope = (self.kind == Kind.IDENTITY).double()
+        return slope, torch.zeros_like(slope)
 
     def count(self, kind: Kind) -> int:
         """How many units are of a kind."""

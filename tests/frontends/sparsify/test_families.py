@@ -17,6 +17,7 @@ from relu2mip.frontends.sparsify import (  # noqa: E402
     GateFamily,
     Gumbel,
     Kind,
+    Linearisation,
     MagnitudePruning,
     Member,
     Regression,
@@ -37,7 +38,14 @@ from relu2mip.passes import simplify  # noqa: E402
 from tests.frontends.sparsify.models import NETWORKS, OBJECTIVES, samples, system  # noqa: E402
 
 SHORT = Schedule(units=(8, 4), epochs=40, round_epochs=20, finetune_epochs=20, batch=128, learning_rate=1e-2)
-FAMILIES = [Gumbel(), ChannelPruning(), MagnitudePruning(), Stability(), Bernoulli(penalty_weight=1e-2)]
+FAMILIES = [
+    Gumbel(),
+    ChannelPruning(),
+    MagnitudePruning(),
+    Stability(),
+    Linearisation(),
+    Bernoulli(penalty_weight=1e-2),
+]
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
