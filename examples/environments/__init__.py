@@ -1,0 +1,20 @@
+"""Contact tasks as gymnasium environments: `Push-v0`, `Sort-v0`, `Rope-v0`.
+
+    import gymnasium, environments               # the folder examples/ on the path
+    env = gymnasium.make("Push-v0", shape="T", render_mode="rgb_array")
+
+task.py has what they share, draw.py the pictures, collect.py the data.
+"""
+
+import gymnasium
+
+from environments.push import Push
+from environments.rope import Rope
+from environments.sort import Sort
+
+__all__ = ["Push", "Rope", "Sort"]
+
+for _name, _steps in (("Push", 50), ("Sort", 80), ("Rope", 60)):
+    gymnasium.register(
+        f"{_name}-v0", f"environments.{_name.lower()}:{_name}", max_episode_steps=_steps, disable_env_checker=False
+    )
