@@ -96,11 +96,6 @@ class Objective(ABC):
     def metadata(self) -> dict[str, Any]:
         """The facts on the data for an exported file: names, sizes, ranges."""
 
-    @property
-    def epoch(self) -> int:
-        """How many samples an epoch sees, drawn anew for each."""
-        return self.samples
-
     def over(self, steps: int) -> Self:
         """The same with errors of so many steps; raises `InvalidOption` where there are no steps."""
         raise InvalidOption(f"rollout_steps is {steps}, but {type(self).__name__} has no steps; leave it out")

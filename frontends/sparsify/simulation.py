@@ -179,11 +179,6 @@ class Simulation(Objective):
         """How many stretches there are to train on."""
         return len(self._training[0])
 
-    @property
-    def epoch(self) -> int:
-        """So many stretches that an epoch runs the network as often as one of single steps."""
-        return max(1, self.samples // self.steps)
-
     def over(self, steps: int) -> Self:
         """The same with stretches of so many steps, in the units of this one."""
         return replace(self, steps=steps)

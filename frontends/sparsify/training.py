@@ -124,7 +124,8 @@ class _Phases:
             self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune", None)
             if self.schedule.rollout_steps:
                 further = replace(self, objective=self.objective.over(self.schedule.rollout_steps))
-                further._run(network, self.schedule.rollout_epochs, f"{what}: roll out", None)
+                seen = max(1, further.objective.samples // self.schedule.rollout_steps)
+                further._run(network, self.schedule.rollout_epochs, f"{what}: roll out", None, seen=seen)
         if self.schedule.polish:
             polish(network.train(), self.objective, self.schedule.polish)
         return network.eval()
@@ -136,7 +137,9 @@ class _Phases:
         name: str,
         family: GateFamily | None,
         progress: tuple[float, float] = (0.0, 0.0),
+        seen: int | None = None,
     ) -> None:
+        """One phase. seen: samples of an epoch, drawn anew for each; None for all."""
         if not epochs:
             return
         network.train()
@@ -148,10 +151,11 @@ class _Phases:
         if family is not None and gates:
             groups.append({"params": gates, "peak": schedule.gate_learning_rate})
         optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, fused=True)
-        batch = min(schedule.batch or objective.samples, objective.samples)
-        batches = max(1, min(objective.samples, objective.epoch) // batch)
+        seen = objective.samples if seen is None else seen
+        batch = min(schedule.batch or seen, seen)
+        batches = seen // batch
         for epoch in range(epochs):
-            order = torch.randperm(objective.samples, device=objective.device)[: objective.epoch]
+            order = torch.randperm(objective.samples, device=objective.device)[:seen]
             rate = LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * epoch / epochs)) / 2
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["peak"]
