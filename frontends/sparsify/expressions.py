@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -72,11 +73,16 @@ def expressions(text: str, names: Sequence[str], where: str) -> list[Expression]
     result = []
     for suffix in suffixes[0] if suffixes else ("",):
         ending = f"_{suffix}" if several else ""
-        written = found.sub(lambda match, ending=ending: match.group() + ending, text)
-        marked = found.sub(lambda match, ending=ending: PLACE.format(names.index(match.group() + ending)), text)
+        written = found.sub(rf"\g<0>{ending}", text)
+        marked = found.sub(partial(_marked, names, ending), text)
         values = _Affine(written, names, where).value(_parsed(marked, written, where))
         result.append(Expression(written, suffix, values[:-1], float(values[-1])))
     return result
+
+
+def _marked(names: Sequence[str], ending: str, match: re.Match[str]) -> str:
+    """The place of a name in what is parsed."""
+    return PLACE.format(names.index(match.group() + ending))
 
 
 def components(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -145,10 +151,10 @@ class _Affine:
         if divided:
             if b[:-1].any() or not b[-1]:
                 raise self._not_affine(": it divides by a quantity" if b[:-1].any() else ": it divides by zero")
-            return a / b[-1]
+            return np.asarray(a / b[-1])
         if a[:-1].any() and b[:-1].any():
             raise self._not_affine(": it has a product of two quantities")
-        return a * b[-1] if a[:-1].any() else b * a[-1]
+        return np.asarray(a * b[-1] if a[:-1].any() else b * a[-1])
 
     def _not_affine(self, why: str) -> InvalidOption:
         return InvalidOption(f"{self.where}: {self.text!r} is not affine{why}; {AFFINE}")

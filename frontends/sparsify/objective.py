@@ -28,7 +28,7 @@ class Units:
     scale: Floats
 
     @classmethod
-    def of(cls, rows: Floats, repeat: int = 1) -> Units:
+    def of(cls, rows: Floats | NDArray[np.float64], repeat: int = 1) -> Units:
         """Mean and standard deviation of the columns, `repeat` times; a column that does not vary has scale 1."""
         offset, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
         scale = np.where(scale > 1e-6 * np.abs(rows).max(axis=0), scale, 1.0)
@@ -107,7 +107,10 @@ class Objective(ABC):
     def describe(self) -> dict[str, Any]:
         """The options and a hash of the data: what a run is recognised by."""
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "device")}
-        options = {name: asdict(value) if is_dataclass(value) else value for name, value in options.items()}
+        options = {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in options.items()
+        }
         return {"kind": type(self).__name__, "data": self.data.digest, **options}
 
     def example(self) -> tuple[Tensor, ...]:

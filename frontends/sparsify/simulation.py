@@ -161,6 +161,7 @@ class Simulation(Objective):
         if self.motion_weight == 1:
             return None
         moved = self._stretches(~self._held_out, self.steps)[2]
+        assert moved is not None
         weights = np.where(moved, np.float32(self.motion_weight), np.float32(1.0))
         return self.tensor(np.sqrt(weights / weights.mean(dtype=np.float64), dtype=np.float32)[:, None, None])
 
@@ -227,7 +228,7 @@ class Simulation(Objective):
         The spread is that of the true change over as many steps. Where the data tell which rows move, also of the
         stretches with motion and of those at rest alone, relative to the same spread.
         """
-        found = {}
+        found: dict[str, float] = {}
         for steps in self.horizons:
             deviations, learned = self.deviations(network, steps), list(self.maps.learned)
             if len(deviations.error) < 2:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,14 +18,18 @@ from numpy.typing import ArrayLike
 from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.control.cem import Cem
+from relu2mip.control.memory import Memory
 from relu2mip.control.plan import Plan
 from relu2mip.control.planner import Planner, Planning, planner
 from relu2mip.control.step import Rung, Step
-from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem
+from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, SolverFailure
+from relu2mip.mip import Stop
 from relu2mip.trajectory.objective import TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 SPARE_SHARE = 0.15
 """Share of the period for the plan that leaves the sets least, where there is no other."""
@@ -73,9 +78,10 @@ class Controller:
     ) -> None:
         self.problem, self.strict, self._clock = problem, strict, clock
         self.planner = planner(planner_)
-        self.period = problem.period if period is None else period
-        if self.period is None or not self.period > 0:
-            raise InvalidOption(f"period is {self.period}; give the seconds that a step may take")
+        given = problem.period if period is None else period
+        if given is None or not given > 0:
+            raise InvalidOption(f"period is {given}; give the seconds that a step may take")
+        self.period = float(given)
         low, high = (side[0] for side in problem.control_limits)
         middle = (low + high) / 2 if safe_control is None else numbers(safe_control, "safe_control").reshape(-1)
         if middle.shape != (problem.m,):
@@ -93,16 +99,19 @@ class Controller:
     def reset(self) -> None:
         """Forget the past: the next observation is that of step 0."""
         self.log: list[Step] = []
-        self.plan: Plan | None = None
-        self._age = 0
-        self._states: list[Array] = []
-        known = self.problem.previous_controls
-        self._controls = [] if known is None else list(self.problem.known_controls)
+        self._past = Memory(self.problem, self.safe_control)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The last plan."""
+        return self._past.plan
 
     def prepare(self) -> None:
         """Do what the planner does once, such as compiling, before the first step and outside its period."""
         if self._planning is None:
-            self._planning = self.planner.prepared(self._wide())
+            # With controls before step 0, as every step has them.
+            wide = self.problem.changed(previous_controls=self._past.previous_controls)
+            self._planning = self.planner.prepared(wide)
 
     def act(self, observation: ArrayLike) -> Array:
         """The control (m,) for a state (n,), in its set.
@@ -110,30 +119,17 @@ class Controller:
         Raises nothing, unless `strict`: then `InvalidProblem` for an observation that is no state, `InfeasibleProblem`
         where no plan satisfies the sets, and what planners raise.
         """
-        begun = self._clock()
-        faults: list[str] = []
-        state, error = self._observed(observation, faults)
-        made: Plan | None = None
-        rung = Rung.SAFE
-        try:
-            problem = self._now()
-            made, rung = self._planned(problem, begun, faults)
-        except Exception as failure:
-            if self.strict:
-                raise
-            faults.append(f"{type(failure).__name__}: {failure}")
-        if made is not None:
-            self.plan, self._age = made, 0
-            control = made.controls[0]
-        else:
-            self._age += 1
-            left = self.plan is not None and self._age < len(self.plan.controls)
-            rung = Rung.SHIFTED if left else Rung.SAFE
-            control = self.plan.controls[self._age] if left and self.plan is not None else self.safe_control
-        control = self._nearest(control)
-        self._controls.append(control)
+        begun, faults, past = self._clock(), list[str](), self._past
+        seen = self._tried(faults, lambda: self._read(observation))
+        error = float("nan") if seen is None or past.expected is None else self._distance(seen, past.expected)
+        past.states.append(self._guess() if seen is None else seen)
+        made = self._made(begun, faults)
+        if made is not None and made.stopped.startswith(Stop.FAILED):
+            faults.append(made.stopped)
+        control, rung = self._chosen(made)
+        past.next(control, made)
         seconds = self._clock() - begun
-        self.log.append(self._noted(state, control, rung, tuple(faults), made, seconds, error))
+        self.log.append(self._noted(rung, made, seconds=seconds, error=error, faults=tuple(faults)))
         return control.copy()
 
     @property
@@ -141,86 +137,81 @@ class Controller:
         """Steps that took longer than the period."""
         return sum(step.overrun > 0 for step in self.log)
 
-    def _observed(self, observation: ArrayLike, faults: list[str]) -> tuple[Array, float]:
-        """The state, or where the observation is none what the last plan expects; and how wrong that plan was."""
-        expected = self._expected()
+    def _tried(self, faults: list[str], make: Callable[[], Made]) -> Made | None:
+        """What it makes; None, with a fault noted, where it raises. With `strict` it may raise."""
         try:
-            state = numbers(observation, "observation").reshape(-1)
-            if state.shape != (self.problem.n,):
-                raise InvalidProblem(f"observation has shape {np.shape(observation)}; give ({self.problem.n},)")
-            if not np.isfinite(state).all():
-                raise InvalidProblem(f"observation has {state[~np.isfinite(state)][0]:g}; give finite numbers")
-        except InvalidProblem as error:
-            if self.strict:
-                raise
-            faults.append(str(error))
-            low, high = (side[-1] for side in self.problem.initial_limits)
-            state = (low + high) / 2 if expected is None else expected
-            self._states.append(state)
-            return state, float("nan")
-        self._states.append(state)
-        if expected is None:
-            return state, float("nan")
-        objective = self.problem.unrolled.objective()
-        assert isinstance(objective, TrajectoryObjective)
-        size = objective.units.size[: self.problem.n]
-        return state, float(np.abs((state - expected) / size).max())
-
-    def _expected(self) -> Array | None:
-        if self.plan is None or self._age + 1 >= len(self.plan.states):
-            return None
-        return np.asarray(self.plan.states[self._age + 1])
-
-    def _now(self) -> Trajectory:
-        """The problem at the state observed last."""
-        problem, window = self.problem, self.problem.window
-        states = ([self._states[0]] * window + self._states)[-window:]
-        return problem.changed(
-            initial_state=np.stack(states) if window > 1 else states[-1],
-            previous_controls=self._past(),
-            reference=None if self.reference is None else self._targets(len(self.log)),
-        )
-
-    def _wide(self) -> Trajectory:
-        """The problem that a planner prepares for: with controls before step 0, as every step has them."""
-        return self.problem.changed(previous_controls=self._past())
-
-    def _past(self) -> Array:
-        """The controls before this step that a plan depends on, oldest first; safe ones where there were none."""
-        needed = max(self.problem.window - 1 + self.problem.delay, 1)
-        return np.stack(([self.safe_control] * needed + self._controls)[-needed:])
-
-    def _planned(self, problem: Trajectory, begun: float, faults: list[str]) -> tuple[Plan, Rung]:
-        """A plan and its rung; raises what the planner raises where even the sampler finds none."""
-        assert self.period is not None
-        start = self._shifted()
-        made: Plan | None = None
-        try:
-            self.prepare()
-            assert self._planning is not None
-            left = HASTE * self.period - (self._clock() - begun)
-            made = self._planning(problem, start, max(left, 1e-3))
+            return make()
         except Exception as failure:
             if self.strict:
                 raise
             faults.append(f"{type(failure).__name__}: {failure}")
+            return None
+
+    def _read(self, observation: ArrayLike) -> Array:
+        state = numbers(observation, "observation").reshape(-1)
+        if state.shape != (self.problem.n,):
+            raise InvalidProblem(f"observation has shape {np.shape(observation)}; give ({self.problem.n},)")
+        if not np.isfinite(state).all():
+            k = int(np.flatnonzero(~np.isfinite(state))[0])
+            raise InvalidProblem(f"observation has {state[k]:g} at entry {k}; give finite numbers")
+        return state
+
+    def _guess(self) -> Array:
+        """A state to plan from where the observation is none: what the last plan expects, or the middle of the box."""
+        low, high = (side[-1] for side in self.problem.initial_limits)
+        return np.asarray((low + high) / 2) if self._past.expected is None else self._past.expected
+
+    def _distance(self, state: Array, expected: Array) -> float:
+        """The largest difference, relative to the range of each state."""
+        objective = self.problem.unrolled.objective()
+        assert isinstance(objective, TrajectoryObjective)
+        return float(np.abs((state - expected) / objective.size).max())
+
+    def _now(self) -> Trajectory:
+        """The problem at this step."""
+        return self.problem.changed(
+            initial_state=self._past.window,
+            previous_controls=self._past.previous_controls,
+            reference=None if self.reference is None else self._targets(len(self.log)),
+        )
+
+    def _made(self, begun: float, faults: list[str]) -> Plan | None:
+        """The planner's plan; where that leaves the sets, or there is none, perhaps the sampler's; None without any."""
+
+        def planned() -> Plan:
+            self.prepare()
+            assert self._planning is not None
+            return self._checked(self._planning(self._now(), self._past.shifted, max(self._left(begun), 1e-3)))
+
+        def sampled() -> Plan:
+            return self._spare(self._now(), self._past.shifted, max(self._left(begun), SPARE_SHARE * self.period))
+
+        made = self._tried(faults, planned)
         if made is not None and made.feasible:
-            return made, Rung.PLAN
+            return made
         if self.strict:
             raise InfeasibleProblem(f"step {len(self.log)}: no plan that satisfies the sets was found")
-        left = HASTE * self.period - (self._clock() - begun)
-        spare = self._spare(problem, start, max(left, SPARE_SHARE * self.period))
-        if made is None or spare.violation < made.violation:
-            made = spare
-        return made, Rung.PLAN if made.feasible else Rung.SOFTENED
+        found = [plan for plan in (made, self._tried(faults, sampled)) if plan is not None]
+        return min(found, key=lambda plan: plan.violation, default=None)
 
-    def _shifted(self) -> Array | None:
-        """The last plan's controls, moved by the steps since, the last one again at the end."""
-        if self.plan is None:
-            return None
-        moved = self.plan.controls[self._age + 1 :]
-        end = moved[-1:] if len(moved) else self.safe_control[None]
-        return np.concatenate([moved, np.repeat(end, self.problem.horizon - len(moved), axis=0)])
+    def _checked(self, plan: Plan) -> Plan:
+        """What a planner made; raises `SolverFailure` where it is none."""
+        shape = self.problem.horizon, self.problem.m
+        if plan.controls.shape != shape or not np.isfinite(plan.controls).all():
+            raise SolverFailure(f"planner {self.planner.name}: its plan is not {shape} finite controls")
+        return plan
+
+    def _chosen(self, made: Plan | None) -> tuple[Array, Rung]:
+        """The control of this step, and its rung of the ladder."""
+        if made is not None:
+            return self._nearest(made.controls[0]), Rung.PLAN if made.feasible else Rung.SOFTENED
+        if self._past.planned is not None:
+            return self._nearest(self._past.planned), Rung.SHIFTED
+        return self.safe_control, Rung.SAFE
+
+    def _left(self, begun: float) -> float:
+        """Seconds of this step that planning may still take."""
+        return HASTE * self.period - (self._clock() - begun)
 
     def _targets(self, step: int) -> Array:
         assert self.reference is not None
@@ -236,20 +227,11 @@ class Controller:
                 inside[k] = values[np.abs(values - inside[k]).argmin()]
         return inside
 
-    def _noted(
-        self,
-        state: Array,
-        control: Array,
-        rung: Rung,
-        faults: tuple[str, ...],
-        made: Plan | None,
-        seconds: float,
-        error: float,
-    ) -> Step:
-        assert self.period is not None
+    def _noted(self, rung: Rung, made: Plan | None, seconds: float, error: float, faults: tuple[str, ...]) -> Step:
+        """The entry of the log."""
         for fault in faults:
             log.info("step %d: %s; went on with: %s", len(self.log), fault, rung)
-        late = max(0.0, seconds - self.period)
+        state, control, late = self._past.states[-1], self._past.controls[-1], max(0.0, seconds - self.period)
         noted = Step(len(self.log), state, control, rung, faults, seconds=seconds, error=error, overrun=late)
         if made is None:
             return noted
@@ -259,6 +241,7 @@ class Controller:
             bound=float("nan") if made.bound is None else made.bound,
             nodes=made.nodes,
             stages=made.stages,
+            stopped=made.stopped,
             rebuilt=made.rebuilt,
             states=made.states,
             controls=made.controls,

@@ -13,6 +13,9 @@ from relu2mip.arrays import Array
 from relu2mip.control.step import Rung
 from relu2mip.errors import InvalidProblem
 
+WORDS = "rungs", "faults", "stopped", "rebuilt"
+"""Fields that hold a text for each step."""
+
 if TYPE_CHECKING:
     from relu2mip.control.controller import Controller
 
@@ -23,9 +26,9 @@ class Run:
 
     states: (T + 1, n).  controls: (T, m).  predictions: (T, H + 1, n), what each step's plan expected, NaN without one.
     cost: of each step's plan, (T,).  bound: proven below it, NaN without one.  nodes, seconds, overrun, error: as in
-    `Step`, (T,).  rungs: of the ladder.  faults, rebuilt: in words, "" where there were none.  rewards: of the system,
-    (T,), NaN without any.  stages: seconds by stage, (T,) each.  period: seconds a step might take.  about: names,
-    planner and seed.  frames: pictures, (T + 1, height, width, 3).
+    `Step`, (T,).  rungs: of the ladder.  faults, stopped, rebuilt: in words, "" where there were none.  rewards: of the
+    system, (T,), NaN without any.  stages: seconds by stage, (T,) each.  period: seconds a step might take.  about:
+    names, planner and seed.  frames: pictures, (T + 1, height, width, 3).
     """
 
     states: Array
@@ -40,6 +43,7 @@ class Run:
     rewards: Array
     rungs: tuple[str, ...]
     faults: tuple[str, ...]
+    stopped: tuple[str, ...]
     rebuilt: tuple[str, ...]
     stages: dict[str, Array]
     period: float
@@ -79,9 +83,10 @@ class Run:
             rewards=rewards,
             rungs=tuple(str(step.rung) for step in steps),
             faults=tuple("; ".join(step.faults) for step in steps),
+            stopped=tuple(step.stopped for step in steps),
             rebuilt=tuple(step.rebuilt for step in steps),
             stages={name: np.array([step.stages.get(name, 0.0) for step in steps]) for name in names},
-            period=float(controller.period or 0.0),
+            period=controller.period,
             about=about,
             frames=frames,
         )
@@ -118,8 +123,8 @@ class Run:
         held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
         arrays |= {f"stage {name}": value for name, value in self.stages.items()}
-        plain = {"rungs": self.rungs, "faults": self.faults, "rebuilt": self.rebuilt, "period": self.period}
-        arrays["meta"] = np.array(json.dumps({**plain, "about": self.about, "version": 1}))
+        plain = {name: held[name] for name in (*WORDS, "period", "about")}
+        arrays["meta"] = np.array(json.dumps({**plain, "version": 1}))
         with path.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         return path
@@ -134,7 +139,7 @@ class Run:
             if meta.pop("version") != 1:
                 raise InvalidProblem(f"{path}: this run was saved by another version of relu2mip")
             stages = {name.removeprefix("stage "): held.pop(name) for name in list(held) if name.startswith("stage ")}
-            words: dict[str, Any] = {name: tuple(meta.pop(name)) for name in ("rungs", "faults", "rebuilt")}
+            words: dict[str, Any] = {name: tuple(meta.pop(name)) for name in WORDS}
             return cls(**held, **words, stages=stages, **meta)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidProblem(f"{path} holds no run: {error}") from error

@@ -32,9 +32,10 @@ class Step:
 
     number: from 0.  state: what it planned from, (n,).  control: what it returned, (m,), inside its set.  rung: where
     that came from.  faults: what was wrong with the observation or the planner, in words.  cost, bound, gap, nodes: of
-    the plan.  seconds: of the whole step, and by stage.  overrun: seconds beyond the period.  rebuilt: why the program
-    was compiled anew.  error: the largest difference between the state and what the last plan said it would be,
-    relative to the range of each state.  states, controls: of the plan, (H + 1, n) and (H, m); None without one.
+    the plan.  stopped: why the planner stopped.  seconds: of the whole step, and by stage.  overrun: seconds beyond the
+    period.  rebuilt: why the program was compiled anew.  error: the largest difference between the state and what the
+    last plan said it would be, relative to the range of each state.  states, controls: of the plan, (H + 1, n) and
+    (H, m); None without one.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Step:
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict)
     overrun: float = 0.0
+    stopped: str = ""
     rebuilt: str = ""
     error: float = math.nan
     states: Array | None = None

@@ -75,9 +75,9 @@ class Compiled(Program):
 
         Only what moves is computed: bounds of columns, right-hand sides, the objective. The bounds were proven for the
         sets the program was compiled for, so compile for a `Box` of initial states, and without a cutoff, as with
-        `bounds="crown"`; `passes` narrows them for the numbers at hand, and fixes the binaries of units whose phase
-        that decides. `statistics` are those of the updated program. Where they do not hold, the program is compiled
-        anew, and `rebuilt` says why; with `rebuild=False`, that raises `RebuildNeeded`.
+        `bounds="crown"`; `passes` narrows them for the numbers at hand, and the binaries of units whose phase that
+        decides are fixed. Where they do not hold, the program is compiled anew, and `rebuilt` says why; with
+        `rebuild=False`, that raises `RebuildNeeded`. `statistics` are those of the new program.
 
         problem: what `self.problem.changed(**changes)` gave, instead of changes.
         Raises `CrossedBounds` where the new numbers leave no plan, `InvalidProblem` for changes that do not fit.
@@ -115,8 +115,16 @@ class Compiled(Program):
             aids = replace(aids, heuristic=PlanHeuristic(unrolled, bounds, reduced.form))
         seconds = {"bounds": bounded_at - begun, "model": time.perf_counter() - bounded_at}
         statistics = Statistics.of(bounds, self.recipe.encodings, stages, model, seconds)
-        made = {"model": model, "bounds": reduced, "all_bounds": bounds, "statistics": statistics, "aids": aids}
-        return replace(self, problem=problem, **made, rebuilt=None)
+        return replace(
+            self,
+            problem=problem,
+            model=model,
+            bounds=reduced,
+            all_bounds=bounds,
+            statistics=statistics,
+            aids=aids,
+            rebuilt=None,
+        )
 
     def session(self, backend: str | Backend = "highs") -> Solver:
         """A backend that holds the program from solve to solve: give it to `solve` of each updated program.

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.control import Controller, Planner, Run, Rung, simulate
-from relu2mip.control.planner import Planning
+from relu2mip.control import Controller, Run, Rung, simulate
 from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, SolverFailure
 from tests.conftest import ROOT
 from tests.control_problems import POINT, model
@@ -76,58 +75,6 @@ def test_a_network_with_a_window_sees_the_past() -> None:
 
     run = simulate(Controller(problem, "mip"), step, 6, initial_state=[0.0, 0.0])
     assert np.nanmax(run.error) < 1e-9
-
-
-class Moody(Planner):
-    """Does something else each time."""
-
-    name = "moody"
-    moods = ("good", "fail", "missing", "infeasible", "empty")
-
-    def prepared(self, problem: r2m.Trajectory) -> Planning:
-        working = r2m.control.planner("mppi(rounds=2,samples=32)").prepared(problem)
-        count = iter(range(10**9))
-
-        def plan(problem, start, seconds):
-            mood = self.moods[next(count) % len(self.moods)]
-            if mood == "fail":
-                raise SolverFailure("killed")
-            if mood == "missing":
-                raise ImportError("no such backend")
-            if mood == "infeasible":
-                raise InfeasibleProblem("none")
-            return working(problem, start, seconds)
-
-        return plan
-
-
-@pytest.mark.parametrize("steps", [60, pytest.param(1000, marks=pytest.mark.slow)])
-def test_faults_never_end_a_loop(steps: int) -> None:
-    problem = POINT.changed(controls=r2m.Finite([[-1, 0, 1]]))
-    controller = Controller(problem, Moody(), period=0.02)
-    rng, state, bad = np.random.default_rng(0), np.array([2.0, 0.0]), 0
-    for t in range(steps):
-        kind = rng.integers(6)
-        seen: object = {
-            0: np.array([np.nan, 0.0]),
-            1: np.array([9.0, -9.0]),
-            2: np.zeros(3),
-            3: "nonsense",
-        }.get(int(kind), state)
-        control = controller.act(seen)  # type: ignore[arg-type]
-        assert control.shape == (1,)
-        assert control[0] in {-1.0, 0.0, 1.0}
-        step = controller.log[-1]
-        assert step.number == t
-        bad += kind in {0, 2, 3}
-        if kind in {0, 2, 3}:
-            assert any("observation" in fault for fault in step.faults)
-        state = np.clip(problem.rollout(control[None], state)[1], -3, 3)
-    assert bad
-    assert {step.rung for step in controller.log} >= {Rung.PLAN, Rung.SOFTENED}
-    told = "; ".join(fault for step in controller.log for fault in step.faults)
-    assert "SolverFailure: killed" in told
-    assert "ImportError" in told
 
 
 def test_the_ladder_ends_with_the_shifted_plan_and_the_safe_control(monkeypatch: pytest.MonkeyPatch) -> None:
