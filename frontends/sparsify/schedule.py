@@ -20,7 +20,8 @@ class Schedule:
 
     units: the decreasing numbers epsilon_1 > ... > epsilon_K.  step: the largest share of the gated units that is fixed
     at once; 1 for whole rounds.  rollout_steps: of a `Simulation`, 0 for none; such an epoch sees as many steps as
-    another.  batch: samples of a minibatch, 0 for all.
+    another.  carry: whether a round begins with the weights of the member before, and not with those from before its
+    fine-tuning.  batch: samples of a minibatch, 0 for all.
     learning_rate, gate_learning_rate: of Adam for weights and for gates; in each phase they fall to a hundredth on half
     a cosine.  seed: of minibatches and gates.  device: "cpu", "cuda" or "auto" (cuda where there is one).
 
@@ -34,6 +35,7 @@ class Schedule:
     step: float = 1.0
     rollout_steps: int = 0
     rollout_epochs: int = 0
+    carry: bool = False
     polish: int = 0
     batch: int = 256
     learning_rate: float = 3e-3

@@ -89,6 +89,8 @@ def _members(gated: fx.GraphModule, phases: _Phases, run: RunFolder | None) -> I
                     family.narrow(gated, keep)
                 phases.train_gated(gated, number, step)
             hardened = phases.finetune(gated, number, units)
+            if phases.schedule.carry:
+                _carry(hardened, gated)
             member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
             if run is not None:
                 member = run.save(member, gated, export)
@@ -177,6 +179,13 @@ class _Phases:
                 raise InvalidOption(f"{name}: the error is {mean} after epoch {epoch + 1}; lower learning_rate")
             for one in self.watch:
                 one.epoch(mean, penalty)
+
+
+@torch.no_grad()
+def _carry(member: nn.Module, gated: nn.Module) -> None:
+    """Give the gated network the weights of a member; its gates stay as they are."""
+    for mine, found in zip(parameters(gated)[0], parameters(member)[0], strict=True):
+        mine.copy_(found)
 
 
 def _seed(seed: int, phase: int, step: int = 0) -> int:

@@ -137,6 +137,18 @@ def test_rollouts_and_small_steps_help() -> None:
     assert better.errors["10 steps"] < 1.05 * plain.errors["10 steps"]
 
 
+def test_a_round_begins_with_the_member_before() -> None:
+    objective = hinges()
+    lengths = {"epochs": 5, "round_epochs": 0, "finetune_epochs": 10, "batch": 64}
+    errors = []
+    for carry in (False, True):
+        schedule = Schedule(units=(7,), **lengths, carry=carry)
+        full, fewer = train(mlp(objective, hidden=(8,)), objective, schedule, Linearisation())
+        errors.append((full.errors["output"], fewer.errors["output"]))
+    assert errors[0][0] == errors[1][0]
+    assert errors[1][1] < errors[0][1]
+
+
 def test_bad_options() -> None:
     with pytest.raises(InvalidOption, match="samples is 1"):
         Linearisation(samples=1)
