@@ -21,6 +21,9 @@ from relu2mip.unrolled.unrolled import Unrolled
 LEAST = 2e-3
 """Seconds that searching on for a plan is worth."""
 
+MOMENT, MOST = 0.4, 0.8
+"""Seconds that the portfolio has beyond its share, and the largest share that this may come to."""
+
 PATIENCE, AGAIN = 3, 20
 """After so many branch and bounds in vain, the time for them being too short, only every so many plans tries one."""
 
@@ -29,13 +32,13 @@ NOT_TRIED = "the time is too short for branch and bound"
 
 @dataclass(frozen=True)
 class Hybrid(Mip):
-    """A portfolio of searches for a `share` of the time, then `Mip` from the best plan, then the portfolio again.
+    """A portfolio of searches for a `share` of the time and a moment, then `Mip` from the best plan, then that again.
 
     widest: the gap of the root relaxation up to which a tree is searched, a second or less being left; as many times
     that as seconds are left beyond. Where the gap is wider, its bound is taken and the portfolio goes on.
     """
 
-    share: float = 0.4
+    share: float = 0.3
     widest: float = 0.05
     name: ClassVar[str] = "hybrid"
 
@@ -66,7 +69,8 @@ class _Hybrid:
             portfolio = Portfolio.of(unrolled, known, self.options.seed + self.plans, problem.m, narrowed)
             self.plans += 1
             proves = self.vain < PATIENCE or self.vain % AGAIN == 0
-            point = portfolio.run((self.options.share if proves else 1.0) * seconds_left())
+            left = seconds_left()
+            point = portfolio.run(min(MOST * left, MOMENT + self.options.share * left) if proves else left)
             stages = {"portfolio": time.perf_counter() - begun}
             if not proves:
                 self.vain += 1
