@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from math import inf
 from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
@@ -84,6 +85,15 @@ def settle(made: Any) -> None:
     for f in fields(made):
         what = f"{name}: {f.name}" if name else f.name
         object.__setattr__(made, f.name, _coerce(getattr(made, f.name), hints[f.name], what))
+
+
+def within(made: Any, **ranges: tuple[float, float]) -> None:
+    """Raise `InvalidOption` for a field of an options dataclass outside its range, ends included."""
+    for field, (least, most) in ranges.items():
+        value = getattr(made, field)
+        if not least <= value <= most:
+            wanted = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+            raise InvalidOption(f"{made.name}: {field} is {value}; give {wanted}")
 
 
 def solve_options(value: Any, where: str) -> dict[str, Any]:

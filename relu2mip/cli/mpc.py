@@ -60,6 +60,7 @@ def mpc(
     from relu2mip.control.settings import Settings
     from relu2mip.trajectory.problem import Trajectory
     from relu2mip.trajectory.read import read
+    from relu2mip.trajectory.toml import in_file
 
     given = {"planner": planner, "steps": steps, "period": period, "seed": seed, "environment": environment}
     described = read(problem)
@@ -70,7 +71,10 @@ def mpc(
     for name in names:
         resolved(name)
     _check_outputs(output, plot, animate)
-    runs = {name: _ran(described, settings, name, pictures=animate is not None) for name in names}
+    if animate is not None and settings.environment is None:
+        raise InvalidProblem(f"{animate}: only an environment draws itself; name one with --environment")
+    with in_file(problem):
+        runs = {name: _ran(described, settings, name, pictures=animate is not None) for name in names}
     for number, (name, run) in enumerate(runs.items()):
         for path, write in ((output, run.save), (plot, run.plot), (animate, run.animate)):
             if path is not None:
@@ -87,7 +91,8 @@ def mpc(
 def _ran(problem: Any, settings: Any, name: str, pictures: bool) -> Run:
     from relu2mip.control import Controller, simulate
 
-    controller = Controller(problem, name, settings.period, safe_control=settings.safe_control)
+    given = {"safe_control": settings.safe_control, "reference": settings.reference}
+    controller = Controller(problem, name, settings.period, **given)
     system, first = settings.system(problem, pictures), settings.first_state(problem)
     with _live(name) as watch:
         return simulate(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from relu2mip.control.planner import Planner, Planning, searching
 from relu2mip.incumbent.sample import Sampling, cross_entropy
+from relu2mip.options import within
 from relu2mip.trajectory.problem import Trajectory
 
 
@@ -24,6 +26,11 @@ class Cem(Sampling, Planner):
     inertia: float = 0.1
     correlation: float = 0.5
     name: ClassVar[str] = "cem"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, samples=(2, inf), rounds=(1, inf), inertia=(0, 1), correlation=(0, 1), seed=(0, inf))
+        within(self, elites=(1, self.samples))
 
     def prepared(self, problem: Trajectory) -> Planning:
         """See `Planner.prepared`; nothing is kept."""

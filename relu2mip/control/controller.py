@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import numbers
+from relu2mip.accept import numbers, refuse, shown
 from relu2mip.arrays import Array
 from relu2mip.control.cem import Cem
 from relu2mip.control.memory import Memory
@@ -24,6 +24,7 @@ from relu2mip.control.planner import Planner, Planning, planner
 from relu2mip.control.step import Rung, Step
 from relu2mip.errors import InfeasibleProblem, InvalidOption, InvalidProblem, SolverFailure
 from relu2mip.mip import Stop
+from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.objective import TrajectoryObjective
 from relu2mip.trajectory.problem import Trajectory
 
@@ -51,7 +52,8 @@ class Controller:
     plan gets the next H rows, and the last row again where they end.
     strict: raise instead of going down the ladder.
 
-    Raises `InvalidOption` for a period that is not positive, `InvalidProblem` for anything else that does not fit.
+    Raises `InvalidOption` for a period that is not positive, `InvalidProblem` for anything else that does not fit, and
+    where an obstacle covers the initial state.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.control import Controller
@@ -76,11 +78,16 @@ class Controller:
         strict: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        if not isinstance(problem, Trajectory):
+            refuse(problem, "problem", "a Trajectory (Trajectory.from_toml reads a file)")
+        require_free(problem)
         self.problem, self.strict, self._clock = problem, strict, clock
         self.planner = planner(planner_)
         given = problem.period if period is None else period
-        if given is None or not given > 0:
-            raise InvalidOption(f"period is {given}; give the seconds that a step may take")
+        if not isinstance(given, int | float) or not 0 < given < np.inf:
+            raise InvalidOption(
+                f"period is {shown(given)}; give the seconds that a step may take, above 0: here or in the problem"
+            )
         self.period = float(given)
         low, high = (side[0] for side in problem.control_limits)
         middle = (low + high) / 2 if safe_control is None else numbers(safe_control, "safe_control").reshape(-1)
@@ -91,6 +98,8 @@ class Controller:
             raise InvalidProblem(f"safe_control {middle.tolist()} lies outside the set of controls")
         self.reference = None if reference is None else np.atleast_2d(numbers(reference, "reference"))
         if self.reference is not None:
+            if not self.reference.size:
+                raise InvalidProblem("reference is empty; give a row for each step to come")
             problem.changed(reference=self._targets(0))
         self._planning: Planning | None = None
         self._spare = Cem(samples=128).prepared(problem)
@@ -153,7 +162,8 @@ class Controller:
             raise InvalidProblem(f"observation has shape {np.shape(observation)}; give ({self.problem.n},)")
         if not np.isfinite(state).all():
             k = int(np.flatnonzero(~np.isfinite(state))[0])
-            raise InvalidProblem(f"observation has {state[k]:g} at entry {k}; give finite numbers")
+            name = f", {self.problem.state_names[k]}" if self.problem.state_names else ""
+            raise InvalidProblem(f"observation has {state[k]:g} at entry {k}{name}; give finite numbers")
         return state
 
     def _guess(self) -> Array:

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import numbers
+from relu2mip.accept import numbers, refuse
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem, Relu2MipError
 from relu2mip.trajectory.problem import Trajectory
+
+BEYOND = 1e-5
+"""How far controls may go beyond the actions, as a share of their range: those are float32 mostly."""
 
 
 class System(Protocol):
@@ -45,7 +48,10 @@ class StepFunction:
 
     def step(self, control: Array) -> tuple[Array, float, bool]:
         """One step."""
-        self.state = numbers(self._step(self.state, control), "what step returned").reshape(-1)
+        found = numbers(self._step(self.state, control), "what step returned").reshape(-1)
+        if found.shape != self._initial.shape:
+            raise InvalidProblem(f"step: what it returned has shape {found.shape}; give {self._initial.shape}")
+        self.state = found
         return self.state, float("nan"), False
 
     def frame(self) -> None:
@@ -67,15 +73,32 @@ class Environment:
         state: Sequence[int] | Callable[[Array], ArrayLike] | None = None,
         actions: ArrayLike | None = None,
     ) -> None:
+        if not all(hasattr(env, part) for part in ("observation_space", "action_space")):
+            refuse(env, "environment", "a gymnasium environment, as gymnasium.make makes it")
         self.env, self._state = env, state
-        count = getattr(env.action_space, "n", None)
         self.actions = None if actions is None else numbers(actions, "actions").reshape(len(np.atleast_1d(actions)), -1)
-        if count is not None and (self.actions is None or len(self.actions) != count):
-            raise InvalidProblem(f"environment: it has {count} discrete actions; give actions, the control of each")
+        if wrong := self._wrong():
+            raise InvalidProblem(f"environment: {wrong}")
+
+    def _wrong(self) -> str:
+        """What is wrong with its spaces, whatever the problem."""
+        seen, done = self.env.observation_space, self.env.action_space
+        count, given = getattr(done, "n", None), 0 if self.actions is None else len(self.actions)
+        if count is not None and given != count:
+            more = f", not {given} of them" if given else ""
+            return f"it has {count} discrete actions; give actions, the control of each{more}"
+        if count is None and given:
+            return "its actions are not discrete; give no actions"
+        if count is None and not hasattr(done, "low"):
+            return f"its actions are {done}; wrap it in one with a Box of them"
+        if seen.shape is None and not callable(self._state):
+            return f"it observes {seen}; wrap it in gymnasium's FlattenObservation"
+        return ""
 
     def check(self, problem: Trajectory) -> None:
         """Raise `InvalidProblem` where the environment's spaces do not fit the network of a problem."""
-        size = self._read(np.zeros(self.env.observation_space.shape)).size
+        space = self.env.observation_space
+        size = self._read(space.sample() if space.shape is None else np.zeros(space.shape)).size
         if size != problem.n:
             raise InvalidProblem(
                 f"environment: it observes {size} states, the network {problem.net.name} has {problem.n}; "
@@ -85,6 +108,19 @@ class Environment:
         if m != problem.m:
             raise InvalidProblem(
                 f"environment: an action is {m} controls, the network {problem.net.name} has {problem.m}"
+            )
+        if self.actions is None:
+            self._check_range(*(side[0] for side in problem.control_limits))
+
+    def _check_range(self, low: Array, high: Array) -> None:
+        """Actions beyond the space are clipped to it, so that the system would do another thing than the plan."""
+        space = self.env.action_space
+        least, most = (np.asarray(side, dtype=np.float64).ravel() for side in (space.low, space.high))
+        room = BEYOND * (most - least)
+        if ((low < least - room) | (high > most + room)).any():
+            raise InvalidProblem(
+                f"environment: controls range from {low} to {high}, its actions from {least} to {most}; "
+                "narrow the controls, or wrap it in gymnasium's RescaleAction"
             )
 
     def reset(self, seed: int) -> Array:
@@ -96,9 +132,8 @@ class Environment:
         """One step of the environment."""
         if self.actions is None:
             space = self.env.action_space
-            action: Any = (
-                np.clip(control, space.low.ravel(), space.high.ravel()).reshape(space.shape).astype(space.dtype)
-            )
+            inside = np.clip(control, space.low.ravel(), space.high.ravel())
+            action: Any = inside.reshape(space.shape).astype(space.dtype)
         else:
             action = int(np.abs(self.actions - control).sum(axis=1).argmin())
         observation, reward, terminated, truncated, _ = self.env.step(action)
@@ -113,10 +148,11 @@ class Environment:
         except Exception as error:
             raise Relu2MipError(f"environment: it cannot draw itself: {error}") from error
 
-    def _read(self, observation: ArrayLike) -> Array:
-        flat = np.asarray(observation, dtype=np.float64)
+    def _read(self, observation: Any) -> Array:
         if callable(self._state):
-            return numbers(self._state(flat), "what state= returned").reshape(-1)
+            seen = observation.astype(np.float64) if isinstance(observation, np.ndarray) else observation
+            return numbers(self._state(seen), "what state= returned").reshape(-1)
+        flat = np.asarray(observation, dtype=np.float64)
         if self._state is None:
             return flat.ravel()
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from relu2mip.control.planner import Planner, Planning, searching
 from relu2mip.incumbent.path_integral import PathIntegral, path_integral
+from relu2mip.options import within
 from relu2mip.trajectory.problem import Trajectory
 
 
@@ -22,6 +24,11 @@ class Mppi(PathIntegral, Planner):
 
     rounds: int = 1_000_000
     name: ClassVar[str] = "mppi"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, samples=(1, inf), rounds=(1, inf), temperature=(1e-9, inf), noise=(1e-9, inf))
+        within(self, correlation=(0, 1), seed=(0, inf))
 
     def prepared(self, problem: Trajectory) -> Planning:
         """See `Planner.prepared`; nothing is kept."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from relu2mip.arrays import Array
 from relu2mip.trajectory.names import name_of
@@ -44,9 +45,13 @@ class Plan:
     @property
     def gap(self) -> float | None:
         """(cost - bound) / |cost|, None without a bound."""
-        if self.bound is None:
-            return None
-        return max(0.0, self.cost - self.bound) / max(abs(self.cost), 1e-12)
+        return None if self.bound is None else float(relative_gap(self.cost, self.bound))
+
+
+def relative_gap(cost: ArrayLike, bound: ArrayLike) -> Array:
+    """(cost - bound) / |cost|, at least 0; NaN without a bound."""
+    away = np.asarray(cost, dtype=np.float64) - np.asarray(bound, dtype=np.float64)
+    return np.asarray(np.maximum(0.0, away) / np.maximum(np.abs(cost), 1e-12))
 
 
 def plan_of(

@@ -16,6 +16,7 @@ from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.options import Part, parse
 from relu2mip.registry import planners
+from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.problem import Trajectory
 from relu2mip.unrolled.plan import Plan as Point
 
@@ -37,8 +38,8 @@ class Planner(Part, ABC):
     def plan(self, problem: Trajectory, start: ArrayLike | None = None, deadline: float = math.inf) -> Plan:
         """A plan in at most `deadline` seconds. start: controls (H, m) to begin with, such as the last plan shifted.
 
-        Raises `InvalidOption` for a deadline that is not positive, `InvalidProblem` for a start of another shape, and
-        `InfeasibleProblem` where it is proven that there is no plan.
+        Raises `InvalidOption` for a deadline that is not positive, `InvalidProblem` for a start of another shape and
+        where an obstacle covers the initial state, and `InfeasibleProblem` where it is proven that there is no plan.
 
         >>> import relu2mip as r2m
         >>> from relu2mip.control import Mip
@@ -52,6 +53,7 @@ class Planner(Part, ABC):
         """
         if not deadline > 0:
             raise InvalidOption(f"deadline is {deadline}; give a positive number of seconds")
+        require_free(problem)
         controls = None
         if start is not None:
             controls = numbers(start, "start")

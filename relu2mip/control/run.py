@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.control.plan import relative_gap
 from relu2mip.control.step import Rung
 from relu2mip.errors import InvalidProblem
 
@@ -106,7 +107,7 @@ class Run:
 
     def summary(self) -> str:
         """A line of what matters."""
-        gaps = np.maximum(0.0, self.cost - self.bound) / np.maximum(np.abs(self.cost), 1e-12)
+        gaps = relative_gap(self.cost, self.bound)
         median = np.nanmedian(gaps) if np.isfinite(gaps).any() else np.nan
         half, late = np.percentile(self.seconds, [50, 95]) if len(self) else (np.nan, np.nan)
         return (

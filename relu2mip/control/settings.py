@@ -15,7 +15,6 @@ from relu2mip.control.environment import Environment
 from relu2mip.errors import InvalidProblem, Relu2MipError
 from relu2mip.options import build
 from relu2mip.trajectory.problem import Trajectory
-from relu2mip.trajectory.sets import Box
 from relu2mip.trajectory.toml import in_file, tables
 
 
@@ -33,6 +32,7 @@ class Settings:
     steps: int = 50
     seed: int = 0
     safe_control: Any = None
+    reference: Any = None
     environment: str | None = None
     state: Any = None
     actions: Any = None
@@ -46,6 +46,7 @@ class Settings:
             steps=whole(1),
             seed=whole(0),
             safe_control=optional(numbers),
+            reference=optional(numbers),
             environment=optional(text),
             state=optional(_entries),
             actions=optional(numbers),
@@ -80,8 +81,8 @@ class Settings:
         """Where the network starts as a system; None: where the environment says."""
         if self.environment is not None:
             return None
-        if self.initial_state is not None or not isinstance(problem.initial_state, Box):
-            return None if self.initial_state is None else np.asarray(self.initial_state)
+        if self.initial_state is not None:
+            return np.asarray(self.initial_state)
         low, high = problem.initial_limits
         return np.asarray((low[-1] + high[-1]) / 2)
 

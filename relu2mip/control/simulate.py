@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from relu2mip.accept import numbers
+from relu2mip.accept import numbers, shown
 from relu2mip.arrays import Array
 from relu2mip.control.controller import Controller
 from relu2mip.control.environment import Environment, StepFunction, System
@@ -16,6 +16,7 @@ from relu2mip.control.run import Run
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.runtime.ctrl_c import stopped_by_ctrl_c
 from relu2mip.runtime.deadline import limited
+from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.sets import Box
 
 Disturbance: TypeAlias = "ArrayLike | Callable[[np.random.Generator, int, Array], ArrayLike]"
@@ -40,8 +41,8 @@ def simulate(
     moves the state of a step function, or what is observed of another system.  watch: called after each step.
     frames: keep the pictures that the system draws, for `Run.animate`.
 
-    Raises `InvalidOption` for steps below 1, `InvalidProblem` where system and problem do not fit, or a reference is
-    shorter than the steps and the horizon need.
+    Raises `InvalidOption` for steps below 1, `InvalidProblem` where system and problem do not fit, where an obstacle
+    covers the state to start from, or a reference is shorter than the steps and the horizon need.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.control import Controller, simulate
@@ -54,13 +55,14 @@ def simulate(
     >>> run.states.shape, run.controls.shape
     ((5, 2), (4, 1))
     """
-    if steps < 1:
-        raise InvalidOption(f"steps is {steps}; give at least 1")
+    for what, number, least in (("steps", steps, 1), ("seed", seed, 0)):
+        if not isinstance(number, int | np.integer) or number < least:
+            raise InvalidOption(f"{what} is {shown(number)}; give a whole number, at least {least}")
     problem, needed = controller.problem, steps - 1 + controller.problem.horizon
     if controller.reference is not None and len(controller.reference) < needed:
         raise InvalidProblem(
             f"reference: it has {len(controller.reference)} rows; {steps} steps with a horizon of {problem.horizon} "
-            f"need {needed}"
+            f"need {needed}: give more rows, or run fewer steps"
         )
     plant = _system(system, controller, initial_state)
     rng = np.random.default_rng(seed)
@@ -85,8 +87,8 @@ def simulate(
                 watch(controller)
             if ended:
                 break
-    shown = [picture for picture in pictures if picture is not None]
-    return Run.of(controller, np.stack(states), np.array(rewards), seed, np.stack(shown) if shown else None)
+    drawn = [picture for picture in pictures if picture is not None]
+    return Run.of(controller, np.stack(states), np.array(rewards), seed, np.stack(drawn) if drawn else None)
 
 
 def _system(system: Any, controller: Controller, initial_state: ArrayLike | None) -> System:
@@ -107,10 +109,13 @@ def _system(system: Any, controller: Controller, initial_state: ArrayLike | None
     first = numbers(initial_state, "initial_state").reshape(-1)
     if first.shape != (problem.n,):
         raise InvalidProblem(f"initial_state has shape {first.shape}; give ({problem.n},)")
+    require_free(problem, first)
     return StepFunction(system, first)
 
 
 def _moved(disturbance: Disturbance, rng: np.random.Generator, step: int, state: Array) -> Array:
-    if callable(disturbance):
-        return numbers(disturbance(rng, step, state), "what disturbance returned")
-    return rng.standard_normal(state.size) * numbers(disturbance, "disturbance")
+    what = "what disturbance returned" if callable(disturbance) else "disturbance"
+    given = numbers(disturbance(rng, step, state) if callable(disturbance) else disturbance, what)
+    if given.shape not in {(), state.shape}:
+        raise InvalidProblem(f"{what} has shape {given.shape}; give {state.shape}, a number for each state")
+    return given if callable(disturbance) else rng.standard_normal(state.size) * given

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from relu2mip.arrays import Array
+from relu2mip.control.plan import relative_gap
 
 
 class Rung(StrEnum):
@@ -58,4 +59,4 @@ class Step:
     @property
     def gap(self) -> float:
         """(cost - bound) / |cost|; NaN without a bound."""
-        return max(0.0, self.cost - self.bound) / max(abs(self.cost), 1e-12)
+        return float(relative_gap(self.cost, self.bound))

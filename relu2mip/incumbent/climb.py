@@ -8,11 +8,12 @@ Source: Kingma, Ba, "Adam: A Method for Stochastic Optimization" (ICLR 2015).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from relu2mip.devices import DEVICES
 from relu2mip.errors import InvalidOption, Relu2MipError
 from relu2mip.incumbent.space import Met, Space, run
 from relu2mip.normal_form import NormalForm
-from relu2mip.options import settle
+from relu2mip.options import settle, within
 from relu2mip.threads import one_thread
 from relu2mip.unrolled.objective import Objective
 from relu2mip.unrolled.plan import Plan
@@ -51,14 +52,11 @@ class Climbing:
     seed: int = 0
     engine: str = "numpy"
     device: str = "cpu"
+    name: ClassVar[str] = "gradient"
 
     def __post_init__(self) -> None:
         settle(self)
-        for what in ("starts", "steps", "restarts"):
-            if getattr(self, what) < 1:
-                raise InvalidOption(f"gradient: {what} is {getattr(self, what)}; give at least 1")
-        if not self.rate > 0:
-            raise InvalidOption(f"gradient: rate is {self.rate}; give a number above 0")
+        within(self, starts=(1, inf), steps=(1, inf), restarts=(1, inf), rate=(1e-9, 1), seed=(0, inf))
         for what, choices in (("engine", ENGINES), ("device", DEVICES)):
             if getattr(self, what) not in choices:
                 raise InvalidOption(f"gradient: {what} is {getattr(self, what)!r}; give {', '.join(choices)}")
@@ -70,7 +68,7 @@ def climb(
     objective: Objective,
     box: Mapping[str, tuple[Array, Array]],
     options: Climbing | None = None,
-    seconds: float = math.inf,
+    seconds: float = inf,
     start: Plan | None = None,
     block: int = 0,
 ) -> Plan:

@@ -24,7 +24,9 @@ from relu2mip.pipeline.specs import (
     resolve_bounds,
 )
 from relu2mip.runtime.progress import Listener, reporting
+from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.given import Start, given_plan
+from relu2mip.trajectory.problem import Trajectory
 
 
 def solve(
@@ -51,8 +53,9 @@ def solve(
     The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
     plan that was found by then is the answer, and its status says why; a second Ctrl-C raises `KeyboardInterrupt`.
 
-    Raises `InfeasibleProblem`, `UnboundedProblem`, `NoIncumbent` (no plan was found until then), `BackendUnavailable`,
-    `CapabilityMissing`, `SolverFailure`, `UnknownOption`, and what `relu2mip.compile` raises.
+    Raises `InvalidProblem` where an obstacle covers the initial state, `InfeasibleProblem`, `UnboundedProblem`,
+    `NoIncumbent` (no plan was found until then), `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`,
+    `UnknownOption`, and what `relu2mip.compile` raises.
 
     >>> import relu2mip as r2m
     >>> from relu2mip.ir.samples import tiny
@@ -61,6 +64,8 @@ def solve(
     (2.0, 'optimal', True)
     """
     require_problem(problem)
+    if isinstance(problem, Trajectory):
+        require_free(problem)
     settings = settings_of(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
     resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))

@@ -20,6 +20,7 @@ from relu2mip.accept import numbers
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
 from relu2mip.trajectory.costs import Cost
+from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.scenarios import scenarios
 from relu2mip.trajectory.sets import Box, Finite, Linear
 from relu2mip.trajectory.statement import Statement
@@ -81,7 +82,9 @@ class Trajectory(Statement):
         """The problem of fields by name; `scenarios`, if any, are the arguments of `relu2mip.scenarios` besides it."""
         shared = given.pop("scenarios", None)
         made = cls(**given)
-        return made if shared is None else scenarios(made, **shared)
+        made = made if shared is None else scenarios(made, **shared)
+        require_free(made)
+        return made
 
     @cached_property
     def unrolled(self) -> Unrolled:
@@ -114,8 +117,10 @@ class Trajectory(Statement):
         array([1., 0.])
         """
         if reference is not None:
-            if cost is not None or self.cost is None:
-                raise InvalidProblem("reference: it is the target of the problem's cost; give the cost alone")
+            if cost is not None:
+                raise InvalidProblem("reference: it is the target of the problem's cost; give it or a new cost")
+            if self.cost is None:
+                raise InvalidProblem("reference: the problem has no cost whose target it would be; give it one")
             cost = self.cost.aimed(reference)
         given: dict[str, Any] = {
             "initial_state": initial_state,

@@ -26,7 +26,10 @@ from relu2mip.trajectory.sets import Box, Finite, Linear
 from relu2mip.trajectory.toml_constraints import constraint, states
 from relu2mip.trajectory.toml_values import LINEAR, Reader, box, list_of, number, numbers, pair, table, text, whole
 
-CONTROL = "planner", "period", "steps", "seed", "safe_control", "environment", "state", "actions", "initial_state"
+CONTROL = (
+    *("planner", "period", "steps", "seed", "safe_control", "reference"),
+    *("environment", "state", "actions", "initial_state"),
+)
 """Keys of the [control] table."""
 
 NORMS: Mapping[str, Callable[..., costs.Cost]] = {"l1": costs.L1, "linf": costs.LInf, "quadratic": costs.Quadratic}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relu2mip.accept import numbers
+from relu2mip.accept import numbers, refuse
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.trajectory.sets import Linear
@@ -61,6 +61,8 @@ def _arrays(data: str | Path | Mapping[str, Any]) -> tuple[Array, Array]:
     held: Mapping[str, Any]
     if isinstance(data, Mapping):
         held = data
+    elif not isinstance(data, str | Path):
+        refuse(data, "trust region: data", "arrays state and control by name, or the path of an .npz file")
     else:
         try:
             with np.load(data, allow_pickle=False) as archive:
@@ -74,6 +76,6 @@ def _arrays(data: str | Path | Mapping[str, Any]) -> tuple[Array, Array]:
     if len(flat[0]) != len(flat[1]) or len(flat[0]) < 2 or not all(np.isfinite(part).all() for part in flat):
         raise InvalidProblem(
             f"trust region: state has shape {arrays[0].shape} and control {arrays[1].shape}; "
-            "give as many of each, finite"
+            "give as many of each, at least 2, finite"
         )
     return flat[0], flat[1]

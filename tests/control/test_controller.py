@@ -125,6 +125,14 @@ def test_bad_settings_are_errors() -> None:
         simulate(Controller(POINT, "mip"), 3, 1)
 
 
+def test_a_step_without_a_bound_has_no_gap() -> None:
+    controller = Controller(POINT, "cem(rounds=1)")
+    controller.act([1.0, 0.0])
+    (step,) = controller.log
+    assert np.isnan(step.bound)
+    assert np.isnan(step.gap), "and none of 0, which would be a proof"
+
+
 def test_a_run_is_saved_loaded_drawn_and_summed_up(tmp_path) -> None:
     pytest.importorskip("matplotlib")
     run = simulate(

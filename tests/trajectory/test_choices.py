@@ -125,7 +125,7 @@ def test_the_hull_is_tighter_than_big_m() -> None:
 
 
 def test_no_way_round_is_infeasible_and_named() -> None:
-    wall = r2m.Outside(r2m.Box([-9, -9], [9, 9]), name="wall")
+    wall = r2m.Outside(r2m.Box([-9, -9], [9, 9]), name="wall", steps=[2])
     with pytest.raises(InfeasibleProblem):
         r2m.solve(replace(LINE, constraints=[wall]))
     far = r2m.AnyOf(r2m.Box(3.5, 4), r2m.Box(-4, -3.5), name="far", steps=[1])
