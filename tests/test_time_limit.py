@@ -254,7 +254,7 @@ class TestPlans:
     def test_polishing_that_fails_keeps_the_plan(self, monkeypatch) -> None:
         bounds = compute_bounds(PROBLEM.unrolled, [Crown()])
         plan = find_plan(PROBLEM.unrolled, bounds)
-        monkeypatch.setattr("relu2mip.incumbent.polish.ask", failing)
+        monkeypatch.setattr("relu2mip.incumbent.program.ask", failing)
         assert polish(PROBLEM.unrolled, bounds, plan) is plan
 
     def test_a_limit_before_any_plan_is_followed_by_a_round_of_samples(self, monkeypatch) -> None:
