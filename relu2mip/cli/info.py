@@ -133,7 +133,12 @@ def _flat(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The lines that are shown: metadata by entry; the quality without the sizes, which the model's line has."""
     for name, value in found.items():
         if name == "metadata" and value:
-            yield from ((f"metadata: {key}", entry) for key, entry in value.items())
+            errors = value.get("errors")
+            for key, entry in value.items():
+                if entry is errors and isinstance(errors, dict):
+                    yield from ((f"metadata: error, {what}", error) for what, error in errors.items())
+                else:
+                    yield f"metadata: {key}", entry
         elif name == "quality":
             yield from ((figure, entry) for figure, entry in value.items() if figure not in found["model"])
         else:

@@ -185,7 +185,7 @@ class BranchAndBound:
 
     def _compiled(self, problem: Trajectory) -> Compiled:
         chosen = self.options
-        return compile(problem, chosen.bounds, chosen.formulation, chosen.binary_horizon or None)
+        return compile(problem, chosen.bounds, chosen.formulation, chosen.binary_horizon)
 
     def _relaxed(self, compiled: Compiled, best: Best, stages: dict[str, float], widest: float) -> Solution | None:
         """The bound of the linear relaxation, if it is so far below the best plan that no tree is worth its time."""

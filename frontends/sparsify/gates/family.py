@@ -61,6 +61,7 @@ class Gate(nn.Module):
     """
 
     kind: Tensor
+    _held: _Kinds | None = None
 
     def __init__(self, size: int, axis: int = -1) -> None:
         super().__init__()
@@ -76,10 +77,13 @@ class Gate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The activation, of the shape of x."""
-        relu, identity = self.coefficients()
-        gated = self.kind == Kind.GATED
-        a = torch.where(gated, relu, (self.kind == Kind.RELU).to(x.dtype))
-        b = torch.where(gated, identity, (self.kind == Kind.IDENTITY).to(x.dtype))
+        kinds = self._kinds(x.dtype)
+        a, b = kinds.relu, kinds.identity
+        if kinds.any_gated:
+            relu, identity = self.coefficients()
+            a, b = a + kinds.gated * relu, b + kinds.gated * identity
+        elif kinds.all_relu:
+            return x.relu()
         if self.axis not in (-1, x.dim() - 1):
             shape = [-1] + [1] * (x.dim() - 1 - self.axis % x.dim())
             a, b = a.view(shape), b.view(shape)
@@ -90,6 +94,17 @@ class Gate(nn.Module):
         slope = (self.kind == Kind.IDENTITY).double()
         return slope, torch.zeros_like(slope)
 
+    def _kinds(self, dtype: torch.dtype) -> _Kinds:
+        """The kinds as numbers, made again when they have changed."""
+        held = self._held
+        if held is None or held.kind is not self.kind or held.version != self.kind._version or held.dtype != dtype:
+            held = self._held = _Kinds(self.kind, dtype)
+        return held
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy counts the changes of its own kinds."""
+        return {name: value for name, value in self.__dict__.items() if name != "_held"}
+
     def count(self, kind: Kind) -> int:
         """How many units are of a kind."""
         return int((self.kind == kind).sum())
@@ -97,6 +112,17 @@ class Gate(nn.Module):
     def extra_repr(self) -> str:
         """The numbers of units by kind."""
         return ", ".join(f"{self.count(kind)} {kind.name.lower()}" for kind in Kind)
+
+
+class _Kinds:
+    """Which units are gated, ReLU and identity, as (size,) numbers 0 and 1, at one version of a gate's kinds."""
+
+    def __init__(self, kind: Tensor, dtype: torch.dtype) -> None:
+        self.kind, self.version, self.dtype = kind, kind._version, dtype
+        self.gated, self.relu, self.identity = (
+            (kind == one).to(dtype) for one in (Kind.GATED, Kind.RELU, Kind.IDENTITY)
+        )
+        self.any_gated, self.all_relu = bool(self.gated.any()), bool(self.relu.all())
 
 
 class GateFamily(ABC):
