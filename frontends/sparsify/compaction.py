@@ -35,10 +35,12 @@ PRODUCTS = (operator.matmul, torch.matmul, "matmul")
 NOTHING = (nn.Identity, nn.Dropout)
 
 
-def compact(network: fx.GraphModule, example: Sequence[Tensor]) -> fx.GraphModule:
+def compact(network: fx.GraphModule, example: Sequence[Tensor], inner: bool = False) -> fx.GraphModule:
     """The compacted network; `meta["relus"]` is how many ReLUs it has (of shared layers, each counted once).
 
-    example: its inputs, with a batch axis; the result holds for their shapes, any batch.
+    example: its inputs, with a batch axis; the result holds for their shapes, any batch.  inner: compact only what
+    stands between the first and the last layer with weights to train. Fixed maps around it, of units and coordinates,
+    stay as they are, so that the result can be trained as well as the network.
 
     Raises `InvalidNetwork` where a unit is still gated.
     """
@@ -46,14 +48,14 @@ def compact(network: fx.GraphModule, example: Sequence[Tensor]) -> fx.GraphModul
     if gated:
         raise InvalidNetwork(f"{gated[0]} has gated units; harden the network first")
     note_shapes(network, example)
-    return _Compaction(network).run()
+    return _Compaction(network, _inside(network) if inner else set(network.graph.nodes)).run()
 
 
 class _Compaction:
     """Walks over the traced network, forward to build bases and forms, then backward to find what is read."""
 
-    def __init__(self, network: fx.GraphModule) -> None:
-        self.network = network
+    def __init__(self, network: fx.GraphModule, folded: set[fx.Node]) -> None:
+        self.network, self.folded = network, folded
         self.bases: list[Basis] = []
         self.values: dict[fx.Node, Any] = {}
         self.products: dict[tuple[str, Shape, Basis], Basis] = {}
@@ -86,6 +88,8 @@ class _Compaction:
             return _attribute(self.network, str(node.target))
         if node.op != "call_module" and not _varies(arguments := self._read((node.args, node.kwargs))):
             return _evaluated(node, *arguments)
+        if node not in self.folded:
+            return self._opaque(node)
         found = self._module(node) if node.op == "call_module" else self._operation(node)
         return self._opaque(node) if found is None else found
 
@@ -193,6 +197,27 @@ class _Compaction:
 
     def _read(self, argument: Any) -> Any:
         return fx.node.map_aggregate(argument, self._read_argument)
+
+
+def _inside(network: fx.GraphModule) -> set[fx.Node]:
+    """The nodes that depend on trained weights and that trained weights depend on, those included."""
+
+    def trained(node: fx.Node) -> bool:
+        if node.op == "call_module":
+            layer = network.get_submodule(str(node.target))
+            return isinstance(layer, Gate) or any(p.requires_grad for p in layer.parameters())
+        return node.op == "get_attr" and _attribute(network, str(node.target)).requires_grad
+
+    nodes = list(network.graph.nodes)
+    behind = {node for node in nodes if trained(node)}
+    before = set(behind)
+    for node in nodes:
+        if not behind.isdisjoint(node.all_input_nodes):
+            behind.add(node)
+    for node in reversed(nodes):
+        if not before.isdisjoint(node.users):
+            before.add(node)
+    return behind & before
 
 
 def _mark(values: Any) -> None:

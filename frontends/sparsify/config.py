@@ -5,6 +5,7 @@
 
     [data]                              file = "transitions.npz", or environment = "CartPole-v1" and transitions = 20000
     [data.motion]                       states = ["key_0", "key_1"] and tolerance = 0.1: which rows move
+    [data.facing]                       heading = ["key_0", "key_1"] and steps = 10: turned to a direction, see `facing`
     [objective]                         the fields of `Simulation` or `Regression`
     [objective.coordinates]             the fields of `Coordinates`
     [network]                           kind = "mlp", "densenet" or "interaction", and its options
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"mlp": mlp, "densenet": densenet, "interaction": interaction}
 TABLES = ("data", "objective", "network", "gates", "schedule")
+CHANGES = {"motion": "with_motion", "facing": "facing"}
+"""Tables of [data], and what of `Transitions` they call, in this order."""
 NAMES = ("state_names", "control_names", "input_names", "output_names")
 
 
@@ -101,16 +104,17 @@ def _config(tables: dict[str, Any], folder: Path) -> Config:
 
 def _data(table: dict[str, Any], folder: Path, seed: int) -> Transitions | Samples:
     names = {key: _checked(table.pop(key), Sequence[str], f"data.{key}") for key in NAMES if key in table}
-    motion = table.pop("motion", None)
+    changes = {key: table.pop(key) for key in CHANGES if key in table}
     for key in table:
         if key not in ("file", "environment", "transitions"):
-            raise UnknownOption("key in [data]:", key, ("file", "environment", "transitions", "motion", *NAMES))
+            raise UnknownOption("key in [data]:", key, ("file", "environment", "transitions", *CHANGES, *NAMES))
     data = _loaded(table, folder, seed, names)
-    if motion is None:
-        return data
-    if not isinstance(data, Transitions):
-        raise InvalidOption("[data.motion] is for transitions, and the file has samples of a function; leave it out")
-    return _build(data.with_motion, _checked(motion, Mapping[str, Any], "data.motion"), "data.motion", ())
+    for key, options in changes.items():
+        where = f"data.{key}"
+        if not isinstance(data, Transitions):
+            raise InvalidOption(f"[{where}] is for transitions, and the file has samples of a function; leave it out")
+        data = _build(getattr(data, CHANGES[key]), _checked(options, Mapping[str, Any], where), where, ())
+    return data
 
 
 def _loaded(table: dict[str, Any], folder: Path, seed: int, names: dict[str, Any]) -> Transitions | Samples:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relu2mip.errors import InvalidData, InvalidOption
 from relu2mip.frontends.sparsify.expressions import named
+from relu2mip.heading import Heading, turned
 
 Floats = NDArray[np.float32]
 
@@ -28,7 +29,7 @@ class Transitions:
     state (N, n), control (N, m), next_state (N, n), rollout (N,): number of the rollout of each row.
     state_names, control_names: one for each column; made up where not given.  moved (N,): whether anything that matters
     moves in a row, such as an object that may or may not be touched; None where there is nothing to tell apart. Errors
-    are then reported for rows with motion and rows at rest.
+    are then reported for rows with motion and rows at rest.  heading: that the rows were turned by; see `facing`.
 
     Raises `InvalidData` where shapes do not fit, an entry is not finite, a column does not vary, a rollout's next
     state is not the state of its next row, or no row moves.
@@ -41,6 +42,7 @@ class Transitions:
     state_names: tuple[str, ...] = ()
     control_names: tuple[str, ...] = ()
     moved: NDArray[np.bool_] | None = None
+    heading: Heading | None = None
 
     @classmethod
     def of(
@@ -134,6 +136,43 @@ class Transitions:
                 f"{tolerance:g}; lower it, or record transitions with motion"
             )
         return replace(self, moved=change > tolerance)
+
+    def facing(self, heading: Sequence[str], steps: int = 10) -> Transitions:
+        """The same, cut into rollouts of at most `steps` rows, each turned so that the heading at its first is 0.
+
+        A network fitted to these knows what happens within so many steps of a known direction, and needs far fewer
+        units for it. Its file says so, and a `Trajectory` turns what the network reads. All states and controls have to
+        be vectors in the plane, with names in _x and _y.  heading: the names of two points, see `Heading`.
+
+        Raises `InvalidOption` for steps below 1 or other than two names, and what `Heading.angles` and `turned` raise.
+
+            >>> names = {"state_names": ["a_x", "a_y", "b_x", "b_y"], "control_names": ["push_x", "push_y"]}
+            >>> state, following = [[0, 0, 0, 2], [1, 1, 1, 3]], [[1, 1, 1, 3], [2, 2, 2, 4]]
+            >>> data = Transitions.of(state, [[1, 0], [0, 1]], following, **names)
+            >>> data.facing(["a", "b"]).control.round(6).tolist()
+            [[0.0, -1.0], [1.0, 0.0]]
+        """
+        if steps < 1:
+            raise InvalidOption(f"heading: steps is {steps}; give at least 1")
+        if self.heading is not None:
+            raise InvalidOption("heading: these rows are turned already; turn those that were recorded")
+        if isinstance(heading, str) or len(heading) != 2:
+            raise InvalidOption(f"heading is {heading!r}; give the names of two points")
+        chosen = Heading(*heading)
+        begins = np.concatenate([[0], 1 + np.flatnonzero(np.diff(self.rollout))])
+        since = np.arange(len(self.rollout)) - np.repeat(begins, np.diff([*begins, len(self.rollout)]))
+        rollout = np.cumsum(since % steps == 0) - 1
+        first = np.flatnonzero(since % steps == 0)
+        angles = chosen.angles(self.state[first], self.state_names)[rollout]
+        state, following, control = (
+            turned(values, names, angles).astype(np.float32)
+            for values, names in (
+                (self.state, self.state_names),
+                (self.next_state, self.state_names),
+                (self.control, self.control_names),
+            )
+        )
+        return replace(self, state=state, control=control, next_state=following, rollout=rollout, heading=chosen)
 
     @property
     def digest(self) -> str:

@@ -1,7 +1,8 @@
 """The folder of a run: what it was asked, and a checkpoint and an ONNX file of every member.
 
 run.json           options, data and sizes; a run is resumed only with the same
-full.pt            checkpoint: the gated network and the hardened one, read back without running code
+full.pt            checkpoint: weights of the gated network and of the hardened one, and how the gated one shrank; read
+                   back without running code
 full.onnx
 units-16.pt ...    of each round
 """
@@ -26,6 +27,7 @@ from relu2mip.frontends.sparsify.member import Member
 from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
+from relu2mip.frontends.sparsify.shrinking import Gated
 
 Export = Callable[..., Path]
 
@@ -36,6 +38,7 @@ class RunFolder:
 
     path: Path
     objective: Objective
+    family: GateFamily
     run: dict[str, Any]
 
     @classmethod
@@ -69,23 +72,27 @@ class RunFolder:
                 raise InvalidOption(f"the run in {path} has another {different[0]}; give the same, or another folder")
         path.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
-        return cls(path, objective, run)
+        return cls(path, objective, family, run)
 
-    def load(self, name: str, gated: fx.GraphModule, export: Export) -> Member | None:
-        """A member saved before, the gated network brought to where it was then; None where there is none."""
+    def load(self, name: str, gated: Gated, export: Export) -> tuple[Member, Gated] | None:
+        """A member saved before and the gated network as it was then; None where there is none.
+
+        gated: the network at the start, or after an earlier round.
+        """
         file = self.path / f"{name}.pt"
         if not file.exists():
             return None
-        member = load_checkpoint(file, gated, self.objective.device)
+        member, gated = load_checkpoint(file, gated, self.objective, self.family)
         if member.path is not None and not member.path.exists():
             export(member, self.objective, member.path)
-        return member
+        return member, gated
 
-    def save(self, member: Member, gated: fx.GraphModule, export: Export) -> Member:
+    def save(self, member: Member, gated: Gated, export: Export) -> Member:
         """Write both files of a member, each whole or not at all; the checkpoint first, so that no training is lost."""
         saved = {
             "units": member.units,
-            "gated": gated.state_dict(),
+            "history": [list(kinds) for kinds in gated.history],
+            "gated": gated.network.state_dict(),
             "hardened": member.network.state_dict(),
             "errors": member.errors,
             "relus": member.relus,
@@ -97,19 +104,21 @@ class RunFolder:
         return replace(member, path=export(member, self.objective, file.with_suffix(".onnx")))
 
 
-def load_checkpoint(file: Path, gated: fx.GraphModule, device: torch.device) -> Member:
-    """The member that a checkpoint holds; brings the gated network to where it was then.
+def load_checkpoint(file: Path, gated: Gated, objective: Objective, family: GateFamily) -> tuple[Member, Gated]:
+    """The member that a checkpoint holds, and the gated network as it was then.
 
     Raises `InvalidOption` where the file is damaged or of another network.
     """
     try:
-        saved = torch.load(file, map_location=device, weights_only=True)
-        gated.load_state_dict(saved["gated"])
-        hardened = copy.deepcopy(gated)
+        saved = torch.load(file, map_location=objective.device, weights_only=True)
+        gated = gated.again([tuple(kinds) for kinds in saved["history"]], objective, family)
+        gated.network.load_state_dict(saved["gated"])
+        hardened = copy.deepcopy(gated.network)
         hardened.load_state_dict(saved["hardened"])
-    except (RuntimeError, KeyError, TypeError, EOFError, OSError, UnpicklingError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, OSError, UnpicklingError) as error:
         raise InvalidOption(f"{file}: damaged, or of another network; remove it and train again") from error
-    return Member(saved["units"], saved["relus"], hardened.eval(), saved["errors"], file.with_suffix(".onnx"))
+    member = Member(saved["units"], saved["relus"], hardened.eval(), saved["errors"], file.with_suffix(".onnx"))
+    return member, gated
 
 
 def load_member(
@@ -128,5 +137,5 @@ def load_member(
     found = {file.stem: file for file in files}
     if name is not None and name not in found:
         raise InvalidOption(f"{folder} has no member {name!r}; it has {', '.join(found)}")
-    gated = sparsify(network, objective.example(), family)
-    return load_checkpoint(found[name or files[0].stem], gated, objective.device)
+    gated = Gated(sparsify(network, objective.example(), family))
+    return load_checkpoint(found[name or files[0].stem], gated, objective, family)[0]

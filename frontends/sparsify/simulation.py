@@ -261,6 +261,8 @@ class Simulation(Objective):
                 "targets": list(maps.target_names),
                 "known": known,
             }
+        if data.heading is not None:
+            found["heading"] = [data.heading.start, data.heading.end]
         if data.moved is not None:
             found["motion"] = float(data.moved.mean())
         return found

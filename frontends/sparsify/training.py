@@ -25,6 +25,7 @@ from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.polish import parameters, polish
 from relu2mip.frontends.sparsify.rewrite import sparsify
 from relu2mip.frontends.sparsify.schedule import Schedule
+from relu2mip.frontends.sparsify.shrinking import Gated
 from relu2mip.frontends.sparsify.watch import Watch
 from relu2mip.threads import one_thread
 
@@ -65,7 +66,7 @@ def train(
     try:
         with one_thread():
             family.prepare(gated, objective)
-            for member in _members(gated, phases, run):
+            for member in _members(Gated(gated), phases, run):
                 members.append(member)
                 for one in watch:
                     one.member(member)
@@ -75,22 +76,25 @@ def train(
     return members
 
 
-def _members(gated: fx.GraphModule, phases: _Phases, run: RunFolder | None) -> Iterator[Member]:
+def _members(gated: Gated, phases: _Phases, run: RunFolder | None) -> Iterator[Member]:
     """The members, one a round; those that the folder holds are read instead of trained."""
     from relu2mip.frontends.sparsify.onnx_export import export, relus
 
     objective, family = phases.objective, phases.family
     for number, units in enumerate((None, *phases.schedule.units)):
-        member = None if run is None else run.load(member_name(units), gated, export)
-        if member is None:
+        saved = None if run is None else run.load(member_name(units), gated, export)
+        if saved is not None:
+            member, gated = saved
+        else:
             for step, keep in enumerate(phases.narrowings[number]):
                 if keep is not None:
-                    family.before_narrow(gated, keep, objective)
-                    family.narrow(gated, keep)
-                phases.train_gated(gated, number, step)
-            hardened = phases.finetune(gated, number, units)
+                    family.before_narrow(gated.network, keep, objective)
+                    family.narrow(gated.network, keep)
+                    gated = gated.shrunk(objective, family)
+                phases.train_gated(gated.network, number, step)
+            hardened = phases.finetune(gated.network, number, units)
             if phases.schedule.carry:
-                _carry(hardened, gated)
+                _carry(hardened, gated.network)
             member = Member(units, relus(hardened, objective), hardened, objective.errors(hardened))
             if run is not None:
                 member = run.save(member, gated, export)

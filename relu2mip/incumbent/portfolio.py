@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.climb import Climbing, climbed
 from relu2mip.incumbent.descend import descend
@@ -99,7 +101,7 @@ class Portfolio:
             Search(climbed(met, Climbing(STARTS, restarts=ENDLESS, seed=seed)), 0.2),
             Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.1),
             Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.1),
-            Search(_improved(met, unrolled), 0.35),
+            Search(_improved(met, unrolled, narrow), 0.35),
         ]
         if narrow is not None:
             searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.05, PROGRAM))
@@ -132,9 +134,14 @@ def _gain(before: Plan | None, after: Plan | None, unit: float) -> float:
     return before.violation - after.violation
 
 
-def _improved(met: Met, unrolled: Unrolled) -> Iterator[bool]:
-    """Descend from the best plan and polish it, by turns, until that is of no use."""
+def _improved(met: Met, unrolled: Unrolled, narrow: Callable[[Unrolled], Bounds] | None) -> Iterator[bool]:
+    """Descend from the best plan and polish it, by turns, until that is of no use.
+
+    Bounds cost time, so they are found only where the sets give none: squares of columns need some.
+    """
     bounds, done = Bounds.of(unrolled.form, unrolled.domain), None
+    if narrow is not None and not all(np.isfinite(side).all() for box in unrolled.domain.values() for side in box):
+        bounds = narrow(unrolled)
     objective = met.space.objective
     while True:
         plan = met.plan

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from relu2mip.arrays import Index
-from relu2mip.errors import SolverFailure
+from relu2mip.errors import CapabilityMissing, SolverFailure
 from relu2mip.mip import MipModel, Stop
 from relu2mip.mip.run import ask
 from relu2mip.options import SolveOptions
@@ -44,7 +44,7 @@ def solved(
     try:
         with unreported():
             solution = ask(model, backends["highs"](), limits)
-    except SolverFailure as error:
+    except (SolverFailure, CapabilityMissing) as error:  # such as squares of columns without bounds
         log.info("a program around a plan failed: %s", error)
         return plan, Stop.FAILED
     if solution.x is None:

@@ -32,7 +32,7 @@ class RebuildReason(StrEnum):
 
     BOUNDS = "the bounds it was compiled with do not hold for the new problem"
     CUTOFF = "the bounds it was compiled with hold only for plans as good as one of the old problem"
-    NETWORK = "known signals or cost networks change, which are part of the network"
+    NETWORK = "known signals, cost networks or the heading change, which are part of the network"
 
 
 class RebuildNeeded(Relu2MipError, RuntimeError):

@@ -6,6 +6,8 @@ it was trained in such, and predicts the next state or the change of state:
     z          = (v - offset) / scale            for each state or control v it reads
     x[t + 1]   = offset' + scale' f(z)           predicts = "state"
     x[t + 1]   = x[t] + offset' + scale' f(z)    predicts = "change"
+
+With a heading, what it reads is turned before that, and what it predicts is turned back after (`relu2mip.heading`).
 """
 
 from __future__ import annotations
@@ -63,7 +65,10 @@ class Normalisation:
 
 @dataclass(frozen=True, eq=False)
 class Dynamics:
-    """A network as one step of a controlled system with states of size n and controls of size m."""
+    """A network as one step of a controlled system with states of size n and controls of size m.
+
+    turn: by kind, the rotation of what the network reads; that of states is taken back from what it predicts.
+    """
 
     net: Graph
     predicts: str
@@ -75,6 +80,7 @@ class Dynamics:
     m: int
     delay: int = 0
     known: Mapping[str, int] = field(default_factory=dict)
+    turn: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -149,18 +155,17 @@ class Dynamics:
             terms: dict[int, sp.csr_array] = {}
             bias = np.zeros(port.size)
             for name in names:
-                size = self.size(name)
-                offset, scale = self._coordinates(name)
-                entry = (1.0 / scale, (np.arange(at, at + size), np.arange(size)))
-                matrix = sp.csr_array(entry, shape=(port.size, size))
+                size, (read, shift) = self.size(name), self.reads(name)
+                above, below = (sp.csr_array((rows, size)) for rows in (at, port.size - at - size))
+                matrix = sp.csr_array(sp.vstack([above, read, below]))
                 terms[blocks[name]] = terms[blocks[name]] + matrix if blocks[name] in terms else matrix
-                bias[at : at + size] = -offset / scale
+                bias[at : at + size] = shift
                 at += size
             place = Place(f"read.{port.name}", np.arange(port.size))
             reads[port.name] = form.affine(tuple(terms), tuple(terms.values()), bias, place)
         predicted = splice(form, lower(self.net), reads)[self.output]
-        offset, scale = self.normalisation.pair("output", self.n, self.predicts)
-        terms = {predicted: sp.diags_array(scale, format="csr")}
+        matrix, offset = self.gives()
+        terms = {predicted: matrix}
         if self.predicts == "change":
             terms[blocks["state[0]"]] = sp.eye_array(self.n, format="csr")
         place = Place("state", np.arange(self.n))
@@ -180,7 +185,7 @@ class Dynamics:
         They start from windows of states (B, window, n) and past controls (B, window - 1 + delay, m).
         `run` evaluates the network on flat batches by name; the default is `Graph.evaluate_flat`, in float64.
         """
-        run = run or self.net.evaluate_flat
+        run, (matrix, offset) = run or self.net.evaluate_flat, self.gives()
         history, inputs = (
             [states[:, k] for k in range(self.window)],
             [past_controls[:, k] for k in range(self.window - 1 + self.delay)],
@@ -192,8 +197,7 @@ class Dynamics:
                 name: np.concatenate([self._read(block, history, inputs, now) for block in blocks], axis=1)
                 for name, blocks in self.layout.items()
             }
-            offset, scale = self.normalisation.pair("output", self.n, self.predicts)
-            predicted = offset + scale * np.asarray(run(reads)[self.output], dtype=np.float64)
+            predicted = np.asarray(run(reads)[self.output], dtype=np.float64) @ matrix.T + offset
             history.append(history[-1] + predicted if self.predicts == "change" else predicted)
         return np.stack(history[self.window - 1 :], axis=1)
 
@@ -203,15 +207,24 @@ class Dynamics:
         kind, _, lag = block.partition("[")
         back = int(lag[:-1])
         value = states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
-        offset, scale = self._coordinates(block)
-        return np.asarray((value - offset) / scale)
+        matrix, shift = self.reads(block)
+        return np.asarray(value @ matrix.T + shift)
 
-    def _coordinates(self, block: str) -> tuple[Array, Array]:
-        """Offset and scale of a block of the layout; known signals have none."""
-        size = self.size(block)
+    def reads(self, block: str) -> tuple[sp.csr_array, Array]:
+        """Matrix and constant of what the network reads of a block; known signals are read as they are."""
+        size, kind = self.size(block), block.partition("[")[0]
         if block in self.known:
-            return np.zeros(size), np.ones(size)
-        return self.normalisation.pair(block.partition("[")[0], size)
+            return sp.eye_array(size, format="csr"), np.zeros(size)
+        offset, scale = self.normalisation.pair(kind, size)
+        matrix = sp.diags_array(1.0 / scale, format="csr")
+        return (sp.csr_array(matrix @ self.turn[kind]) if kind in self.turn else matrix), -offset / scale
+
+    def gives(self) -> tuple[sp.csr_array, Array]:
+        """Matrix and constant of the next state, or its change, in what the network gives."""
+        offset, scale = self.normalisation.pair("output", self.n, self.predicts)
+        matrix = sp.diags_array(scale, format="csr")
+        back = self.turn["state"].T if "state" in self.turn else None
+        return (matrix, offset) if back is None else (sp.csr_array(back @ matrix), back @ offset)
 
 
 def batch_hint(net: Graph) -> str:

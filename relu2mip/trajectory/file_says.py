@@ -2,8 +2,8 @@
 
 The sparsifier writes ONNX metadata as JSON under `relu2mip.predicts` ("state" or "change"), `relu2mip.window`,
 `relu2mip.state_names`, `relu2mip.control_names`, and the ranges of the training data, `relu2mip.state_range` and
-`relu2mip.control_range` ({"lower": [...], "upper": [...]}). Anyone may write the same keys, and `relu2mip.period`, the
-seconds of a step.
+`relu2mip.control_range` ({"lower": [...], "upper": [...]}), and `relu2mip.heading`, two names of points, where these
+data were turned. Anyone may write the same keys, and `relu2mip.period`, the seconds of a step.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from relu2mip.accept import Reader, names, numbers, one_of, positive, refuse, whole
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
+from relu2mip.heading import Heading
 from relu2mip.ir import Graph
 
 FROM_FILE: Any = None
@@ -31,9 +32,20 @@ def _range(value: Any, where: str) -> tuple[Array, Array]:
     return numbers(value["lower"], where), numbers(value["upper"], where)
 
 
+def heading(value: Any, where: str) -> Heading:
+    """A heading, or the names of its two points."""
+    if isinstance(value, Heading):
+        return value
+    points = names(value, where)
+    if len(points) != 2 or points[0] == points[1]:
+        refuse(value, where, "the names of two points")
+    return Heading(*points)
+
+
 READERS: dict[str, Reader] = {
     "predicts": one_of("state", "change"),
     "window": whole(1),
+    "heading": heading,
     "period": positive,
     "state_names": names,
     "control_names": names,

@@ -56,6 +56,8 @@ class Trajectory(Statement):
     delay: steps until a control takes effect: x[t + 1] follows from x[t] and u[t - delay].
     known: signals that are known beforehand (forecasts, parameters), by name: (H, k), (H,), or a number for all steps.
     period: seconds of a step, for pictures. Default: what the network's file says, else unknown.
+    heading: a `Heading`, or the names of its two points, of a network that knows one direction only: what it reads is
+        turned so that the direction at the initial state lies along x. Default: what its file says, else None.
 
     A `Box` may be given as a pair (lower, upper). What is given in another form is replaced by these when the problem
     is made.
@@ -133,7 +135,8 @@ class Trajectory(Statement):
         }
         made = replace(self, **{name: value for name, value in given.items() if value is not None})
         now, before = (list(of.cost.networks()) if of.cost else [] for of in (made, self))
-        if known is None and now == before:
+        same = self.heading is None or np.array_equal(made.dynamics.turn["state"], self.dynamics.turn["state"])
+        if known is None and now == before and same:
             made.__dict__["unrolled"] = unrolled_as(made, self.unrolled)
         return made
 

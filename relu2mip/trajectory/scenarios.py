@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from relu2mip.accept import numbers
@@ -82,6 +83,7 @@ def scenarios(
         inputs=None,
         output=None,
         normalisation=None,
+        heading=None,
         constraints=[made for part in problem.constraints for made in _each(part, problem, count)],
         terminal=tuple(made for part in terminal if part is not None for made in _ends(part, problem, count)) or None,
         state_names=problem.state_names and [f"{name} {e}" for e in range(count) for name in problem.state_names],
@@ -215,19 +217,19 @@ def _joined(singles: Sequence[Statement]) -> Graph:
         for port in one.net.inputs:
             blocks = dynamics.layout[port.name]
             index = np.concatenate([where[block] for block in blocks])
-            pairs = [dynamics.normalisation.pair(b.partition("[")[0], where[b].size, one.predicts) for b in blocks]
-            offset, scale = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+            matrices, shifts = zip(*(dynamics.reads(block) for block in blocks), strict=True)
+            matrix, shift = sp.block_diag(matrices).toarray(), np.concatenate(shifts)
             read, scaled = f"s{e}.read.{port.name}", f"s{e}.{port.name}"
             nodes.append(Node(read, Rearrange(index), ("x",), (index.size,)))
-            nodes.append(Node(scaled, LinearOp(np.diag(1.0 / scale), -offset / scale), (read,), (index.size,)))
+            nodes.append(Node(scaled, LinearOp(matrix, shift), (read,), (index.size,)))
             tensors[port.name] = scaled
         for node in one.net.nodes:
             tensors[node.name] = f"s{e}.{node.name}"
             inputs = tuple(tensors[name] for name in node.inputs)
             nodes.append(Node(tensors[node.name], node.op, inputs, node.shape, node.origin))
-        offset, scale = dynamics.normalisation.pair("output", n, one.predicts)
+        given, offset = dynamics.gives()
         ends.append(f"s{e}.predicted")
-        nodes.append(Node(ends[-1], LinearOp(np.diag(scale), offset), (tensors[dynamics.output],), (n,)))
+        nodes.append(Node(ends[-1], LinearOp(given.toarray(), offset), (tensors[dynamics.output],), (n,)))
     nodes.append(Node("y", Rearrange(np.arange(count * n)), tuple(ends), (count * n,)))
     name = " + ".join(dict.fromkeys(one.net.name for one in singles))
     return Graph(name, (Port("x", (count * n + m,)),), (Port("y", (count * n,)),), tuple(nodes))

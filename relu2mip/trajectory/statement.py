@@ -28,12 +28,13 @@ from relu2mip.accept import (
 )
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
+from relu2mip.heading import Heading, rotation
 from relu2mip.ir import Graph
 from relu2mip.options import solve_options
 from relu2mip.trajectory.choices import Alternatives, AnyOf, Outside
 from relu2mip.trajectory.costs import Cost, Soft, cost
 from relu2mip.trajectory.dynamics import Dynamics, Normalisation, batch_hint, layout
-from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says
+from relu2mip.trajectory.file_says import FROM_FILE, agreed, beyond, file_says, heading
 from relu2mip.trajectory.known import known_signals, unread
 from relu2mip.trajectory.network import network
 from relu2mip.trajectory.sets import Box, Finite, Linear, box, control_sets, point_or_box, terminal_set
@@ -70,6 +71,7 @@ class Statement:
     delay: int = 0
     known: Mapping[str, ArrayLike] = field(default_factory=dict)
     period: float | None = FROM_FILE
+    heading: Heading | Sequence[str] | None = FROM_FILE
 
     def __post_init__(self) -> None:
         accept(self, net=network, horizon=whole(1))
@@ -100,6 +102,7 @@ class Statement:
             delay=whole(0),
             known=mapping,
             period=optional(positive),
+            heading=optional(heading),
         )
         if soft := [part for part in self.constraints if isinstance(part, Soft)]:
             # A set that may be left at a price is part of the cost.
@@ -109,6 +112,7 @@ class Statement:
         object.__setattr__(self, "predicts", agreed(self.predicts, said, "predicts", "state", self.net))
         object.__setattr__(self, "window", agreed(self.window, said, "window", 1, self.net))
         object.__setattr__(self, "period", agreed(self.period, said, "period", None, self.net))
+        object.__setattr__(self, "heading", agreed(self.heading, said, "heading", None, self.net))
         object.__setattr__(self, "known", known_signals(self.net, self.known, self.horizon))
         for what, size in (("state_names", self.n), ("control_names", self.m)):
             given = getattr(self, what)
@@ -119,6 +123,7 @@ class Statement:
                 raise InvalidProblem(f"{what} has {len(given)} names for {size} {kind}s")
         accept(self, terminal=lambda value, where: terminal_set(value, where, self.n))
         # Everything else is checked by computing it.
+        _ = self.dynamics
         _ = self.initial_limits, self.state_limits, self.control_limits, self.known_controls, self.rate_limits
         if self.cost is not None:
             self.cost.validate(self.n, self.m, self.horizon)
@@ -130,12 +135,30 @@ class Statement:
             ("state", "initial_state", self.initial_limits),
             ("control", "controls", self.control_limits),
         ):
-            if far := beyond(said, f"{what}_range", np.concatenate(values)):
+            # Corners of a turned box of controls are seldom in the data.
+            if self.heading is None and (far := beyond(said, f"{what}_range", np.concatenate(values))):
                 log.warning("%s: %s; there it extrapolates", field_, far)
 
     @cached_property
     def dynamics(self) -> Dynamics:
-        """One step of the system."""
+        """One step of the system, turned by the heading."""
+        if self.heading is None:
+            return self._unturned
+        assert isinstance(self.heading, Heading)
+        states, controls = self.state_names, self.control_names
+        if states is None or controls is None:
+            missing = "state_names" if states is None else "control_names"
+            raise InvalidProblem(f"heading: its points are names, and nothing is named; give {missing}")
+        angle, other = (self.heading.angles(side[-1:], states)[0] for side in self.initial_limits)
+        if angle != other:
+            raise InvalidProblem(
+                f"heading: initial_state is a box in which the direction from {self.heading.start} to "
+                f"{self.heading.end} is not one angle; give one initial state"
+            )
+        return replace(self._unturned, turn={"state": rotation(states, angle), "control": rotation(controls, angle)})
+
+    @cached_property
+    def _unturned(self) -> Dynamics:
         sizes = {name: np.shape(signal)[1] for name, signal in self.known.items()}
         how = self.net, self.predicts, self.window, self.normalisation, self.inputs, self.output, self.delay
         try:
@@ -149,18 +172,18 @@ class Statement:
     @cached_property
     def signals(self) -> Mapping[str, Array]:
         """The known signals, (H, k) each, zeros for inputs that came along and nothing reads."""
-        signals = {name: np.zeros((self.horizon, size)) for name, size in self.dynamics.known.items()}
+        signals = {name: np.zeros((self.horizon, size)) for name, size in self._unturned.known.items()}
         return signals | {name: np.asarray(signal) for name, signal in self.known.items()}
 
     @property
     def n(self) -> int:
         """Number of states."""
-        return self.dynamics.n
+        return self._unturned.n
 
     @property
     def m(self) -> int:
         """Number of controls."""
-        return self.dynamics.m
+        return self._unturned.m
 
     @cached_property
     def initial_limits(self) -> tuple[Array, Array]:

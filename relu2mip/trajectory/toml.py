@@ -98,6 +98,7 @@ def trajectory_keys(folder: Path) -> dict[str, Reader]:
         "delay": whole,
         "known": _known,
         "period": number,
+        "heading": list_of(text),
         "control": _control,
         "scenarios": _scenarios(folder),
     }

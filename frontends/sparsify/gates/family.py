@@ -129,6 +129,8 @@ class GateFamily(ABC):
     """A way to choose the units that stay ReLUs; subclasses are frozen dataclasses. See the module's text."""
 
     name: ClassVar[str]
+    shrinks: ClassVar[bool] = False
+    """Whether training goes on with what is left of the network (`shrinking.py`); such gates hold nothing learned."""
 
     @abstractmethod
     def gate(self, size: int, axis: int) -> Gate:

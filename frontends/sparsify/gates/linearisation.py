@@ -43,6 +43,7 @@ class Linearisation(GateFamily):
 
     samples: int = 4096
     name: ClassVar[str] = "linearisation"
+    shrinks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check(self.name, samples=(self.samples, self.samples >= 2, "at least 2"))

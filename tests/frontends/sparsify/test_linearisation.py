@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from relu2mip.errors import InvalidOption
 from relu2mip.frontends.sparsify import (
     Kind,
     Linearisation,
+    Member,
     Regression,
     Samples,
     Schedule,
@@ -22,11 +24,13 @@ from relu2mip.frontends.sparsify import (
     compact,
     densenet,
     gates_of,
+    load_member,
     mlp,
     sparsify,
     train,
 )
-from relu2mip.frontends.sparsify.gates.linearisation import LineGate, _fitted
+from relu2mip.frontends.sparsify.gates.linearisation import _fitted
+from relu2mip.frontends.sparsify.shrinking import Gated
 
 
 def hinges(count: int = 400) -> Regression:
@@ -105,16 +109,49 @@ def test_compaction_and_onnx_compute_the_same(make, tmp_path: Path) -> None:  # 
     assert members[-1].errors["output"] < 0.5
 
 
-def test_a_checkpoint_keeps_the_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [mlp, densenet])
+def test_a_run_is_resumed_with_the_layers_it_had(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     objective = hinges()
-    schedule = Schedule(units=(4,), epochs=5, round_epochs=2, finetune_epochs=2, step=0.5)
-    made = train(mlp(objective, hidden=(8,)), objective, schedule, Linearisation(), tmp_path / "run")
-    read = train(mlp(objective, hidden=(8,)), objective, schedule, Linearisation(), tmp_path / "run", resume=True)
+    options = {"hidden": (8, 8)} if make is mlp else {"growth": 6, "layers": 2}
+    schedule = Schedule(units=(6, 3), epochs=5, round_epochs=2, finetune_epochs=2, step=0.3)
+
+    def run(folder: str) -> list[Member]:
+        return train(make(objective, **options), objective, schedule, Linearisation(), tmp_path / folder, resume=True)
+
+    made, read = run("one"), run("one")
     x = torch.as_tensor(objective.data.input)
-    assert torch.equal(made[-1].network(x), read[-1].network(x))
-    gate = next(iter(gates_of(read[-1].network).values()))
-    assert isinstance(gate, LineGate)
-    assert gate.tilt.any()
+    for one, other in zip(made, read, strict=True):
+        assert torch.equal(one.network(x), other.network(x))
+    (tmp_path / "two").mkdir()
+    for name in ("run.json", "full.pt", "units-6.pt"):
+        shutil.copy(tmp_path / "one" / name, tmp_path / "two" / name)
+    assert torch.equal(made[-1].network(x), run("two")[-1].network(x))
+    for name in ("full", "units-6", "units-3"):
+        member = load_member(make(objective, **options), objective, Linearisation(), tmp_path / "one", name)
+        assert torch.equal(member.network(x), next(m for m in made if m.name == name).network(x))
+
+
+def test_training_goes_on_with_what_is_left() -> None:
+    """The function stays, units that are lines are gone from the layers, and the maps of units around them are not."""
+    objective, family = hinges(), Linearisation()
+    network = sparsify(densenet(objective, growth=6, layers=2), objective.example(), family)
+    family.before_narrow(network, 5, objective)
+    left = Gated(network).shrunk(objective, family)
+    assert [tuple(kinds.tolist() for kinds in one) for one in left.history] == [
+        tuple(gate.kind.tolist() for gate in gates_of(network).values())
+    ]
+    x = torch.as_tensor(objective.data.input)
+    assert torch.allclose(left.network.eval()(x), network.eval()(x), atol=1e-5)
+    gates = gates_of(left.network).values()
+    assert sum(gate.size for gate in gates) == sum(gate.count(Kind.GATED) for gate in gates) == 5
+    inputs, outputs, relus = 2, 1, [gate.size for gate in gates]
+    layers = sum((inputs + sum(relus[:k])) * size + size for k, size in enumerate(relus))
+    assert sum(p.numel() for p in left.network.parameters()) == layers + (inputs + 5) * outputs + outputs
+    again = Gated(sparsify(densenet(objective, growth=6, layers=2), objective.example(), family))
+    same = again.again(left.history, objective, family).network
+    assert {k: v.shape for k, v in same.state_dict().items()} == {
+        k: v.shape for k, v in left.network.state_dict().items()
+    }
 
 
 def test_rollouts_and_small_steps_help() -> None:
