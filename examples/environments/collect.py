@@ -31,12 +31,15 @@ NEAREST = 0.7
 """How often a push aims at what is nearest, and not at anything."""
 
 
-def rollout(task: Task, rng: np.random.Generator, steps: int) -> tuple[Array, Array]:
+def rollout(
+    task: Task, rng: np.random.Generator, steps: int, start: tuple[Array, Array] | None = None
+) -> tuple[Array, Array]:
     """States (steps + 1, n) and controls (steps, 2) of pushes at random points of what can be moved.
 
+    start: a layout and a place for the pusher, by default random ones.
     A control that would leave the workspace is turned round, so that the pusher always moves by what the control says.
     """
-    task.layout, task.pusher = task.draw_layout(rng)
+    task.layout, task.pusher = task.draw_layout(rng) if start is None else start
     states, controls, goal = [task.state], [], np.zeros(2)
     for t in range(steps):
         if t % CONTACT == 0:

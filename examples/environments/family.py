@@ -1,22 +1,24 @@
 """Train a family of models of a contact task with fewer and fewer ReLUs, and say how far each is off, in px.
 
-    python examples/environments/family.py push            # about 6 minutes; writes families/push and push.svg
-    python examples/environments/family.py rope --families linearisation channel-pruning scratch
+    python examples/environments/family.py push            # about 7 minutes; writes families/push and push.svg
+    python examples/environments/family.py rope --families linearisation channel-pruning scratch --seeds 0 1 2
 
-The network sees what moves relative to the pusher; the pusher moves by the control, which is not learned. Errors are
-root mean squares of the distance between predicted and true points over held-out stretches with motion, after 1 to 20
-steps; "at rest" is after one step that moves nothing. `scratch` are networks that had so few units from the start.
+The network sees what moves relative to the pusher, turned to the direction that the object has at the first of ten
+steps (`Transitions.facing`); the pusher moves by the control, which is not learned. Errors are root mean squares of the
+distance between predicted and true points over held-out stretches with motion, after 1 to 20 steps, each turned by its
+first state; "at rest" is after one step that moves nothing. `scratch` are networks of so few units from the start.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -41,6 +43,9 @@ HERE = Path(__file__).parent
 STEPS = (1, 2, 3, 5, 7, 10, 15, 20)
 UNITS = (36, 24, 18, 15, 8)
 ROLLOUTS = {"push": 2500, "rope": 3000, "sort": 7500}
+HEADINGS = {"push": ("key_0", "key_1"), "rope": ("key_0", "key_3")}
+FACED, EVERY = 10, 5
+"""Steps of a stretch that is turned as one, and after how many of them the next begins."""
 SHOWN = (1, 10)
 """Steps after which errors are printed."""
 
@@ -57,6 +62,8 @@ class Row:
     """One member. errors: (percentile 25, root mean square, percentile 75) after each of `STEPS`.  at_rest: in px."""
 
     family: str
+    seed: int
+    units: int | None
     relus: int
     errors: tuple[tuple[float, float, float], ...]
     at_rest: float
@@ -72,6 +79,11 @@ def transitions(name: str, rollouts: int, seed: int, steps: int = 20) -> Transit
     task = task_of(name)
     data = collect(task, rollouts, steps, seed)
     return Transitions.of(**data, state_names=task.state_names, control_names=task.control_names)
+
+
+def faced(name: str, data: Transitions, steps: int = FACED) -> Transitions:
+    """The data as the network sees them, over stretches of so many steps."""
+    return data.facing(HEADINGS[name], steps, EVERY) if name in HEADINGS else data
 
 
 def coordinates(data: Transitions) -> Coordinates:
@@ -95,17 +107,18 @@ def members(
     for count in units:
         layers = 3 if count % 3 == 0 else 2
         small = densenet(objective, growth=count // layers, layers=layers, seed=schedule.seed)
-        lengths = {"epochs": 3 * schedule.epochs, "finetune_epochs": schedule.finetune_epochs, "batch": schedule.batch}
+        lengths = {"epochs": 4 * schedule.epochs, "finetune_epochs": schedule.finetune_epochs, "batch": schedule.batch}
         rolled = {"rollout_steps": schedule.rollout_steps, "rollout_epochs": schedule.rollout_epochs}
         alone = Schedule(**lengths, **rolled, seed=schedule.seed)
-        found += train(small, objective, alone, Linearisation(), folder / f"scratch-{count}", resume=True)
+        (member,) = train(small, objective, alone, Linearisation(), folder / f"scratch-{count}", resume=True)
+        found.append(replace(member, units=count))
     return found
 
 
-def row(family: str, member: Member, test: Simulation) -> Row:
-    """How far a member is off on held-out data."""
+def row(family: str, seed: int, member: Member, tests: Mapping[int, Simulation]) -> Row:
+    """How far a member is off on held-out data. tests: by the number of steps."""
     errors, at_rest = [], 0.0
-    for steps in STEPS:
+    for steps, test in tests.items():
         found = test.deviations(member.network, steps)
         points = found.error[:, :-2].reshape(len(found.error), -1, 2)
         squares = (points**2).sum(axis=2).mean(axis=1)
@@ -115,7 +128,31 @@ def row(family: str, member: Member, test: Simulation) -> Row:
         errors.append((float(low), float(np.sqrt((moving**2).mean())), float(high)))
         if steps == 1:
             at_rest = float(np.sqrt(squares[~found.moved].mean()))
-    return Row(family, member.relus, tuple(errors), at_rest)
+    return Row(family, seed, member.units, member.relus, tuple(errors), at_rest)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The mean, and the half-width of its 95 % interval by Student's t; nan of one value."""
+    mean, count = float(np.mean(values)), len(values)
+    if count == 1:
+        return mean, float("nan")
+    return mean, float(stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Lines of the errors after `SHOWN` steps and at rest, over the seeds, in px, and relative to the full model."""
+    lines, full = [], {}
+    for family in dict.fromkeys(one.family for one in rows):
+        for units in dict.fromkeys(one.units for one in rows if one.family == family):
+            found = [one for one in rows if (one.family, one.units) == (family, units)]
+            values = [[one.errors[STEPS.index(steps)][1] for one in found] for steps in SHOWN]
+            values.append([one.at_rest for one in found])
+            if units is None:
+                full.setdefault(family, np.mean(values[-2]))
+            share = np.mean(values[-2]) / full.get(family, next(iter(full.values()), np.nan))
+            shown = "  ".join("{:6.2f} ± {:4.2f}".format(*interval(part)) for part in values)
+            lines.append(f"{family:16} {found[0].relus:4} ReLUs  {shown}  {share:5.2f}")
+    return lines
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
@@ -126,16 +163,19 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (over_steps, by_relus) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-    first = [one for one in rows if one.family == rows[0].family]
+    first = [one for one in rows if (one.family, one.seed) == (rows[0].family, rows[0].seed)]
     for one, shade in zip(first, plt.get_cmap("viridis")(np.linspace(0, 0.9, len(first))), strict=True):
         low, middle, high = zip(*one.errors, strict=True)
         over_steps.plot(STEPS, middle, "o-", ms=3, color=shade, label=f"{one.relus} ReLUs")
         over_steps.fill_between(STEPS, low, high, color=shade, alpha=0.12, lw=0)
+    at = STEPS.index(SHOWN[-1])
     for family in dict.fromkeys(one.family for one in rows):
         found = [one for one in rows if one.family == family]
-        by_relus.plot(
-            [r.relus for r in found], [r.errors[STEPS.index(SHOWN[-1])][1] for r in found], "o-", label=family
-        )
+        counts = list(dict.fromkeys(one.units for one in found))
+        spread = [interval([one.errors[at][1] for one in found if one.units == units]) for units in counts]
+        relus = [next(one.relus for one in found if one.units == units) for units in counts]
+        middle, half = zip(*spread, strict=True)
+        by_relus.errorbar(relus, middle, np.nan_to_num(half), fmt="o-", ms=3, capsize=3, label=family)
     over_steps.set(xlabel="steps", ylabel="error with motion, px", title=f"{rows[0].family}: error by steps")
     by_relus.set(xlabel="ReLUs", xscale="log", ylabel="px", title=f"error after {SHOWN[-1]} steps")
     relus = [one.relus for one in first]
@@ -159,29 +199,31 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--held-out", type=int, default=500, help="rollouts to compare on")
     parser.add_argument("--units", type=int, nargs="+", default=UNITS)
     parser.add_argument("--growth", type=int, default=32, help="units of each of the four layers")
-    parser.add_argument("--epochs", type=int, default=120, help="with all units; the others are in proportion")
+    parser.add_argument("--epochs", type=int, default=80, help="with all units; the others are in proportion")
     parser.add_argument("--step", type=float, default=0.06, help="share of the units that is fixed at once")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one family each; the first in `folder`")
     arguments = parser.parse_args(given)
-    name, epochs = arguments.task, arguments.epochs
+    name, epochs, rows = arguments.task, arguments.epochs, list[Row]()
     folder = arguments.folder or HERE / "families" / name
-    data = transitions(name, arguments.rollouts or ROLLOUTS[name], arguments.seed)
-    objective = Simulation(data, validation=0.0, coordinates=coordinates(data))
-    test = Simulation(transitions(name, arguments.held_out, 1000 + arguments.seed, STEPS[-1] + 1), validation=0.0,
-                      coordinates=coordinates(data))  # fmt: skip
-    schedule = Schedule(
-        units=arguments.units, epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs,
-        step=arguments.step, rollout_steps=8, rollout_epochs=epochs, carry=True, batch=1024, seed=arguments.seed,
-    )  # fmt: skip
-    rows = []
-    for family in arguments.families:
-        begun = perf_counter()
-        trained = members(objective, family, arguments.units, schedule, folder, arguments.growth)
-        print(f"{family}: {perf_counter() - begun:.0f} s; error with motion after {SHOWN} steps, at rest after 1, px")
-        for member in trained:
-            rows.append(row(family, member, test))
-            shown = [rows[-1].errors[STEPS.index(steps)][1] for steps in SHOWN]
-            print(f"{rows[-1].relus:5} ReLUs  {shown[0]:6.2f}  {shown[1]:6.2f}  {rows[-1].at_rest:6.2f}", flush=True)
+    for seed in arguments.seeds:
+        data = faced(name, transitions(name, arguments.rollouts or ROLLOUTS[name], seed))
+        held = transitions(name, arguments.held_out, 1000 + seed, STEPS[-1] + 1)
+        objective = Simulation(data, validation=0.0, coordinates=coordinates(data))
+        seen = {steps: faced(name, held, steps) for steps in sorted({max(FACED, steps) for steps in STEPS})}
+        simulations = {k: Simulation(part, validation=0.0, coordinates=coordinates(data)) for k, part in seen.items()}
+        tests = {steps: simulations[max(FACED, steps)] for steps in STEPS}
+        schedule = Schedule(
+            units=arguments.units, epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs,
+            step=arguments.step, rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
+        )  # fmt: skip
+        place = folder if seed == arguments.seeds[0] else folder / f"seed-{seed}"
+        for family in arguments.families:
+            begun = perf_counter()
+            trained = members(objective, family, arguments.units, schedule, place, arguments.growth)
+            rows += [row(family, seed, member, tests) for member in trained]
+            print(f"{family}, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)
+    print(f"errors with motion after {SHOWN} steps and at rest after 1, px; of the former after {SHOWN[-1]}, the share")
+    print("\n".join(table(rows)))
     (folder / "rows.json").write_text(json.dumps([asdict(one) for one in rows]), encoding="utf-8")
     draw(rows, arguments.picture or Path(f"{name}.svg"))
 

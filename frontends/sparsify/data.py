@@ -137,14 +137,18 @@ class Transitions:
             )
         return replace(self, moved=change > tolerance)
 
-    def facing(self, heading: Sequence[str], steps: int = 10) -> Transitions:
-        """The same, cut into rollouts of at most `steps` rows, each turned so that the heading at its first is 0.
+    def facing(self, heading: Sequence[str], steps: int = 10, every: int = 0) -> Transitions:
+        """The same as rollouts of at most `steps` rows, each turned so that the heading at its first row is 0.
 
         A network fitted to these knows what happens within so many steps of a known direction, and needs far fewer
         units for it. Its file says so, and a `Trajectory` turns what the network reads. All states and controls have to
-        be vectors in the plane, with names in _x and _y.  heading: the names of two points, see `Heading`.
+        be vectors in the plane, with names in _x and _y.
 
-        Raises `InvalidOption` for steps below 1 or other than two names, and what `Heading.angles` and `turned` raise.
+        heading: the names of two points, see `Heading`.  every: a new rollout begins after so many rows, 0 for `steps`.
+        With fewer they overlap: the same rows are seen from several directions, which makes better models.
+
+        Raises `InvalidOption` for numbers out of range or other than two names, and what `Heading.angles` and `turned`
+        raise.
 
             >>> names = {"state_names": ["a_x", "a_y", "b_x", "b_y"], "control_names": ["push_x", "push_y"]}
             >>> state, following = [[0, 0, 0, 2], [1, 1, 1, 3]], [[1, 1, 1, 3], [2, 2, 2, 4]]
@@ -152,27 +156,36 @@ class Transitions:
             >>> data.facing(["a", "b"]).control.round(6).tolist()
             [[0.0, -1.0], [1.0, 0.0]]
         """
-        if steps < 1:
-            raise InvalidOption(f"heading: steps is {steps}; give at least 1")
-        if self.heading is not None:
-            raise InvalidOption("heading: these rows are turned already; turn those that were recorded")
+        if steps < 1 or not 0 <= every <= steps:
+            raise InvalidOption(f"heading: steps is {steps} and every {every}; give at least 1, and from 0 to steps")
         if isinstance(heading, str) or len(heading) != 2:
             raise InvalidOption(f"heading is {heading!r}; give the names of two points")
+        if self.heading is not None:
+            raise InvalidOption("heading: these rows are turned already; turn those that were recorded")
         chosen = Heading(*heading)
-        begins = np.concatenate([[0], 1 + np.flatnonzero(np.diff(self.rollout))])
-        since = np.arange(len(self.rollout)) - np.repeat(begins, np.diff([*begins, len(self.rollout)]))
-        rollout = np.cumsum(since % steps == 0) - 1
-        first = np.flatnonzero(since % steps == 0)
-        angles = chosen.angles(self.state[first], self.state_names)[rollout]
-        state, following, control = (
-            turned(values, names, angles).astype(np.float32)
-            for values, names in (
-                (self.state, self.state_names),
-                (self.next_state, self.state_names),
-                (self.control, self.control_names),
-            )
+        ends = np.append(1 + np.flatnonzero(np.diff(self.rollout)), len(self.rollout))
+        first, last = [], []
+        for begin, end in zip(np.append(0, ends[:-1]), ends, strict=True):
+            starts = np.arange(begin, max(begin + 1, end - steps + (every or steps)), every or steps)
+            first.append(starts)
+            last.append(np.minimum(starts + steps, end))
+        starts, lengths = np.concatenate(first), np.concatenate(last) - np.concatenate(first)
+        rollout = np.repeat(np.arange(len(starts)), lengths)
+        rows = np.arange(len(rollout)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + starts[rollout]
+        angles = chosen.angles(self.state[starts], self.state_names)[rollout]
+
+        def seen(values: Floats, names: Sequence[str]) -> Floats:
+            return turned(values[rows], names, angles).astype(np.float32)
+
+        return replace(
+            self,
+            state=seen(self.state, self.state_names),
+            control=seen(self.control, self.control_names),
+            next_state=seen(self.next_state, self.state_names),
+            rollout=rollout,
+            moved=None if self.moved is None else self.moved[rows],
+            heading=chosen,
         )
-        return replace(self, state=state, control=control, next_state=following, rollout=rollout, heading=chosen)
 
     @property
     def digest(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import pytest
 import relu2mip as r2m
 from relu2mip.control import planner
 
-for package in ("torch", "gymnasium", "pymunk", "matplotlib"):
+for package in ("torch", "gymnasium", "pymunk", "matplotlib", "PIL"):
     pytest.importorskip(package)
+
+from PIL import Image  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -27,26 +30,35 @@ def family():
 
 @pytest.mark.parametrize("task", ["push", "sort", "rope"])
 def test_a_tiny_family(task: str, family, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, picture = tmp_path / "run", tmp_path / "errors.png"
+    folder, picture, moving = tmp_path / "run", tmp_path / "errors.png", tmp_path / "task.gif"
+    whole = task == "push"
+    chosen = ["linearisation", "channel-pruning", "scratch"] if whole else ["linearisation"]
     given = [
         task, "--folder", str(folder), "--picture", str(picture), "--rollouts", "30", "--held-out", "20",
-        "--units", "6", "4", "--growth", "3", "--epochs", "3", "--step", "0.3",
-        "--families", "linearisation", "channel-pruning", "scratch",
+        "--units", *(["6", "4"] if whole else ["4"]), "--growth", "3", "--epochs", "2", "--step", "0.5",
+        "--families", *chosen, "--seeds", *(["0", "3"] if whole else ["0"]),
     ]  # fmt: skip
     family.main(given)
     first = capsys.readouterr().out
-    assert first.count("ReLUs") == 8
+    assert first.count("ReLUs") == (8 if whole else 2)
+    assert len(json.loads((folder / "rows.json").read_text())) == (16 if whole else 2)
     assert picture.stat().st_size > 1000
     family.main(given)
     again = capsys.readouterr().out
     assert [line for line in first.splitlines() if "ReLUs" in line] == [
         line for line in again.splitlines() if "ReLUs" in line
     ]
+    animate = importlib.import_module("environments.animate")
+    animate.main(
+        [task, "units-4", "--folder", str(folder / "linearisation"), "--rollouts", "1", "--output", str(moving)]
+    )
+    assert Image.open(moving).n_frames > 10
     net = r2m.load(folder / "linearisation" / "units-4.onnx")
     problem = r2m.Trajectory(
-        net, 2, np.full(net.inputs[0].shape[0], 200.0), r2m.Box(-30, 30), states=r2m.Box(-500, 900),
+        net, 2, np.linspace(200.0, 290.0, net.inputs[0].shape[0]), r2m.Box(-30, 30), states=r2m.Box(-500, 900),
         cost=r2m.costs.L1(state=1.0),
     )  # fmt: skip
+    assert (problem.heading is None) == (task == "sort")
     plan = planner("mip").plan(problem, deadline=10.0)
     assert np.allclose(plan.states[1:, -2:] - plan.states[:-1, -2:], plan.controls, atol=1e-3)
     assert r2m.compile(problem, bounds="ibp").statistics.units == 8

@@ -14,23 +14,11 @@ from relu2mip.control import Controller, planner
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.frontends.sparsify import Transitions
 from relu2mip.heading import Heading, rotation, turned
-from relu2mip.ir import Graph, Linear, Node, Port, Relu
 from relu2mip.ir.graph import Source
+from relu2mip.ir.samples import boat
 
 NAMES = ("tail_x", "tail_y", "nose_x", "nose_y")
 PUSH = ("push_x", "push_y")
-
-
-def boat() -> Graph:
-    """A boat whose bow is ahead along x: it goes easily forwards, hardly backwards or sideways. Predicts the change."""
-    read = np.array([[0, 0, 0, 0, 1, 0], [0, 0, 0, 0, -1, 0], [0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, -1.0]])
-    forward, side = [0.9, -0.2, 0.0, 0.0], [0.0, 0.0, 0.1, -0.3]
-    nodes = (
-        Node("z", Linear(read, np.array([-0.1, 0.0, 0.0, -0.2])), ("x",), (4,)),
-        Node("h", Relu(), ("z",), (4,)),
-        Node("y", Linear(np.array([forward, side, forward, side]), np.zeros(4)), ("h",), (4,)),
-    )
-    return Graph("boat", (Port("x", (6,)),), (Port("y", (4,)),), nodes)
 
 
 def sailing(angle: float, target: Array, **changes: Any) -> r2m.Trajectory:
@@ -162,9 +150,17 @@ def test_data_are_cut_and_turned() -> None:
         (found.control, data.control, PUSH),
     ):
         assert np.allclose(turned(mine, names, -angles), theirs, atol=1e-5)
+    often = data.facing(["tail", "nose"], steps=3, every=2)
+    assert np.bincount(often.rollout).tolist() == [3, 3, 3, 2] * 7
+    rows = np.tile([0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7], 7) + np.repeat(8 * np.arange(7), 11)
+    starts = np.flatnonzero(np.diff(often.rollout, prepend=-1))
+    angles = Heading("tail", "nose").angles(data.state[rows][starts], NAMES)[often.rollout]
+    assert np.allclose(turned(often.state, NAMES, -angles), data.state[rows], atol=1e-5)
+    whole = data.facing(["tail", "nose"], steps=20, every=5)
+    assert np.bincount(whole.rollout).tolist() == [8] * 7
     with pytest.raises(InvalidOption, match="turned already"):
         found.facing(["tail", "nose"])
-    with pytest.raises(InvalidOption, match="steps is 0"):
+    with pytest.raises(InvalidOption, match="steps is 0 and every 0"):
         data.facing(["tail", "nose"], steps=0)
     with pytest.raises(InvalidOption, match="names of two points"):
         data.facing("tail")
