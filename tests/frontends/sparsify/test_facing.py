@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
     rng, states, controls = np.random.default_rng(0), [], []
     for _ in range(60):
         angle, place = rng.uniform(-np.pi, np.pi), rng.normal(size=2)
-        start = np.concatenate([place, place + [np.cos(angle), np.sin(angle)]])
+        start = np.concatenate([place, place + np.array([np.cos(angle), np.sin(angle)])])
         pushes = rng.uniform(-1, 1, (8, 2))
         voyage = r2m.Trajectory(
             boat(), 8, start, r2m.Box(-1, 1), "change", state_names=STATES, control_names=CONTROLS,
