@@ -1,0 +1,1 @@
+"""The report of a study: one page, figures for a paper, a table."""
