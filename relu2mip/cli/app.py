@@ -25,6 +25,7 @@ from relu2mip.cli.mpc import mpc
 from relu2mip.cli.solve import solve
 from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.cli.study import study
+from relu2mip.cli.study_report import report
 from relu2mip.cli.study_status import status
 from relu2mip.errors import (
     BackendUnavailable,
@@ -111,6 +112,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "mpc": mpc,
     "study": study,
     "status": status,
+    "report": report,
     "sparsify": sparsify,
     "export": export,
     "list": list_,

@@ -31,9 +31,12 @@ Whatever the report says is computed from the store by the functions of `statist
 paired fairly: the same instance and seed in both arms.
 """
 
+from pathlib import Path
+
 from relu2mip.study.axes import Axes
 from relu2mip.study.networks import Networks
 from relu2mip.study.problems import Problem
+from relu2mip.study.reporting import write_report
 from relu2mip.study.spec import Study
 from relu2mip.study.store import Store
 from relu2mip.study.trial import Arm, Instance, Limits, Trial
@@ -41,6 +44,9 @@ from relu2mip.study.trial import Arm, Instance, Limits, Trial
 __all__ = ["Arm", "Axes", "Instance", "Limits", "Networks", "Problem", "Store", "Study", "Trial", "report"]
 
 
-def report(store: str, page: str) -> None:
-    """Write the report of a study's store as one HTML page; see `relu2mip.study.report`."""
-    raise NotImplementedError
+def report(store: str | Path, page: str | Path | None = None) -> Path:
+    """Write the report of a study's store as one HTML page, by default beside it; the page's path.
+
+    Raises `StoreError`, `InvalidProblem` where nothing has finished, `Relu2MipError` without the extra `study`.
+    """
+    return write_report(store, Path(store).with_suffix(".html") if page is None else page)

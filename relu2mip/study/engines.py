@@ -76,8 +76,9 @@ def _processes(workers: int | None, _: str | None, threads: int) -> Iterator[Eng
     try:
         yield Engine(pool, slots, f"{slots} local process{'es' if slots > 1 else ''}")
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         close_all()
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True)
 
 
 @contextmanager

@@ -57,8 +57,6 @@ def measured(trial: Trial) -> Result:
             arm = trial.arm
             warm(arm.bounds, arm.formulation, arm.backend)
             return (_tool if arm.tool else _planner if arm.planner else _solved)(trial, problem)
-        except MemoryError:
-            return {"outcome": Outcome.MEMORY, "message": "an allocation failed"}
         except Exception as error:
             return _failed(error)
 
@@ -232,6 +230,7 @@ def _tool(trial: Trial, problem: Problem) -> Result:
 
 
 OUTCOMES: Mapping[tuple[type[Exception], ...], Outcome] = {
+    (MemoryError,): Outcome.MEMORY,
     (InfeasibleProblem, CrossedBounds): Outcome.INFEASIBLE,
     (NoIncumbent,): Outcome.NO_PLAN,
     (BackendUnavailable, CapabilityMissing, UnboundedUnit): Outcome.REFUSED,

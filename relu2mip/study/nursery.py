@@ -82,7 +82,7 @@ def run(trial: Trial) -> dict[str, Any]:
     result = _read(received) if killed is None else None
     if result is None:
         result = _death(status, killed, peak, trial)
-    elif result["outcome"] == Outcome.FAILED and peak > NEARLY * trial.limits.memory and "memory" in result["message"]:
+    elif result["outcome"] == Outcome.FAILED and peak > NEARLY * trial.limits.memory:
         result["outcome"] = Outcome.MEMORY
     for name in result.pop("modules", ()):
         with contextlib.suppress(Exception):

@@ -17,7 +17,7 @@ from relu2mip.study.environment import versions
 from relu2mip.study.outcome import FAILURES, Outcome
 from relu2mip.study.store import Store, StoreError
 from relu2mip.study.trial import Trial
-from relu2mip.study.workers import WorkerDied, close_all, run_trial
+from relu2mip.study.workers import WorkerDied, run_trial
 
 if TYPE_CHECKING:
     from relu2mip.study.spec import Study
@@ -107,7 +107,6 @@ def run(
                         tell(summary, trial, result)
                 except KeyboardInterrupt:
                     summary.interrupted = True
-                    close_all()
     return summary
 
 
