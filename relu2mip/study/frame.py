@@ -14,7 +14,7 @@ import numpy as np
 from relu2mip.arrays import Array, Index
 from relu2mip.study.outcome import ENDED, FAILURES, Outcome
 from relu2mip.study.spec import partner
-from relu2mip.study.statistics import integral
+from relu2mip.study.statistics import Estimate, Mask, integral, paired_ratio
 from relu2mip.study.store import Store
 from relu2mip.study.trial import AXES, Arm, Trial
 
@@ -144,9 +144,9 @@ class Frame:
         return self.matrix(lambda row: row.counted)
 
     @cached_property
-    def censored(self) -> Any:
+    def censored(self) -> Mask:
         """Where they are a limit, (arms, pairs)."""
-        return self.matrix(lambda row: not (row.settled or math.isnan(row.counted))) == 1
+        return np.array(self.matrix(lambda row: not (row.settled or math.isnan(row.counted))) == 1)
 
     @cached_property
     def best(self) -> dict[str, float]:
@@ -182,6 +182,13 @@ class Frame:
             return integral(points, best, row.trial.instance.time_limit)
 
         return self.matrix(of)
+
+    def against_baseline(self, arm: int) -> Estimate | None:
+        """The paired ratio of the times of an arm's baseline to its own, None where it is a baseline."""
+        if (other := self.partners[arm]) is None:
+            return None
+        own, others = self.censored[arm], self.censored[other]
+        return paired_ratio(self.seconds[arm], self.seconds[other], own, others, self.clusters)
 
     @property
     def failures(self) -> list[Row]:

@@ -18,6 +18,7 @@ import ctypes
 import gc
 import importlib
 import json
+import logging
 import os
 import resource
 import select
@@ -49,6 +50,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     output = os.dup(1)
     os.dup2(2, 1)  # nothing else may write where results go
+    logging.getLogger("relu2mip").addHandler(logging.NullHandler())  # what matters is in results
     gc.collect()
     gc.freeze()  # so that a collection in a fork copies no pages
     os.write(output, b'{"ready": true}\n')

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from relu2mip.arrays import Array
+from relu2mip.arrays import Array, Index
 from relu2mip.study.frame import Frame, Row
 from relu2mip.study.outcome import Outcome
+from relu2mip.study.reporting.figure import Figure, error_bar, line, log_axis, marker, side
+from relu2mip.study.reporting.forest import means, ratios
 from relu2mip.study.reporting.style import styles
-from relu2mip.study.statistics import Estimate, paired_ratio, plain_mean, profile, shifted_mean
+from relu2mip.study.statistics import Mask, plain_mean, profile, shifted_mean
 
 LEAST_GAP = 1e-4
 """Gaps below are drawn here: the axis is logarithmic."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of the page.
-
-    data, layout: as plotly has them.  caption: what it shows.  legend: how many entries it has, and the longest.
-    height: pixels of the plot itself.
-    """
-
-    name: str
-    title: str
-    caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
-    height: int = 380
 
 
 def figures(frame: Frame) -> list[Figure]:
@@ -53,12 +36,12 @@ def figures(frame: Frame) -> list[Figure]:
 def profiles(frame: Frame) -> Figure | None:
     """Performance profiles."""
     found, shares = profile(frame.seconds, frame.censored)
-    if not any(ratios.size for ratios in found):
+    if not any(own.size for own in found):
         return None
-    most = max(ratios.max(initial=1.0) for ratios in found)
+    most = max(own.max(initial=1.0) for own in found)
     data = []
-    for k, (ratios, share) in enumerate(zip(found, shares, strict=True)):
-        x = [1.0, *ratios.tolist(), most * 1.1]
+    for k, (own, share) in enumerate(zip(found, shares, strict=True)):
+        x = [1.0, *own.tolist(), most * 1.1]
         y = [0.0, *share.tolist(), share[-1] if share.size else 0.0]
         data.append(line(frame, k, x, y, mode="lines", shape="hv", hover="within %{x:.3g}× of the fastest: %{y:.0%}"))
     pairs, instances = len(frame.pairs), int(frame.clusters.max(initial=-1)) + 1
@@ -74,91 +57,6 @@ def profiles(frame: Frame) -> Figure | None:
             "yaxis": {"title": {"text": "share settled"}, "range": [0, 1.02], "tickformat": ".0%"},
         },
     )
-
-
-def means(frame: Frame) -> Figure | None:
-    """Shifted geometric means of the time."""
-    estimates = [shifted_mean(s, c, frame.clusters) for s, c in zip(frame.seconds, frame.censored, strict=True)]
-    return forest(
-        frame,
-        "means",
-        "Time to settle",
-        "Shifted geometric mean (shift 1 s) of the seconds for bounds, building and search. Trials that did not settle "
-        "their problem count with the time limit, so where there are any the mean is a lower bound; hollow marks have "
-        "more than a tenth of those. Bars are 95 % intervals by a bootstrap of instances.",
-        "seconds",
-        estimates,
-    )
-
-
-def ratios(frame: Frame) -> Figure | None:
-    """Paired ratios to the baseline."""
-    return forest(
-        frame,
-        "ratios",
-        "Against the baseline",
-        "How many times faster than its baseline arm: geometric mean of paired ratios of the seconds that count, over "
-        "the pairs that both were tried on and at least one settled. A pair with one side at its limit bounds the "
-        "ratio; hollow marks have more than a tenth of those. Bars are 95 % intervals by a bootstrap of instances.",
-        "times faster than the baseline",
-        [against_baseline(frame, k) for k in range(len(frame.arms))],
-        reference=1.0,
-    )
-
-
-def against_baseline(frame: Frame, arm: int) -> Estimate | None:
-    """The paired ratio of an arm to its baseline, None where it is one."""
-    if (other := frame.partners[arm]) is None:
-        return None
-    seconds, censored = frame.seconds, frame.censored
-    return paired_ratio(seconds[arm], seconds[other], censored[arm], censored[other], frame.clusters)
-
-
-def forest(
-    frame: Frame,
-    name: str,
-    title: str,
-    caption: str,
-    axis: str,
-    estimates: Sequence[Estimate | None],
-    reference: float | None = None,
-) -> Figure | None:
-    """A point with its interval for each arm, one below the other; its name stands above it."""
-    shown = [(k, e) for k, e in enumerate(estimates) if e is not None and e.count and math.isfinite(e.value)]
-    if not shown:
-        return None
-    data, notes, look = [], [], styles(frame.arms)
-    for place, (k, e) in enumerate(shown):
-        hollow = "-open" if e.censored > e.count / 10 else ""
-        bar = {"type": "data", "symmetric": False, "array": [_side(e.high - e.value)]}
-        bar |= {"arrayminus": [_side(e.value - e.low)], "thickness": 2}
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [e.value],
-                "y": [-place],
-                "error_x": bar,
-                "marker": {"size": 10, "symbol": f"circle{hollow}", "color": look[k].colour, "line": {"width": 2}},
-                "name": frame.labels[k],
-                "showlegend": False,
-                "hovertemplate": f"{frame.labels[k]}<br>{e}<br>{e.count} trials, {e.instances} instances, "
-                f"{e.censored} at the limit<extra></extra>",
-            }
-        )
-        text = f"{frame.labels[k]}  <b>{e.value:.3g}</b>"
-        notes.append(_note(text, -place + 0.36))
-    layout: dict[str, Any] = {
-        "xaxis": log_axis(axis, [x for _, e in shown for x in (e.low, e.value, e.high)]),
-        "yaxis": {"visible": False, "range": [-len(shown) + 0.5, 0.75]},
-        "annotations": notes,
-    }
-    if reference is not None:
-        line = {"type": "line", "x0": reference, "x1": reference, "y0": 0, "y1": 1, "yref": "paper"}
-        layout["shapes"] = [{**line, "line": {"dash": "dot", "width": 1}}]
-    counts = sorted({e.count for _, e in shown})
-    numbers = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return Figure(name, title, f"{caption} {numbers} each.", data, layout, 90 + 44 * len(shown))
 
 
 def integrals(frame: Frame) -> Figure | None:
@@ -177,8 +75,8 @@ def integrals(frame: Frame) -> Figure | None:
                 "mode": "markers",
                 "x": [x.value],
                 "y": [y.value],
-                "error_x": _error(x),
-                "error_y": _error(y),
+                "error_x": error_bar(x),
+                "error_y": error_bar(y),
                 "marker": {"size": 10, "color": look[k].colour, "symbol": look[k].symbol},
                 "name": label,
                 "hovertemplate": f"{label}<br>primal {x}<br>dual {y}<br>{x.count} trials<extra></extra>",
@@ -245,7 +143,7 @@ def root_gaps(frame: Frame) -> Figure | None:
     for k, found in sorted(points.items()):
         x, y = zip(*found, strict=True)
         made = line(frame, k, x, y, mode="markers", hover="%{x:,} nonzeros, gap %{y:.2%}")
-        data.append({**made, "type": "scattergl" if len(frame.rows) > 3000 else "scatter", "marker": _marker(frame, k)})
+        data.append({**made, "type": "scattergl" if len(frame.rows) > 3000 else "scatter", "marker": marker(frame, k)})
     return Figure(
         "root-gaps",
         "Root gap against size",
@@ -283,9 +181,9 @@ def times_by(frame: Frame, axis: str, title: str) -> Figure | None:
         said = [f"{e}, {e.count} trials, {e.censored} at the limit" for _, e in found]
         made = line(frame, k, x, y, mode="lines+markers", hover="%{x:g}: %{text}")
         hollow = [f"{styles(frame.arms)[k].symbol}{'-open' if e.censored > e.count / 2 else ''}" for _, e in found]
-        made["marker"] = {**_marker(frame, k), "symbol": hollow}
-        spread = {"array": [_side(e.high - e.value) for _, e in found], "symmetric": False, "type": "data"}
-        spread |= {"arrayminus": [_side(e.value - e.low) for _, e in found], "thickness": 1}
+        made["marker"] = {**marker(frame, k), "symbol": hollow}
+        spread = {"array": [side(e.high - e.value) for _, e in found], "symmetric": False, "type": "data"}
+        spread |= {"arrayminus": [side(e.value - e.low) for _, e in found], "thickness": 1}
         data.append({**made, "error_y": spread, "text": said})
     return Figure(
         f"times-by-{axis}",
@@ -306,66 +204,5 @@ def times_by(frame: Frame, axis: str, title: str) -> Figure | None:
     )
 
 
-def _picked(frame: Frame, arm: int, columns: Array) -> tuple[Array, Array, Any]:
+def _picked(frame: Frame, arm: int, columns: Mask) -> tuple[Array, Mask, Index]:
     return frame.seconds[arm][columns], frame.censored[arm][columns], frame.clusters[columns]
-
-
-def line(
-    frame: Frame, arm: int, x: Sequence[float], y: Sequence[float], mode: str, hover: str, shape: str = "linear"
-) -> dict[str, Any]:
-    """The trace of an arm in its colour."""
-    look = styles(frame.arms)[arm]
-    return {
-        "type": "scatter",
-        "mode": mode,
-        "x": _rounded(x),
-        "y": _rounded(y),
-        "name": frame.labels[arm],
-        "line": {"color": look.colour, "dash": look.dash, "shape": shape, "width": 2},
-        "hovertemplate": f"{frame.labels[arm]}<br>{hover}<extra></extra>",
-    }
-
-
-def _marker(frame: Frame, arm: int) -> dict[str, Any]:
-    look = styles(frame.arms)[arm]
-    return {"color": look.colour, "symbol": look.symbol, "size": 7}
-
-
-def _note(text: str, y: float) -> dict[str, Any]:
-    """A line of text at the left edge."""
-    return {
-        "text": text,
-        "x": 0,
-        "xref": "paper",
-        "xanchor": "left",
-        "y": y,
-        "yanchor": "middle",
-        "showarrow": False,
-        "font": {"size": 12},
-    }
-
-
-def _error(e: Estimate) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [_side(e.high - e.value)],
-        "arrayminus": [_side(e.value - e.low)],
-        "thickness": 1,
-    }
-
-
-def _side(length: float) -> float:
-    return 0.0 if math.isnan(length) else max(0.0, length)
-
-
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [float(f"{value:.5g}") for value in values]
-
-
-def log_axis(title: str, values: Sequence[float], percent: bool = False) -> dict[str, Any]:
-    """A logarithmic axis, with a label at each decade, or at 1, 2 and 5 where there are few."""
-    finite = [value for value in values if math.isfinite(value) and value > 0]
-    few = not finite or max(finite) < 30 * min(finite)
-    form = ".3~%" if percent else ".4~g"
-    return {"title": {"text": title}, "type": "log", "dtick": "D2" if few else 1, "tickformat": form}

@@ -9,7 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 from relu2mip.study.frame import Frame, Row
-from relu2mip.study.reporting.figures import Figure, figures
+from relu2mip.study.reporting.figure import Figure
+from relu2mip.study.reporting.figures import figures
 from relu2mip.study.reporting.tables import ARM_COLUMNS, arm_cells, arm_rows, trial_columns
 
 FAILURES_SHOWN = 200

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relu2mip.study.frame import Frame
-from relu2mip.study.reporting.figures import against_baseline
+from relu2mip.study.reporting.figure import side
 from relu2mip.study.reporting.needs import need
 from relu2mip.study.reporting.style import styles
 from relu2mip.study.reporting.tables import ArmRow, arm_rows
@@ -77,10 +77,10 @@ def _profiles(frame: Frame, axes: Axes) -> bool:
 
 
 def _ratios(frame: Frame, axes: Axes) -> bool:
-    found = [(k, e) for k in range(len(frame.arms)) if (e := against_baseline(frame, k)) is not None and e.count]
+    found = [(k, e) for k in range(len(frame.arms)) if (e := frame.against_baseline(k)) is not None and e.count]
     for place, (k, e) in enumerate(found):
         look = styles(frame.arms)[k]
-        sides = [[_side(e.value - e.low)], [_side(e.high - e.value)]]
+        sides = [[side(e.value - e.low)], [side(e.high - e.value)]]
         hollow = "none" if e.censored > e.count / 10 else look.colour
         axes.errorbar(e.value, -place, xerr=sides, fmt="o", color=look.colour, mfc=hollow, capsize=2)
     axes.axvline(1.0, color="0.4", ls=":")
@@ -102,7 +102,7 @@ def _times(axis: str, title: str) -> Callable[[Frame, Axes], bool]:
                 if e.count:
                     found.append((value, e))
             x, y = [v for v, _ in found], [e.value for _, e in found]
-            sides = [[_side(e.value - e.low) for _, e in found], [_side(e.high - e.value) for _, e in found]]
+            sides = [[side(e.value - e.low) for _, e in found], [side(e.high - e.value) for _, e in found]]
             style = {"color": look.colour, "ls": DASHES[look.dash], "lw": 1.2, "marker": "o", "ms": 3, "capsize": 2}
             axes.errorbar(x, y, yerr=sides, label=label, **style)
         axes.set(xscale="log" if values.min() > 0 else "linear", yscale="log", xlabel=title, ylabel="seconds")
@@ -173,7 +173,3 @@ def _escaped(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "·": r"$\cdot$"}
     special |= {c: f"\\{c}" for c in "&%$#_{}"}
     return "".join(special.get(c, c) for c in text)
-
-
-def _side(length: float) -> float:
-    return 0.0 if math.isnan(length) else max(0.0, length)

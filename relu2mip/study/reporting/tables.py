@@ -12,7 +12,7 @@ import numpy as np
 
 from relu2mip.study.frame import Frame, Row
 from relu2mip.study.outcome import FAILURES, Outcome
-from relu2mip.study.reporting.figures import against_baseline, root_gap
+from relu2mip.study.reporting.figures import root_gap
 from relu2mip.study.statistics import Estimate, plain_mean, shifted_mean
 from relu2mip.study.trial import AXES
 
@@ -52,7 +52,7 @@ def arm_rows(frame: Frame) -> list[ArmRow]:
             trials=sum(outcomes[k].values()),
             outcomes=outcomes[k],
             time=shifted_mean(frame.seconds[k], frame.censored[k], frame.clusters),
-            ratio=against_baseline(frame, k),
+            ratio=frame.against_baseline(k),
             primal=plain_mean(primal[k], frame.clusters),
             dual=plain_mean(dual[k], frame.clusters),
             all_settled=shifted_mean(frame.seconds[k][common], none, frame.clusters[common]) if none.size else None,
