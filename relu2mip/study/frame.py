@@ -49,9 +49,17 @@ class Row:
         return self.outcome in SETTLED
 
     @property
+    def proves(self) -> bool:
+        """Whether it could settle its problem: not a relaxation, and no planner that gives no bound."""
+        if self.result is None or self.outcome == Outcome.REFUSED:
+            return False
+        planned = bool(self.trial.arm.planner) and self.outcome in ENDED and math.isnan(self.number("bound"))
+        return self.result.get("exact") != 0 and not planned
+
+    @property
     def counted(self) -> float:
-        """The seconds that count: its own where it settled, else the time limit; NaN where it has no say."""
-        if self.outcome in ("", Outcome.REFUSED):
+        """The seconds that count: its own where it settled, else the time limit; NaN where it proves nothing."""
+        if not self.proves:
             return math.nan
         limit = self.trial.instance.time_limit
         return min(self.number("seconds"), limit) if self.settled else limit

@@ -48,7 +48,7 @@ def result(trial: Trial, rng: np.random.Generator) -> dict[str, Any]:
         return {**found, "outcome": "crashed", "message": "the process of the trial was killed by SIGSEGV <b>"}
     if draw < 0.02:
         return {**found, "outcome": "refused", "message": "the licence takes 2,000 columns"}
-    own = 0.02 * instance.horizon * instance.relus * rng.lognormal(0, 0.7)
+    own = 0.05 * instance.horizon * instance.relus * rng.lognormal(0, 0.7)
     seconds = own / SPEED.get(arm.formulation, 1.0) / (1.5 if arm.bounds == "crown" else 1.0)
     solved = seconds < LIMIT and arm.formulation not in ("triangle", "")
     seconds = min(seconds, LIMIT)
@@ -59,6 +59,7 @@ def result(trial: Trial, rng: np.random.Generator) -> dict[str, Any]:
     size = instance.horizon * instance.relus * (4 if arm.formulation == "convex-hull" else 1)
     return {
         **found,
+        "exact": arm.formulation != "triangle",
         "outcome": "solved" if solved else "plan",
         "status": "optimal" if solved else "time limit",
         "objective": optimum,

@@ -54,7 +54,7 @@ def test_arms_are_counted_and_averaged_as_sql_would(store: Path, frame: Frame) -
         "SELECT trial ->> '$.arm.formulation', outcome, seconds FROM trials JOIN results USING (key) "
         "WHERE trial ->> '$.arm.bounds' = 'crown'",
     )
-    for formulation in ("big-m", "ideal", "triangle"):
+    for formulation in ("big-m", "ideal", "partition"):
         own = [(outcome, seconds) for f, outcome, seconds in found if f == formulation]
         counted = [min(s, LIMIT) if o == "solved" else LIMIT for o, s in own if o != "refused"]
         row = rows[f"crown · {formulation}"]
@@ -62,7 +62,10 @@ def test_arms_are_counted_and_averaged_as_sql_would(store: Path, frame: Frame) -
         assert row.time.count == len(counted)
         assert row.time.value == pytest.approx(np.exp(np.log1p(counted).mean()) - 1)
         assert row.outcomes["solved"] == sum(o == "solved" for o, _ in own)
-    assert rows["crown · triangle"].time.sign == "≥"
+    assert any(outcome == "plan" for f, outcome, _ in found if f == "ideal")
+    assert rows["crown · ideal"].time.sign == "≥"
+    for label in ("crown · triangle", "cem"):
+        assert rows[label].time.count <= rows[label].outcomes["crashed"], "what proves nothing has no time to settle"
     assert rows["crown · ideal"].ratio is not None
     assert rows["crown · ideal"].ratio.value == pytest.approx(0.5, rel=0.35), "as the times were made up"
     assert rows["crown · convex-hull"].ratio.value == pytest.approx(4.0, rel=0.35)

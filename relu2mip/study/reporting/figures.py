@@ -101,8 +101,9 @@ def integrals(frame: Frame) -> Figure | None:
 def gaps(frame: Frame) -> Figure | None:
     """The gap of trials that ended at their limit."""
     at_limit: dict[int, list[float]] = {}
-    tried = (~np.isnan(frame.seconds)).sum(axis=1)
+    tried = np.zeros(len(frame.arms), dtype=int)
     for i, row in zip(frame.where[0].tolist(), frame.rows, strict=True):
+        tried[i] += row.outcome not in ("", Outcome.REFUSED)
         if row.outcome in (Outcome.PLAN, Outcome.NO_PLAN):
             gap = row.number("gap") if row.outcome == Outcome.PLAN else math.inf
             at_limit.setdefault(i, []).append(math.inf if math.isnan(gap) else gap)

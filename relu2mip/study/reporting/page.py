@@ -134,7 +134,8 @@ def _arms(frame: Frame) -> str:
     return f"""<section id=arms><h2>Arms</h2><p>Settled: proven optimal, or proven to have no plan. Seconds: shifted
 geometric mean with its 95 % interval; “≥” where trials count with the limit, which makes it a lower bound. Times
 faster: than the baseline arm, paired; “≥” or “≤” where one side of a pair counts with its limit, “≈” where both do.
-Refused: the solver or tool does not take the problem; these count nowhere.</p>
+Refused: the solver or tool does not take the problem; these count nowhere. Relaxations and planners without bounds
+settle nothing, so they have no time to settle.</p>
 <div class=wide><table class=numbers><thead><tr>{head}<tbody>{rows}</table></div></section>"""
 
 
