@@ -49,6 +49,7 @@ _MODULES = {
     "costs": "relu2mip.trajectory.costs",
     "errors": "relu2mip.errors",
     "formulations": "relu2mip.formulations",
+    "study": "relu2mip.study",
 }
 
 __all__ = [
@@ -81,11 +82,12 @@ __all__ = [
     "load",
     "scenarios",
     "solve",
+    "study",
     "trust_region",
 ]
 
 if TYPE_CHECKING:
-    from relu2mip import bounds, errors, formulations
+    from relu2mip import bounds, errors, formulations, study
     from relu2mip.bounds import Bounds
     from relu2mip.errors import Relu2MipError
     from relu2mip.frontends.onnx import load_onnx as load

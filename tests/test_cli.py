@@ -28,8 +28,9 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with problem.toml, box.toml and their networks."""
+    """A working directory with problem.toml, box.toml, their networks, and a study of the one."""
     write_problem(tmp_path)
+    (tmp_path / "study.toml").write_text('[[problems]]\nfile = "problem.toml"\n', encoding="utf-8")
     (tmp_path / "box.toml").write_text(BOX, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -378,6 +379,7 @@ JSON_ALONE = [
     ("compile", "problem.toml", "--output", "plan.lp", "--formulation", "regions"),
     *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
     ("mpc", "problem.toml", "--planner", "mip", "--steps", "2", "--period", "1"),
+    ("study", "study.toml", "--workers", "1"),
     ("list",),
     ("demo", "--example", str(ROOT / "examples" / "cartpole")),
 ]
@@ -392,7 +394,7 @@ class TestStandardOutput:
         assert result.stdout[0] in "{["
 
     def test_every_command_that_meets_a_solver_is_tried(self):
-        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - {"sparsify", "export"}
+        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - {"sparsify", "export", "status", "report"}
 
 
 class TestNoPlan:

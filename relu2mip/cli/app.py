@@ -24,6 +24,9 @@ from relu2mip.cli.list import list_
 from relu2mip.cli.mpc import mpc
 from relu2mip.cli.solve import solve
 from relu2mip.cli.sparsify import export, sparsify
+from relu2mip.cli.study import study
+from relu2mip.cli.study_report import report
+from relu2mip.cli.study_status import status
 from relu2mip.errors import (
     BackendUnavailable,
     CapabilityMissing,
@@ -107,6 +110,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compile": compile_,
     "solve": solve,
     "mpc": mpc,
+    "study": study,
+    "status": status,
+    "report": report,
     "sparsify": sparsify,
     "export": export,
     "list": list_,
