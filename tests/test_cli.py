@@ -378,6 +378,7 @@ JSON_ALONE = [
     ("compile", "problem.toml", "--output", "plan.lp", "--formulation", "regions"),
     *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
     ("mpc", "problem.toml", "--planner", "mip", "--steps", "2", "--period", "1"),
+    ("analyze", "--problem", "problem.toml"),
     ("list",),
     ("demo", "--example", str(ROOT / "examples" / "cartpole")),
 ]

@@ -13,6 +13,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from relu2mip import __version__
+from relu2mip.cli.analyze import analyze
 from relu2mip.cli.arguments import DEBUG
 from relu2mip.cli.bounds import bounds
 from relu2mip.cli.check import check
@@ -107,6 +108,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compile": compile_,
     "solve": solve,
     "mpc": mpc,
+    "analyze": analyze,
     "sparsify": sparsify,
     "export": export,
     "list": list_,
