@@ -380,6 +380,7 @@ JSON_ALONE = [
     *(("solve", "problem.toml", "--threads", "1", "--backend", backend) for backend in installed_backends()),
     ("mpc", "problem.toml", "--planner", "mip", "--steps", "2", "--period", "1"),
     ("study", "study.toml", "--workers", "1"),
+    ("analyze", "--problem", "problem.toml"),
     ("list",),
     ("demo", "--example", str(ROOT / "examples" / "cartpole")),
 ]

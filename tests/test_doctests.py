@@ -12,7 +12,11 @@ import pytest
 import relu2mip
 from tests.conftest import ROOT
 
-OPTIONAL = {"relu2mip.frontends.sparsify": "torch", "relu2mip.bounds.slope_ascent": "torch"}
+OPTIONAL = {
+    "relu2mip.frontends.sparsify": "torch",
+    "relu2mip.bounds.slope_ascent": "torch",
+    "relu2mip.analysis.learned": "torch",
+}
 
 
 def modules() -> list[str]:

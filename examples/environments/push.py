@@ -29,6 +29,7 @@ class Push(Task):
     """Push an object to a pose. The layout is the pose (x, y, angle)."""
 
     state_names = (*(f"key_{k}_{axis}" for k in range(4) for axis in "xy"), "pusher_x", "pusher_y")
+    full_state_names = ("x", "y", "angle", "pusher_x", "pusher_y")
 
     def __init__(self, shape: str = "T", render_mode: str | None = None) -> None:
         if shape not in SHAPES:

@@ -122,6 +122,27 @@ class Task(gymnasium.Env[Array, Array]):
         """What is observed of the layout, and the pusher."""
         return np.concatenate([self.seen(self.layout), self.pusher])
 
+    difference: ClassVar[float] = 1e-6
+    """Relative step for finite differences."""
+
+    @property
+    def full_state(self) -> Array:
+        """Everything that the next state depends on: the layout and the pusher."""
+        return np.concatenate([self.layout, self.pusher])
+
+    @property
+    def full_state_names(self) -> tuple[str, ...]:
+        """Names of its entries."""
+        return (*(f"layout_{k}" for k in range(self.layout.size)), "pusher_x", "pusher_y")
+
+    def next_state(self, state: Array, control: Array) -> Array:
+        """The full state after a control, from any full state."""
+        return np.concatenate(self.transition(state[:-2], state[-2:], control))
+
+    def contacts(self, state: Array, control: Array) -> int:
+        """Whether a control moves anything but the pusher."""
+        return int(np.abs(self.next_state(state, control)[:-2] - state[:-2]).max() > 1e-6)
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """A random layout and target; options: `layout`, `pusher` or `target` to give them."""
         super().reset(seed=seed)

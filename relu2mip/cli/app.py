@@ -13,6 +13,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from relu2mip import __version__
+from relu2mip.cli.analyze import analyze
 from relu2mip.cli.arguments import DEBUG
 from relu2mip.cli.bounds import bounds
 from relu2mip.cli.check import check
@@ -113,6 +114,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "study": study,
     "status": status,
     "report": report,
+    "analyze": analyze,
     "sparsify": sparsify,
     "export": export,
     "list": list_,

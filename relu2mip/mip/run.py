@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 from relu2mip.errors import InvalidProblem
 from relu2mip.mip.aids import NO_AIDS, Aids
 from relu2mip.mip.capability import Capability, needs, require
+from relu2mip.mip.components import Part, parts, solved_apart
 from relu2mip.mip.judge import Judge, Question, nothing_known
 from relu2mip.mip.lowering import REWRITTEN, lower
 from relu2mip.mip.model import MipModel
@@ -24,7 +25,7 @@ from relu2mip.mip.units import Units
 from relu2mip.options import LEAST_TOLERANCE, SolveOptions
 from relu2mip.registry import backends
 from relu2mip.runtime.deadline import expired, seconds_left
-from relu2mip.runtime.progress import reported_as
+from relu2mip.runtime.progress import reported_as, unreported
 
 OPINIONS = {
     "without presolve": {"presolve": False},
@@ -50,7 +51,7 @@ def run(
     """Solve a model, and again where the solver's word cannot be true (`relu2mip.mip.judge`).
 
     known: the cost of a plan that is known to exist, asked when a word is judged; infinite where there is none.
-    aids: of the model.
+    aids: of the model.  A model that falls apart is solved in parts (`relu2mip.mip.components`), without them.
     `lowered` of the solution names what was rewritten because the backend lacks it; `x` has the columns of `model`.
     The time limit is cut to what is left of the budget around it; where nothing is, no solver begins.
     A backend that cannot tell unbounded from infeasible is asked again without the objective.
@@ -74,6 +75,11 @@ def _questions(model: MipModel, backend: Solver, options: SolveOptions, aids: Ai
     def left() -> float:
         return min(options.time_limit - (time.perf_counter() - begun), seconds_left())
 
+    # A backend that holds a program from solve to solve would have to take another one for each part.
+    found = [] if isinstance(backend, Unchanging) else parts(model)
+    if len(found) > 1:
+        yield Question("in parts", partial(_in_parts, found, model, backend, options))
+        options = replace(options, time_limit=max(left(), LEAST_SECONDS))
     yield Question("", partial(ask, model, backend, options, aids))
     for name, change in OPINIONS.items():
         if left() <= LEAST_SECONDS:
@@ -85,6 +91,18 @@ def _questions(model: MipModel, backend: Solver, options: SolveOptions, aids: Ai
         if name != backend.name and left() > LEAST_SECONDS:
             again = replace(options, time_limit=left())
             yield Question(f"by {name}", partial(ask, model, backends[name](), again, aids))
+
+
+def _in_parts(found: Sequence[Part], model: MipModel, backend: Solver, options: SolveOptions) -> Solution:
+    """The solution of a model that falls apart, each part within its share of the time, and of the gap."""
+    begun = time.perf_counter()
+
+    def solve(part: MipModel, count: int) -> Solution:
+        left = options.time_limit - (time.perf_counter() - begun)
+        return ask(part, backend, replace(options, gap=options.gap / len(found), time_limit=max(left / count, 1e-3)))
+
+    with unreported():
+        return solved_apart(found, model, solve)
 
 
 def ask(model: MipModel, backend: Solver, options: SolveOptions, aids: Aids = NO_AIDS) -> Solution:

@@ -6,6 +6,7 @@ from relu2mip.normal_form import NormalForm
 from relu2mip.passes.drop_dead import drop_dead
 from relu2mip.passes.drop_stable import Bound, drop_stable
 from relu2mip.passes.fuse_affine import fuse_affine
+from relu2mip.passes.hold import hold
 from relu2mip.passes.merge_duplicates import merge_duplicates
 from relu2mip.passes.rewrite import Origin, Rewrite, Rewriter, sequence
 
@@ -16,6 +17,7 @@ __all__ = [
     "drop_dead",
     "drop_stable",
     "fuse_affine",
+    "hold",
     "merge_duplicates",
     "sequence",
     "simplify",

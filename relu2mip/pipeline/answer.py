@@ -118,6 +118,8 @@ class Answer:
             assert solution.x is not None
             found = violations(compiled.model, solution.x)
             values = {name: expression.evaluate(solution.x) for name, expression in compiled.expressions.items()}
+            # The solver says nothing of what was left out, so there is nothing to compare.
+            values |= {name: np.where(out, np.nan, values[name]) for name, out in compiled.irrelevant.items()}
         replay = _trajectory(problem, values) if isinstance(problem, Trajectory) else _box(problem, values)
         errors, notes = _replays(problem.net, replay.errors)
         doubles = [error for name, error in errors.items() if name != "onnxruntime"]
@@ -234,7 +236,7 @@ def _trajectory(problem: Trajectory, values: Mapping[str, Array]) -> _Replayed:
 
     def errors(run: Run | None) -> Array:
         replayed = states if run is None else problem.rollout(controls, window, run)
-        return np.abs(replayed[1:] - found)
+        return _difference(replayed[1:], found)
 
     plan = {
         "controls": controls,
@@ -258,7 +260,7 @@ def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
     outputs, found = net.evaluate_flat(flat), np.concatenate([values[port.name] for port in ports])
 
     def errors(run: Run | None) -> Array:
-        return np.asarray(np.abs(problem.joined(outputs if run is None else run(flat)) - found))
+        return _difference(problem.joined(outputs if run is None else run(flat)), found)
 
     plan = {
         "inputs": {port.name: flat[port.name][0].reshape(port.shape) for port in net.inputs},
@@ -267,6 +269,11 @@ def _box(problem: BoxProblem, values: Mapping[str, Array]) -> _Replayed:
     sign = 1.0 if problem.sense == "min" else -1.0
     cost = sign * float(problem.joined(outputs)[0] @ problem.coefficients)
     return _Replayed(plan, cost, 0.0, errors, objective.ranges)
+
+
+def _difference(replayed: Array, found: Array) -> Array:
+    """How far a replay is from the solver's values; 0 where the solver gave none."""
+    return np.where(np.isnan(found), 0.0, np.abs(replayed - found))
 
 
 def _replays(net: Graph, errors: Callable[[Run | None], Array]) -> tuple[dict[str, Array], list[str]]:

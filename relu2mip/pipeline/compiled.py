@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+from relu2mip.analysis.relevance import relevant_alone
 from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import Bounds, compute_bounds
 from relu2mip.errors import ContradictoryBounds, CrossedBounds, InvalidProblem, OutOfTime
@@ -57,6 +58,7 @@ class Compiled(Program):
     model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
     all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
     exact: whether the formulation encodes the network, and not a relaxation of it.  aids: what helps a solver.
+    irrelevant: entries of named vectors that are left out, as neither cost nor constraints depend on them.
     recipe: how it was compiled, for `update`.  rebuilt: of a program that `update` gave, why it was compiled anew.
     """
 
@@ -99,11 +101,14 @@ class Compiled(Program):
         elif changes:
             raise InvalidProblem(f"update: give the changed problem or {', '.join(changes)}, not both")
         unrolled = problem.unrolled
-        if refused := self.recipe.why_not(unrolled):
+        why = ", ".join(self.irrelevant)
+        refused = (RebuildReason.IRRELEVANT, why) if why else self.recipe.why_not(unrolled)
+        if refused:
             if not rebuild:
                 raise RebuildNeeded(*refused)
             recipe = self.recipe
-            made = compile(problem, list(recipe.methods), recipe.formulation, recipe.binary_horizon)
+            how = list(recipe.methods), recipe.formulation, recipe.binary_horizon
+            made = compile(problem, *how, drop_irrelevant=bool(self.irrelevant))
             return replace(made, rebuilt=refused[0])
         begun = time.perf_counter()
         bounds = self.recipe.narrowed(unrolled, resolve_bounds(passes) if passes else ())
@@ -167,6 +172,7 @@ def compile(
     bounds: BoundSpec | None = None,
     formulation: str | Formulation | None = None,
     binary_horizon: int | None = None,
+    drop_irrelevant: bool = False,
 ) -> Compiled:
     """Compile a problem.
 
@@ -176,6 +182,9 @@ def compile(
 
     binary_horizon: from this step on, binaries are continuous: the tail of the horizon is a relaxation, `exact` is
     false, and answers say so; 0 keeps them all, None takes the problem file's choice, else 0.
+
+    drop_irrelevant: leave out states (and outputs) that neither cost nor constraints depend on, with the units that
+    they alone depend on. Plans and costs are the same; such a program is neither updated nor emitted.
 
     Inside `runtime.deadline.limited`, bounds take half of what is left at most, cuts a quarter of the rest. Raises
     `UnboundedUnit`, `CrossedBounds` (the problem is infeasible), `UnknownOption`, and `OutOfTime` where nothing is left
@@ -204,8 +213,9 @@ def compile(
     bounded_at = time.perf_counter()
     _in_time(problem, chosen, all_bounds)
     report("writing the program")
-    rewrite = specialise(unrolled.form, all_bounds.lower, all_bounds.upper)
-    reduced = all_bounds.select(rewrite)
+    encoded, irrelevant = relevant_alone(unrolled, all_bounds) if drop_irrelevant else (all_bounds, {})
+    rewrite = specialise(encoded.form, encoded.lower, encoded.upper)
+    reduced = encoded.select(rewrite)
     _in_time(problem, chosen, all_bounds)
     model = ModelBuilder()
     values, encodings = encode(reduced, chosen, model)
@@ -241,7 +251,7 @@ def compile(
     statistics = Statistics.of(all_bounds, encodings, stages, built, seconds, root_cuts)
     for warning in statistics.warnings:
         warnings.warn(warning, stacklevel=2)
-    made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids
+    made = problem, built, rewrite.form, reduced, all_bounds, statistics, expressions, how, exact, aids, irrelevant
     recipe = Recipe(methods, chosen, all_bounds, rewrite, network, values, rows_from(built, rows), step, encodings)
     return Compiled(*made, recipe)
 

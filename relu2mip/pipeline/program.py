@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from relu2mip.arrays import Array, Index
+from relu2mip.arrays import Array, Index, Mask
 from relu2mip.backends.protocol import Backend, Emitted
 from relu2mip.bounds import Bounds
 from relu2mip.errors import InvalidProblem
@@ -33,6 +33,7 @@ class Program:
     model: the program.  normal_form: what is left of the network after stable units are gone.  bounds: on that form.
     all_bounds: on the whole unrolled form.  expressions: the named vectors ("state@3") over the model's columns.
     exact: whether the formulation encodes the network, and not a relaxation of it.  aids: what helps a solver.
+    irrelevant: entries of named vectors that are left out, as neither cost nor constraints depend on them.
     """
 
     problem: Problem
@@ -45,6 +46,7 @@ class Program:
     formulation: str
     exact: bool
     aids: Aids
+    irrelevant: Mapping[str, Mask]
 
     def start_from(self, start: Start) -> Array:
         """All columns of the model, in order, at a plan: a MIP start for any solver.
@@ -84,7 +86,15 @@ class Program:
         return columns
 
     def require_complete(self, who: str) -> None:
-        """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot."""
+        """Raise `CapabilityMissing` where the rows are to be separated during the search, and `who` cannot.
+
+        And `InvalidProblem` where what does not matter is left out: it may matter to `who`.
+        """
+        if self.irrelevant:
+            raise InvalidProblem(
+                f"{who}: {', '.join(self.irrelevant)} are in part left out of this program, as nothing in the problem "
+                "depends on them; compile without drop_irrelevant"
+            )
         require(self.model, frozenset(Capability) - {Capability.CALLBACK}, who, self.aids)
 
     @property
@@ -148,4 +158,4 @@ def unbuilt(problem: Problem, formulation: Formulation, bounds: Bounds | None = 
     found = Bounds.of(unrolled.form, unrolled.domain) if bounds is None else bounds
     model = ModelBuilder().build()
     nothing, how = Statistics.of(found, (), (), model, {}), (str(formulation), formulation.exact)
-    return Program(problem, model, unrolled.form, found, found, nothing, {}, *how, NO_AIDS)
+    return Program(problem, model, unrolled.form, found, found, nothing, {}, *how, NO_AIDS, {})

@@ -74,5 +74,5 @@ def solve(
     if progress is not None and not callable(progress):
         raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
     with reporting(progress, sign_of(problem)):
-        make = partial(compile_problem, problem, bounds, how, step)
+        make = partial(compile_problem, problem, bounds, how, step, drop_irrelevant=True)
         return answered(problem, make, how, chosen, settings, given)

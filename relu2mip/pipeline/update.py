@@ -32,6 +32,7 @@ class RebuildReason(StrEnum):
 
     BOUNDS = "the bounds it was compiled with do not hold for the new problem"
     CUTOFF = "the bounds it was compiled with hold only for plans as good as one of the old problem"
+    IRRELEVANT = "what does not matter to the old problem is left out of its program, and may matter to the new one"
     NETWORK = "known signals, cost networks or the heading change, which are part of the network"
 
 
