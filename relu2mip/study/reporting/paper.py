@@ -47,8 +47,11 @@ def write_figures(frame: Frame, folder: str | Path) -> list[Path]:
     with mpl.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "pdf.fonttype": 42}):
         for name, draw in DRAWN.items():
             figure = Figure(figsize=SIZE, layout="constrained")
-            if not draw(frame, figure.add_subplot()):
+            axes = figure.add_subplot()
+            if not draw(frame, axes):
                 continue
+            if name == "ratios":  # an arm a line
+                figure.set_size_inches(SIZE[0], max(SIZE[1], 0.7 + 0.16 * len(axes.get_yticks())))
             _legend(figure)
             for suffix in (".png", ".pdf"):
                 path = Path(folder) / f"{name}{suffix}"
@@ -84,8 +87,9 @@ def _ratios(frame: Frame, axes: Axes) -> bool:
         hollow = "none" if e.censored > e.count / 10 else look.colour
         axes.errorbar(e.value, -place, xerr=sides, fmt="o", color=look.colour, mfc=hollow, capsize=2)
     axes.axvline(1.0, color="0.4", ls=":")
-    axes.set(xscale="log", xlabel="times faster than the baseline (paired, 95 % intervals)")
+    axes.set(xscale="log", xlabel="times faster than the baseline")
     axes.set_yticks([-k for k in range(len(found))], [frame.labels[k] for k, _ in found], fontsize=7)
+    axes.set_ylim(-len(found), 1)
     return bool(found)
 
 
