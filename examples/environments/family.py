@@ -1,6 +1,6 @@
 """Train a family of models of a contact task with fewer and fewer ReLUs, and say how far each is off, in px.
 
-    python examples/environments/family.py push            # about 7 minutes; writes families/push and push.svg
+    python examples/environments/family.py push            # ten minutes; writes families/push and push.svg
     python examples/environments/family.py rope --families linearisation channel-pruning scratch --seeds 0 1 2
 
 The network sees what moves relative to the pusher, turned to the direction that the object has at the first of ten
@@ -96,13 +96,16 @@ def coordinates(data: Transitions) -> Coordinates:
 def members(
     objective: Simulation, family: str, units: Sequence[int], schedule: Schedule, folder: Path, growth: int
 ) -> list[Member]:
-    """The members of a family, the full one first; for `scratch` one network for each number of units."""
+    """The members of a family, the full one first; for `scratch` one network for each number of units.
+
+    folder: of its files.
+    """
     gates = FAMILIES[family]
     if gates is not None:
         network = densenet(objective, growth=growth, layers=4, seed=schedule.seed)
         if family == "channel-pruning":
             network = mlp(objective, hidden=(2 * growth, 2 * growth), seed=schedule.seed)
-        return train(network, objective, schedule, gates, folder / family, resume=True)
+        return train(network, objective, schedule, gates, folder, resume=True)
     found = []
     for count in units:
         layers = 3 if count % 3 == 0 else 2
@@ -110,7 +113,7 @@ def members(
         lengths = {"epochs": 4 * schedule.epochs, "finetune_epochs": schedule.finetune_epochs, "batch": schedule.batch}
         rolled = {"rollout_steps": schedule.rollout_steps, "rollout_epochs": schedule.rollout_epochs}
         alone = Schedule(**lengths, **rolled, seed=schedule.seed)
-        (member,) = train(small, objective, alone, Linearisation(), folder / f"scratch-{count}", resume=True)
+        (member,) = train(small, objective, alone, Linearisation(), folder / f"units-{count}", resume=True)
         found.append(replace(member, units=count))
     return found
 
@@ -193,7 +196,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A family of models of a contact task with fewer and fewer ReLUs.")
     parser.add_argument("task", choices=tuple(ROLLOUTS))
     parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=["linearisation"])
-    parser.add_argument("--folder", type=Path, help="of the models; goes on where it stopped")
+    parser.add_argument(
+        "--folder", type=Path, help="of the models, the first family with the first seed; goes on where it stopped"
+    )
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--rollouts", type=int, help="of 20 steps to train on")
     parser.add_argument("--held-out", type=int, default=500, help="rollouts to compare on")
@@ -201,7 +206,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--growth", type=int, default=32, help="units of each of the four layers")
     parser.add_argument("--epochs", type=int, default=80, help="with all units; the others are in proportion")
     parser.add_argument("--step", type=float, default=0.06, help="share of the units that is fixed at once")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="one family each; the first in `folder`")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args(given)
     name, epochs, rows = arguments.task, arguments.epochs, list[Row]()
     folder = arguments.folder or HERE / "families" / name
@@ -216,9 +221,9 @@ def main(given: Sequence[str] | None = None) -> None:
             units=arguments.units, epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs,
             step=arguments.step, rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
         )  # fmt: skip
-        place = folder if seed == arguments.seeds[0] else folder / f"seed-{seed}"
         for family in arguments.families:
-            begun = perf_counter()
+            first = (seed, family) == (arguments.seeds[0], arguments.families[0])
+            place, begun = folder if first else folder / f"{family}-{seed}", perf_counter()
             trained = members(objective, family, arguments.units, schedule, place, arguments.growth)
             rows += [row(family, seed, member, tests) for member in trained]
             print(f"{family}, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)

@@ -49,12 +49,10 @@ def test_a_tiny_family(task: str, family, tmp_path: Path, capsys: pytest.Capture
         line for line in again.splitlines() if "ReLUs" in line
     ]
     animate = importlib.import_module("environments.animate")
-    animate.main(
-        [task, "units-4", "--folder", str(folder / "linearisation"), "--rollouts", "1", "--output", str(moving)]
-    )
+    animate.main([task, "units-4", "--folder", str(folder), "--rollouts", "1", "--output", str(moving)])
     with Image.open(moving) as shown:
         assert shown.n_frames > 10
-    net = r2m.load(folder / "linearisation" / "units-4.onnx")
+    net = r2m.load(folder / "units-4.onnx")
     problem = r2m.Trajectory(
         net, 2, np.linspace(200.0, 290.0, net.inputs[0].shape[0]), r2m.Box(-30, 30), states=r2m.Box(-500, 900),
         cost=r2m.costs.L1(state=1.0),
