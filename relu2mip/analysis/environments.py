@@ -106,7 +106,12 @@ def _made(name: str) -> Any:
         known = [*gymnasium.registry, *(f"{PLAYGROUND}{task}" for task in SUITE)]
         raise InvalidProblem(f"there is no environment {name!r}; {nearest(name, known)}") from error
     except ModuleNotFoundError as error:
-        raise InvalidProblem(f"environment {name!r}: {error}; put its folder on the path") from error
+        module = name.partition(":")[0]
+        if module != name and repr(module) in str(error):
+            raise InvalidProblem(f"environment {name!r}: {error}; put its folder on the path") from error
+        raise BackendUnavailable(
+            f"environment {name!r}: {error}; install it, or all of them with pip install 'relu2mip[envs]'"
+        ) from error
     except gymnasium.error.Error as error:
         raise InvalidProblem(f"environment {name!r}: {error}") from error
 

@@ -157,6 +157,8 @@ def test_bad_systems_are_refused(tmp_path: Path) -> None:
         system_of("playground:CartpoleBalace")
     with pytest.raises(InvalidProblem, match="downloaded"):
         system_of("playground:PandaPickCube")
+    with pytest.raises(InvalidProblem, match="folder on the path"):
+        system_of("no_such_module:Push-v0")
     with pytest.raises(InvalidProblem, match="Discrete"):
         system_of("CartPole-v1")
     with pytest.raises(InvalidProblem, match="finite"):
