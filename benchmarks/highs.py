@@ -1,90 +1,65 @@
-"""HiGHS on planning problems: where its plans come from, and its own options, every variant in turn for each seed.
+"""HiGHS on planning problems, a study: where its plans come from, with and without presolve.
 
     python benchmarks/highs.py                                              # incumbents off, auto, on
-    python benchmarks/highs.py --horizons 20 --seeds 2
-    python benchmarks/highs.py --variants "highs" --set presolve=off --set mip_allow_restart=false
+    python benchmarks/highs.py --horizons 20 --seeds 0 1
+    python benchmarks/highs.py --variants "highs" --presolve both
 
-Each `--set` adds a variant: the default backend with that option of HiGHS's own. CartPole models with discrete and with
-continuous force and random networks, `crown` bounds, one thread. Processor seconds, finding a plan included, the
-objective of the plan (nan: none before the limit) and the bound.
+CartPole models with discrete and with continuous force and random networks, `crown` bounds, one thread; every variant
+in turn for each seed.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import tempfile
-import time
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import Any
 
-from ours import trajectory
-from problems import random_problem
+from problems import random_cost, random_tables
+from studies import CARTPOLE, cartpole_networks, parser, ran
 
-import relu2mip as r2m
-from relu2mip.backends.highs import HighsBackend
-from relu2mip.mip import MipModel
-from relu2mip.mip.run import run
-from relu2mip.pipeline.specs import resolve_backend
-
-CARTPOLE = Path(__file__).resolve().parents[1] / "examples" / "cartpole"
-NETWORKS = {8: "dynamics.onnx", 16: "dynamics_2x16.onnx", 32: "dynamics_2x32.onnx"}
+from relu2mip.study import Axes, Networks, Problem, Study
 
 
-@dataclasses.dataclass(frozen=True)
-class WithOption(HighsBackend):
-    """HiGHS with one more of its own options."""
-
-    option: str = ""
-
-    def _native(self, model: MipModel, named: bool = False) -> Any:
-        highs, (name, value) = super()._native(model, named), self.option.split("=")
-        kind = type(highs.getOptionValue(name)[1])
-        highs.setOptionValue(name, value == "true" if kind is bool else kind(value))
-        return highs
-
-
-def instances(widths: list[int], horizons: list[int], folder: Path) -> Iterator[tuple[str, r2m.Trajectory]]:
-    """Every width at every horizon, three problems each."""
-    base = r2m.Trajectory.from_toml(CARTPOLE / "problem.toml")
-    for width in widths:
-        net = r2m.load(CARTPOLE / NETWORKS[width])
-        for horizon in horizons:
-            problem = dataclasses.replace(base, net=net, horizon=horizon, options={})
-            yield f"cartpole 2x{width} H={horizon}", problem
-            yield f"cartpole 2x{width} H={horizon} continuous", dataclasses.replace(problem, controls=r2m.Box(-1, 1))
-            yield f"random 2x{width} H={horizon}", trajectory(random_problem(folder, width, horizon))
-
-
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", nargs="+", type=int, default=[8, 16], choices=list(NETWORKS))
-    parser.add_argument("--horizons", nargs="+", type=int, default=[10])
-    parser.add_argument(
-        "--variants", nargs="*", default=["highs(incumbents=off)", "highs", "highs(incumbents=on)"], metavar="BACKEND"
+def asked(options: argparse.Namespace) -> Study:
+    """The spec."""
+    of_cartpole = {"file": str(CARTPOLE / "problem.toml"), "networks": ["cartpole"], "horizons": options.horizons}
+    problems = [
+        Problem(name="cartpole", **of_cartpole),
+        Problem(name="cartpole, continuous", **of_cartpole, set={"controls": {"lower": -1, "upper": 1}}),
+        Problem(
+            name="random",
+            tables={**random_tables(0), "costs": random_cost(0, "l1")},
+            networks=["random"],
+            horizons=options.horizons,
+        ),
+    ]
+    networks = [
+        Networks(files=cartpole_networks(options.widths), name="cartpole"),
+        Networks(random={"width": options.widths}, name="random"),
+    ]
+    presolve: list[dict[str, bool]] = {"on": [{}], "off": [{"presolve": False}], "both": [{}, {"presolve": False}]}[
+        options.presolve
+    ]
+    axes = Axes(
+        bounds="crown", backend=options.variants, options=presolve, seed=options.seeds, time_limit=options.time_limit
     )
-    parser.add_argument("--set", action="append", default=[], dest="options", metavar="NAME=VALUE")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--time-limit", type=float, default=20.0)
-    args = parser.parse_args()
-    variants = {spec: resolve_backend(spec) for spec in args.variants}
-    variants |= {option: WithOption(option=option) for option in args.options}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, problem in instances(args.widths, args.horizons, Path(folder)):
-            model = r2m.compile(problem, bounds="crown").model
-            found: dict[str, list[str]] = {label: [] for label in variants}
-            for seed in range(args.seeds):
-                for label, backend in variants.items():
-                    begun = time.process_time()
-                    options = r2m.SolveOptions(time_limit=args.time_limit, threads=1, seed=seed)
-                    solution = run(model, backend, options)
-                    seconds = time.process_time() - begun
-                    found[label].append(f"{seconds:6.2f} s {solution.objective:9.5f} >= {solution.bound:9.5f}")
-            for label, results in found.items():
-                print(f"{name:34} {label:30} {' | '.join(results)}", flush=True)
+    question = "Where should HiGHS get its plans from?"
+    return Study("highs", problems, networks, axes, question, baseline={"backend": options.variants[0]}, folder=Path())
+
+
+def main() -> int:
+    """Run and print."""
+    flags = parser(__doc__, 20.0)
+    flags.add_argument("--widths", nargs="+", type=int, default=[8, 16], choices=[8, 16, 32])
+    flags.add_argument("--horizons", nargs="+", type=int, default=[10])
+    flags.add_argument(
+        "--variants", nargs="+", default=["highs(incumbents=off)", "highs", "highs(incumbents=on)"], metavar="BACKEND"
+    )
+    flags.add_argument("--presolve", choices=["on", "off", "both"], default="on")
+    flags.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    options = flags.parse_args()
+    return ran(asked(options), options)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,13 +2,21 @@
 
 CartPole models, random networks, a pendulum and a pusher trained here in a few seconds each (seeds fixed), and the
 networks of ../shared/nets/push_t where present.
+
+    python benchmarks/planning.py --time-limit 20 --only push-t       # what `auto` costs against `crown`
+
+Each repeat has another seed of the solver. Printed is the ratio of total seconds (compiling included) as min / median /
+max, and the bounds where the limit came first. Seconds are those of the processor, so that a busy machine counts for
+little; limits are on the same clock (the solver's own limit is on the wall).
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +26,8 @@ from ours import trajectory
 from problems import Vector, random_problem, write_network
 
 import relu2mip as r2m
+from relu2mip.errors import Relu2MipError
+from relu2mip.runtime.deadline import limited
 
 ROOT = Path(__file__).resolve().parents[1]
 PUSH_T = ROOT.parent / "shared" / "nets" / "push_t"
@@ -162,3 +172,49 @@ def trained(name: str, target: Callable[[Vector], Vector], limit: Vector, width:
         weights[2] = weights[2][0] * spread, weights[2][1] * spread + mean
         write_network(path, weights)
     return r2m.load(path)
+
+
+def pays(backend: str, only: str, repeats: int, limit: float) -> None:
+    """Print what `auto` costs against `crown`, instance by instance."""
+    print(f"{backend}: {'instance':36} {'unstable':>12} {'crown s':>8} {'auto s':>8}  auto / crown: min / median / max")
+    for name, problem in instances():
+        if only not in name:
+            continue
+        ratios, seconds, notes, unstable = [], [], [], []
+        for seed in range(repeats):
+            totals = []
+            for method in ("crown", "auto"):
+                begun = time.process_time()
+                with limited(1e9, clock=time.process_time):
+                    compiled = r2m.compile(problem, bounds=method)
+                try:
+                    answer = compiled.solve(backend, time_limit=limit, threads=1, seed=seed)
+                    notes.append("" if answer.status == "optimal" else f"{method} bound {answer.bound:.5g}")
+                except Relu2MipError as error:
+                    notes.append(f"{method} {type(error).__name__}")
+                totals.append(time.process_time() - begun)
+                unstable.append(compiled.all_bounds.unstable)
+            ratios.append(totals[1] / totals[0])
+            seconds.append(totals)
+        first, second = np.median(seconds, axis=0)
+        spread = f"{min(ratios):.2f} / {np.median(ratios):.2f} / {max(ratios):.2f}"
+        counts = f"{unstable[0]} -> {unstable[1]}"
+        print(
+            f"{name:44} {counts:>12} {first:8.2f} {second:8.2f}  {spread}  {'; '.join(filter(None, notes))}", flush=True
+        )
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backends", nargs="+", default=["highs"])
+    parser.add_argument("--time-limit", type=float, default=60.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of the names of the instances")
+    options = parser.parse_args()
+    for backend in options.backends:
+        pays(backend, options.only, options.repeats, options.time_limit)
+
+
+if __name__ == "__main__":
+    main()

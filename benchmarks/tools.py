@@ -1,37 +1,42 @@
-"""Which tools of the comparison are installed, by name and version."""
+"""Which tools of the comparison are installed, by name and version; all build from a `Problem` of this folder."""
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version
-from types import ModuleType
+from types import SimpleNamespace
+from typing import Any
+
+import ours
+
+from relu2mip.study.peers import TOOLS, versions_of
 
 OURS = "relu2mip"
-MODULES = {
-    OURS: "ours",
-    "omlt": "peers.omlt",
-    "omlt, partition": "peers.omlt_partition",
-    "gurobi-machinelearning": "peers.gurobi_ml",
-    "pyscipopt-ml": "peers.pyscipopt_ml",
-}
-PEERS = [name for name in MODULES if name != OURS]
+PEERS = list(TOOLS)
+MODULES = [OURS, *PEERS]
 
 
-def load(names: list[str]) -> tuple[dict[str, ModuleType], dict[str, str]]:
-    """The tools that import, and the reason for each that does not."""
-    installed, missing = {}, {}
+def load(names: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tools that are installed, with `build` and `solve`, and the reason for each that is not."""
+    installed: dict[str, Any] = {}
+    missing = {}
     for name in names:
-        try:
-            installed[name] = importlib.import_module(MODULES[name])
-        except ImportError as error:
-            missing[name] = str(error)
+        if name == OURS:
+            installed[name] = ours
+        elif absent := TOOLS[name].missing:
+            missing[name] = f"{', '.join(absent)} not installed"
+        else:
+            installed[name] = _of_problem(TOOLS[name].load())
     return installed, missing
 
 
-def announce(installed: dict[str, ModuleType], missing: dict[str, str]) -> None:
+def _of_problem(adapter: Any) -> SimpleNamespace:
+    return SimpleNamespace(build=lambda problem: adapter.build(problem.posed), solve=adapter.solve)
+
+
+def announce(installed: dict[str, Any], missing: dict[str, str]) -> None:
     """Print every tool: its version, or why it takes no part."""
     for name in installed:
-        print(f"{name:24}{version(name.partition(',')[0])}")
+        print(f"{name:24}{version(OURS) if name == OURS else next(iter(versions_of(name).values()))}")
     for name, reason in missing.items():
         print(f"{name:24}not installed: {reason}")
     print()

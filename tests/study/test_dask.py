@@ -54,6 +54,7 @@ def awaited(address: str, count: int) -> None:
         client.wait_for_workers(count, timeout=30)
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_nothing_is_lost(cluster: Any, tmp_path: Path) -> None:
     address, workers = cluster
     awaited(address, 2)

@@ -48,7 +48,7 @@ def test_a_run_runs_what_is_missing_and_nothing_again(tmp_path: Path) -> None:
         assert all(r["attempts"] == 1 and r["worker"] and r["started"] > 0 for r in results)
 
 
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, pytest.param(ProcessPoolExecutor, marks=pytest.mark.slow)])
 def test_any_executor_drives_it(tmp_path: Path, pool: type[Any]) -> None:
     context = {"mp_context": __import__("multiprocessing").get_context("spawn")} if pool is ProcessPoolExecutor else {}
     with pool(max_workers=1, **context) as executor:
@@ -147,8 +147,8 @@ def killed_again_and_again(folder: Path, times: int, trials: int) -> None:
 
 
 def test_killed_runs_lose_nothing(tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_text(spec_text(count=10))
-    killed_again_and_again(tmp_path, 3, 20)
+    (tmp_path / "study.toml").write_text(spec_text(count=4))
+    killed_again_and_again(tmp_path, 2, 8)
 
 
 @pytest.mark.slow

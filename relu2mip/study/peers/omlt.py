@@ -26,7 +26,8 @@ def build(problem: PeerProblem, formulation: Callable[[Any], Any] = ReluBigMForm
     if problem.quadratic:
         raise CapabilityMissing("HiGHS takes no quadratic cost with integers")
     bounds = dict(enumerate(zip(problem.input_lower.tolist(), problem.input_upper.tolist(), strict=True)))
-    network = load_onnx_neural_network(onnx.load(problem.network), input_bounds=bounds)
+    load: Any = load_onnx_neural_network
+    network = load(onnx.load(problem.network), input_bounds=bounds)
     states, controls = range(len(problem.initial_state)), range(len(problem.control_lower))
     steps = range(problem.horizon)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,6 +60,12 @@ class PeerProblem:
     def input_upper(self) -> Array:
         """Upper end of the box of network inputs (x, u)."""
         return np.concatenate([self.state_upper, self.control_upper])
+
+    @property
+    def first_step(self) -> PeerProblem:
+        """The same with a horizon of one step."""
+        arrays = {name: getattr(self, name)[:1] for name in ("target", "state_weight", "control_weight")}
+        return replace(self, horizon=1, **arrays)
 
     @classmethod
     def of(cls, problem: Trajectory | BoxProblem, network: str | Path) -> PeerProblem:

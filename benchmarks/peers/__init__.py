@@ -1,1 +1,0 @@
-"""The same trajectory problem by other tools: ``build(problem) -> native model``, ``solve(model, ...)``."""
