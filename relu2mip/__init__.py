@@ -45,6 +45,7 @@ _WHERE = {
     "trust_region": "relu2mip.trajectory.trust",
 }
 _MODULES = {
+    "analysis": "relu2mip.analysis",
     "bounds": "relu2mip.bounds",
     "costs": "relu2mip.trajectory.costs",
     "errors": "relu2mip.errors",
@@ -73,6 +74,7 @@ __all__ = [
     "SolveOptions",
     "Trajectory",
     "__version__",
+    "analysis",
     "bounds",
     "compile",
     "costs",
@@ -87,7 +89,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from relu2mip import bounds, errors, formulations, study
+    from relu2mip import analysis, bounds, errors, formulations, study
     from relu2mip.bounds import Bounds
     from relu2mip.errors import Relu2MipError
     from relu2mip.frontends.onnx import load_onnx as load
