@@ -3,7 +3,8 @@
     import gymnasium, environments               # the folder examples/ on the path
     env = gymnasium.make("Push-v0", shape="T", render_mode="rgb_array")
 
-task.py has what they share, draw.py the pictures, collect.py the data.
+`CartPole` and `Reacher` beside them are gymnasium's, with states, costs and success as these have them (standard.py).
+task.py has what contact tasks share, draw.py the pictures, collect.py the data.
 """
 
 import gymnasium
@@ -11,8 +12,9 @@ import gymnasium
 from environments.push import Push
 from environments.rope import Rope
 from environments.sort import Sort
+from environments.standard import CartPole, Reacher
 
-__all__ = ["Push", "Rope", "Sort"]
+__all__ = ["CartPole", "Push", "Reacher", "Rope", "Sort"]
 
 for _name, _steps in (("Push", 50), ("Sort", 80), ("Rope", 60)):
     gymnasium.register(

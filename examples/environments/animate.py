@@ -85,7 +85,8 @@ def main(given: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(given)
     folder = arguments.folder or HERE / "families" / arguments.task
     nets = [r2m.load(folder / f"{name}.onnx") for name in arguments.members]
-    task = Sort(discs=2) if arguments.task == "sort" else TASKS[arguments.task]()
+    discs = nets[0].inputs[0].shape[0] // 2 - 1
+    task = Sort(discs) if arguments.task == "sort" else TASKS[arguments.task]()
     made = frames(task, nets, arguments.rollouts, arguments.seed)
     output = arguments.output or Path(f"{arguments.task}.gif")
     palette = made[0].quantize(48)

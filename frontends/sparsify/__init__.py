@@ -36,6 +36,7 @@ from relu2mip.frontends.sparsify.gates.linearisation import Linearisation
 from relu2mip.frontends.sparsify.gates.magnitude_pruning import MagnitudePruning
 from relu2mip.frontends.sparsify.gates.stability import Stability
 from relu2mip.frontends.sparsify.member import Member
+from relu2mip.frontends.sparsify.networks.contact import contact
 from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
@@ -71,6 +72,7 @@ __all__ = [
     "Watch",
     "collect",
     "compact",
+    "contact",
     "densenet",
     "export",
     "families",

@@ -8,7 +8,7 @@
     [data.facing]                       heading = ["key_0", "key_1"] and steps = 10: turned to a direction, see `facing`
     [objective]                         the fields of `Simulation` or `Regression`
     [objective.coordinates]             the fields of `Coordinates`
-    [network]                           kind = "mlp", "densenet" or "interaction", and its options
+    [network]                           kind = "mlp", "densenet", "interaction" or "contact", and its options
     [gates]                             family = "gumbel", and its options
     [schedule]                          the fields of `Schedule`
 
@@ -33,6 +33,7 @@ from relu2mip.frontends.sparsify.data import Samples, Transitions
 from relu2mip.frontends.sparsify.data_file import load_data
 from relu2mip.frontends.sparsify.environments import collect
 from relu2mip.frontends.sparsify.gates import GateFamily, families
+from relu2mip.frontends.sparsify.networks.contact import contact
 from relu2mip.frontends.sparsify.networks.densenet import densenet
 from relu2mip.frontends.sparsify.networks.interaction import interaction
 from relu2mip.frontends.sparsify.networks.mlp import mlp
@@ -43,7 +44,12 @@ from relu2mip.frontends.sparsify.simulation import Simulation
 
 T = TypeVar("T")
 
-NETWORKS: Mapping[str, Callable[..., nn.Module]] = {"mlp": mlp, "densenet": densenet, "interaction": interaction}
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "mlp": mlp,
+    "densenet": densenet,
+    "interaction": interaction,
+    "contact": contact,
+}
 TABLES = ("data", "objective", "network", "gates", "schedule")
 CHANGES = {"motion": "with_motion", "facing": "facing"}
 """Tables of [data], and what of `Transitions` they call, in this order."""

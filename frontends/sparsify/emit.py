@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from relu2mip.frontends.sparsify.forms import Basis, Form, Shape
+from relu2mip.frontends.sparsify.networks.objects import FixedReLU
 
 
 class Emitter:
@@ -40,6 +41,7 @@ class Emitter:
                 arguments = (self._constant(basis.left, basis.name), self.nodes[basis.source])
                 self.nodes[basis] = self.graph.call_function(torch.matmul, arguments)
             else:
+                relus += self._fixed(basis)
                 self.nodes[basis] = self._call(basis)
         self.graph.output(self._written(output))
         network = fx.GraphModule(self.root, self.graph, class_name=type(self.original).__name__)
@@ -106,6 +108,13 @@ class Emitter:
             if same and basis.shape == form.shape and self._columns(basis).all():
                 return self.nodes[basis]
         return self._affine(form, torch.ones(form.size, dtype=torch.bool))
+
+    def _fixed(self, basis: Basis) -> int:
+        """How many ReLUs are in what is left as it is."""
+        assert basis.call is not None
+        op, target = basis.call[:2]
+        is_fixed = op == "call_module" and isinstance(self.original.get_submodule(target), FixedReLU)
+        return basis.size if is_fixed else 0
 
     def _call(self, basis: Basis) -> fx.Node:
         assert basis.call is not None

@@ -145,9 +145,10 @@ def _with_objects(network: fx.GraphModule, inputs: tuple[Tensor, ...], objects: 
         raise InvalidOption(f"objects is {objects}; give at least 2")
     states, *others = inputs
     rows = states.reshape(len(states), split.window, -1, split.features)
+    rows, last = rows.tensor_split([rows.shape[2] - split.others], dim=2)
     chosen = np.random.default_rng(0).integers(rows.shape[2], size=(len(states), objects))
     index = torch.as_tensor(chosen)[:, None, :, None].expand(-1, split.window, -1, split.features)
-    return rows.gather(2, index).flatten(1), *others
+    return torch.cat([rows.gather(2, index), last], dim=2).flatten(1), *others
 
 
 def _normalisation(objective: Objective) -> dict[str, Any]:

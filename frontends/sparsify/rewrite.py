@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from relu2mip.errors import InvalidNetwork, Refusal, UnsupportedNetwork
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, gates_of
-from relu2mip.frontends.sparsify.networks.objects import Join, ObjectMap, Split
+from relu2mip.frontends.sparsify.networks.objects import FixedReLU, Join, ObjectMap, Split
 
 RELU_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     nn.functional.relu,
@@ -41,10 +41,10 @@ class _Shapes(fx.Interpreter):
 
 
 class _Tracer(fx.Tracer):
-    """Traces through everything but the layers of torch and maps over objects."""
+    """Traces through everything but the layers of torch, maps over objects and ReLUs that are no units to choose."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, (ObjectMap, Split, Join)) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, (FixedReLU, ObjectMap, Split, Join)) or super().is_leaf_module(m, module_qualified_name)
 
 
 def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: GateFamily) -> fx.GraphModule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -9,14 +10,17 @@ from torch import Tensor, nn
 
 
 class Split(nn.Module):
-    """(B, window N n) to (B, N, window n): one row an object, its window oldest first."""
+    """(B, window N n) to (B, N, window n): one row an object, its window oldest first.
 
-    def __init__(self, features: int, window: int) -> None:
+    others: how many rows at the end are no objects.
+    """
+
+    def __init__(self, features: int, window: int = 1, others: int = 0) -> None:
         super().__init__()
-        self.features, self.window = features, window
+        self.features, self.window, self.others = features, window, others
 
     def forward(self, x: Tensor) -> Tensor:
-        """The rows of objects."""
+        """The rows of objects, and of others."""
         objects = x.shape[1] // (self.window * self.features)
         if self.window == 1:
             return x.reshape(-1, objects, self.features)
@@ -29,6 +33,14 @@ class Join(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """One row a sample."""
         return x.flatten(1)
+
+
+class FixedReLU(nn.Module):
+    """A ReLU that belongs to the architecture: no gate takes its place, and every entry counts as one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The positive part."""
+        return x.relu()
 
 
 class ObjectMap(nn.Module):
@@ -67,8 +79,48 @@ class Aggregate(ObjectMap):
 
     def matrix(self, rows: int) -> Tensor:
         """(N, N (N - 1))."""
-        objects = round((1 + (1 + 4 * rows) ** 0.5) / 2)
+        objects = _objects(rows)
         return torch.eye(objects)[:, _pairs(objects)[:, 1]]
+
+
+class FromLast(ObjectMap):
+    """All rows but the last, less the last. A network that reads these, and not the rows, needs no long floats."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N, N + 1)."""
+        return torch.cat([torch.eye(rows - 1), -torch.ones(rows - 1, 1)], dim=1)
+
+
+class Differences(ObjectMap):
+    """Object j less object i for all pairs (i, j)."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N (N - 1), N)."""
+        first, second = _pairs(rows).T
+        return torch.eye(rows)[second] - torch.eye(rows)[first]
+
+
+class Reactions(ObjectMap):
+    """The sum over all pairs (i, j) at their sender i."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N, N (N - 1))."""
+        objects = _objects(rows)
+        return torch.eye(objects)[:, _pairs(objects)[:, 0]]
+
+
+class Opposites(ObjectMap):
+    """Pair (j, i) in the place of pair (i, j)."""
+
+    def matrix(self, rows: int) -> Tensor:
+        """(N (N - 1), N (N - 1))."""
+        first, second = _pairs(_objects(rows)).T
+        return torch.logical_and(first[:, None] == second, second[:, None] == first).float()
+
+
+def _objects(pairs: int) -> int:
+    """Of how many objects there are so many ordered pairs."""
+    return round((1 + math.sqrt(1 + 4 * pairs)) / 2)
 
 
 def _pairs(objects: int) -> Tensor:
