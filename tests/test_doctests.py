@@ -16,6 +16,9 @@ OPTIONAL = {
     "relu2mip.frontends.sparsify": "torch",
     "relu2mip.bounds.slope_ascent": "torch",
     "relu2mip.analysis.learned": "torch",
+    "relu2mip.study.peers.gurobi_machinelearning": "gurobi_ml",
+    "relu2mip.study.peers.omlt": "omlt",
+    "relu2mip.study.peers.pyscipopt_ml": "pyscipopt_ml",
 }
 
 

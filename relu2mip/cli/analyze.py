@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from relu2mip.cli.arguments import Debug, Json
@@ -125,6 +124,8 @@ def _dimensions(found: Rollouts, by_output: Any, by_input: Any) -> Any:
 
 
 def _network(file: Path, box: str, bounds: str, exact: bool, report: Path | None, json: bool) -> None:
+    import numpy as np
+
     from relu2mip.analysis import ExactOptions, certified_graph
     from relu2mip.frontends.onnx import load_onnx
 
@@ -147,6 +148,8 @@ def _network(file: Path, box: str, bounds: str, exact: bool, report: Path | None
 
 
 def _problem(file: Path, bounds: str, json: bool) -> None:
+    import numpy as np
+
     from relu2mip.analysis import certified_dependencies
     from relu2mip.analysis.relevance import irrelevant
     from relu2mip.errors import InvalidProblem
@@ -178,6 +181,8 @@ def _problem(file: Path, bounds: str, json: bool) -> None:
 
 
 def _ranges(text: str) -> tuple[Any, Any]:
+    import numpy as np
+
     try:
         pairs = np.array([[float(end) for end in part.split(":")] for part in text.split(",")])
         lower, upper = pairs.T
