@@ -11,8 +11,9 @@ most m, which follows from the weights. What lies beyond the reach is subtracted
 
     relu(w z + b - m / margin * sum over axes of (|x| / reach - 1)+)
 
-So a unit is off from (1 + margin) reach on, along any axis, whatever was learned; of a pair, where j is out of reach of
-i or i out of reach of the hand. Bounds prove it in every box out there, and compiled programs have no such unit.
+So a unit is off from (1 + margin) reach on, along any axis, whatever was learned (for controls no larger than those of
+the data); of a pair, where j is out of reach of i or i out of reach of the hand. Bounds prove it in every box out
+there, and compiled programs have no such unit.
 
 What lies beyond is two ReLUs for each axis of an object and one for each axis of a pair (pairs i, j and j, i share
 them); no gate decides about these.
