@@ -32,17 +32,20 @@ class Heading:
     start: str
     end: str
 
-    def angles(self, states: ArrayLike, names: Sequence[str]) -> Array:
-        """The angles (N,) at states (N, n), rad; raises `InvalidProblem` where the points are not there, or are one."""
-        x, columns = np.asarray(states, dtype=np.float64), dict(zip(names, range(len(names)), strict=True))
-        ends = []
+    def points(self, states: Array, names: Sequence[str]) -> Array:
+        """Where both points are at states (N, n), (N, 2, 2); raises `InvalidProblem` where there are no such states."""
+        columns = dict(zip(names, range(len(names)), strict=True))
         for point in (self.start, self.end):
             if not {f"{point}_x", f"{point}_y"} <= set(columns):
                 raise InvalidProblem(
                     f"heading: there are no states {point}_x and {point}_y; there are {', '.join(names) or 'no names'}"
                 )
-            ends.append(x[:, [columns[f"{point}_x"], columns[f"{point}_y"]]])
-        along = ends[1] - ends[0]
+        return states[:, [[columns[f"{point}_{axis}"] for axis in "xy"] for point in (self.start, self.end)]]
+
+    def angles(self, states: ArrayLike, names: Sequence[str]) -> Array:
+        """The angles (N,) at states (N, n), rad; raises `InvalidProblem` where the points are not there, or are one."""
+        start, end = self.points(np.asarray(states, dtype=np.float64), names).swapaxes(0, 1)
+        along = end - start
         if not along.any(axis=1).all():
             row = int(np.flatnonzero(~along.any(axis=1))[0])
             raise InvalidProblem(f"heading: {self.start} and {self.end} are at one place in state {row}")

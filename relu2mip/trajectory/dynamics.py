@@ -186,6 +186,7 @@ class Dynamics:
         `run` evaluates the network on flat batches by name; the default is `Graph.evaluate_flat`, in float64.
         """
         run, (matrix, offset) = run or self.net.evaluate_flat, self.gives()
+        read = {block: self.reads(block) for blocks in self.layout.values() for block in blocks}
         history, inputs = (
             [states[:, k] for k in range(self.window)],
             [past_controls[:, k] for k in range(self.window - 1 + self.delay)],
@@ -193,22 +194,19 @@ class Dynamics:
         for t in range(controls.shape[1]):
             inputs.append(controls[:, t])
             now = {name: np.tile(signal[t], (len(states), 1)) for name, signal in (known or {}).items()}
-            reads = {
-                name: np.concatenate([self._read(block, history, inputs, now) for block in blocks], axis=1)
-                for name, blocks in self.layout.items()
-            }
+            values = {b: self._value(b, history, inputs, now) @ weight.T + shift for b, (weight, shift) in read.items()}
+            reads = {name: np.concatenate([values[b] for b in blocks], axis=1) for name, blocks in self.layout.items()}
             predicted = np.asarray(run(reads)[self.output], dtype=np.float64) @ matrix.T + offset
             history.append(history[-1] + predicted if self.predicts == "change" else predicted)
         return np.stack(history[self.window - 1 :], axis=1)
 
-    def _read(self, block: str, states: list[Array], controls: list[Array], known: Mapping[str, Array]) -> Array:
+    def _value(self, block: str, states: list[Array], controls: list[Array], known: Mapping[str, Array]) -> Array:
+        """What a block of the layout holds at the step to come, (B, size)."""
         if block in self.known:
             return known[block]
         kind, _, lag = block.partition("[")
         back = int(lag[:-1])
-        value = states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
-        matrix, shift = self.reads(block)
-        return np.asarray(value @ matrix.T + shift)
+        return states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
 
     def reads(self, block: str) -> tuple[sp.csr_array, Array]:
         """Matrix and constant of what the network reads of a block; known signals are read as they are."""

@@ -149,12 +149,13 @@ class Statement:
         if states is None or controls is None:
             missing = "state_names" if states is None else "control_names"
             raise InvalidProblem(f"heading: its points are names, and nothing is named; give {missing}")
-        angle, other = (self.heading.angles(side[-1:], states)[0] for side in self.initial_limits)
-        if angle != other:
+        low, high = self.initial_limits
+        if not np.array_equal(*(self.heading.points(side[-1:], states) for side in (low, high))):
             raise InvalidProblem(
-                f"heading: initial_state is a box in which the direction from {self.heading.start} to "
-                f"{self.heading.end} is not one angle; give one initial state"
+                f"heading: initial_state is a box in which {self.heading.start} and {self.heading.end} are not at one "
+                "place each, so their direction is not known; give one initial state"
             )
+        (angle,) = self.heading.angles(low[-1:], states)
         return replace(self._unturned, turn={"state": rotation(states, angle), "control": rotation(controls, angle)})
 
     @cached_property
