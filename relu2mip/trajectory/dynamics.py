@@ -185,8 +185,7 @@ class Dynamics:
         They start from windows of states (B, window, n) and past controls (B, window - 1 + delay, m).
         `run` evaluates the network on flat batches by name; the default is `Graph.evaluate_flat`, in float64.
         """
-        run, (matrix, offset) = run or self.net.evaluate_flat, self.gives()
-        read = {block: self.reads(block) for blocks in self.layout.values() for block in blocks}
+        run, (offset, scale) = run or self.net.evaluate_flat, self.normalisation.pair("output", self.n, self.predicts)
         history, inputs = (
             [states[:, k] for k in range(self.window)],
             [past_controls[:, k] for k in range(self.window - 1 + self.delay)],
@@ -194,19 +193,23 @@ class Dynamics:
         for t in range(controls.shape[1]):
             inputs.append(controls[:, t])
             now = {name: np.tile(signal[t], (len(states), 1)) for name, signal in (known or {}).items()}
-            values = {b: self._value(b, history, inputs, now) @ weight.T + shift for b, (weight, shift) in read.items()}
-            reads = {name: np.concatenate([values[b] for b in blocks], axis=1) for name, blocks in self.layout.items()}
-            predicted = np.asarray(run(reads)[self.output], dtype=np.float64) @ matrix.T + offset
+            reads = {
+                name: np.concatenate([self._read(block, history, inputs, now) for block in blocks], axis=1)
+                for name, blocks in self.layout.items()
+            }
+            predicted = offset + scale * np.asarray(run(reads)[self.output], dtype=np.float64)
+            predicted = predicted @ self.turn["state"] if self.turn else predicted
             history.append(history[-1] + predicted if self.predicts == "change" else predicted)
         return np.stack(history[self.window - 1 :], axis=1)
 
-    def _value(self, block: str, states: list[Array], controls: list[Array], known: Mapping[str, Array]) -> Array:
-        """What a block of the layout holds at the step to come, (B, size)."""
+    def _read(self, block: str, states: list[Array], controls: list[Array], known: Mapping[str, Array]) -> Array:
         if block in self.known:
             return known[block]
         kind, _, lag = block.partition("[")
         back = int(lag[:-1])
-        return states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
+        value = states[-1 + back] if kind == "state" else controls[-1 + back - self.delay]
+        offset, scale = self.normalisation.pair(kind, self.size(block))
+        return np.asarray(((value @ self.turn[kind].T if self.turn else value) - offset) / scale)
 
     def reads(self, block: str) -> tuple[sp.csr_array, Array]:
         """Matrix and constant of what the network reads of a block; known signals are read as they are."""
@@ -215,14 +218,15 @@ class Dynamics:
             return sp.eye_array(size, format="csr"), np.zeros(size)
         offset, scale = self.normalisation.pair(kind, size)
         matrix = sp.diags_array(1.0 / scale, format="csr")
-        return (sp.csr_array(matrix @ self.turn[kind]) if kind in self.turn else matrix), -offset / scale
+        return (sp.csr_array(matrix @ self.turn[kind]) if self.turn else matrix), -offset / scale
 
     def gives(self) -> tuple[sp.csr_array, Array]:
         """Matrix and constant of the next state, or its change, in what the network gives."""
         offset, scale = self.normalisation.pair("output", self.n, self.predicts)
         matrix = sp.diags_array(scale, format="csr")
-        back = self.turn["state"].T if "state" in self.turn else None
-        return (matrix, offset) if back is None else (sp.csr_array(back @ matrix), back @ offset)
+        if not self.turn:
+            return matrix, offset
+        return sp.csr_array(self.turn["state"].T @ matrix), self.turn["state"].T @ offset
 
 
 def batch_hint(net: Graph) -> str:
