@@ -46,15 +46,24 @@ class InvalidData(Relu2MipError, ValueError):
     """Training data that cannot be used: NaN, wrong shapes, a column without variation; names the array and column."""
 
 
+def nearest(given: str, valid: Iterable[str], most: int = 1) -> str:
+    """A question after the names that are nearest to one that there is not; empty where none is near.
+
+    >>> nearest("gorubi", ["gurobi", "highs"])
+    "did you mean 'gurobi'?"
+    """
+    near = difflib.get_close_matches(given, list(valid), n=most)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 class UnknownOption(Relu2MipError, TypeError, KeyError):
     """An option, key or name that nothing reads; names the nearest valid one."""
 
     def __init__(self, what: str, given: str, valid: Iterable[str]) -> None:
         self.given = given
         self.valid = tuple(sorted(valid))
-        near = difflib.get_close_matches(given, self.valid, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {what} {given!r}: {hint}valid are {', '.join(self.valid) or 'none'}")
+        hint = nearest(given, self.valid)
+        super().__init__(f"unknown {what} {given!r}: {hint and hint + ' '}valid are {', '.join(self.valid) or 'none'}")
 
     __str__ = Exception.__str__
 

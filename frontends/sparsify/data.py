@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from relu2mip.errors import InvalidData, InvalidOption
 from relu2mip.frontends.sparsify.expressions import named
-from relu2mip.heading import Heading, turned
+from relu2mip.ir.heading import Heading, turned
 
 Floats = NDArray[np.float32]
 
@@ -163,15 +163,14 @@ class Transitions:
         if self.heading is not None:
             raise InvalidOption("heading: these rows are turned already; turn those that were recorded")
         chosen = Heading(*heading)
-        ends = np.append(1 + np.flatnonzero(np.diff(self.rollout)), len(self.rollout))
-        first, last = [], []
-        for begin, end in zip(np.append(0, ends[:-1]), ends, strict=True):
-            starts = np.arange(begin, max(begin + 1, end - steps + (every or steps)), every or steps)
-            first.append(starts)
-            last.append(np.minimum(starts + steps, end))
-        starts, lengths = np.concatenate(first), np.concatenate(last) - np.concatenate(first)
+        every = every or steps
+        begins = np.append(0, 1 + np.flatnonzero(np.diff(self.rollout)))
+        sizes = np.diff(np.append(begins, len(self.rollout)))
+        counts = np.maximum(1, -(-(sizes - steps + every) // every))
+        starts = np.repeat(begins, counts) + every * _within(counts)
+        lengths = np.minimum(steps, np.repeat(begins + sizes, counts) - starts)
         rollout = np.repeat(np.arange(len(starts)), lengths)
-        rows = np.arange(len(rollout)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + starts[rollout]
+        rows = starts[rollout] + _within(lengths)
         angles = chosen.angles(self.state[starts], self.state_names)[rollout]
 
         def seen(values: Floats, names: Sequence[str]) -> Floats:
@@ -227,6 +226,11 @@ class Samples:
     def digest(self) -> str:
         """A hash of the arrays."""
         return _digest(self.input, self.output)
+
+
+def _within(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, ... count - 1 for each count, end to end."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _matrix(name: str, values: ArrayLike) -> Floats:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import networkx
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -74,6 +73,8 @@ class CertifiedGraph:
 
         Edges have `lower`, `upper`, and `known`: "present" or "undecided".
         """
+        import networkx
+
         graph = networkx.DiGraph()
         graph.add_nodes_from((f"in {name}" for name in self.input_names), side="input")
         graph.add_nodes_from((f"out {name}" for name in self.output_names), side="output")

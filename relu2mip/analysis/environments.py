@@ -10,9 +10,7 @@ An environment can be differentiated where its step can be taken from a state th
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,10 @@ from relu2mip.accept import refuse
 from relu2mip.analysis.mujoco_system import MujocoSystem
 from relu2mip.analysis.system import STEP, StepFunction, System
 from relu2mip.arrays import Array
-from relu2mip.errors import BackendUnavailable, InvalidProblem
+from relu2mip.errors import BackendUnavailable, InvalidProblem, nearest
 
 PLAYGROUND = "playground:"
+HELP = "relu2mip analyze --help says which there are"
 
 
 class GymnasiumMujoco(MujocoSystem):
@@ -85,12 +84,6 @@ def system_of(environment: Any, method: str = "auto", size: float | None = None)
     raise InvalidProblem(f"{name}: its state cannot be set; give it full_state and next_state(state, control)")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The words that help with an unknown name."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else "relu2mip analyze --help says which there are"
-
-
 def _made(name: str) -> Any:
     try:
         import gymnasium
@@ -104,7 +97,7 @@ def _made(name: str) -> Any:
         from relu2mip.analysis.playground import SUITE
 
         known = [*gymnasium.registry, *(f"{PLAYGROUND}{task}" for task in SUITE)]
-        raise InvalidProblem(f"there is no environment {name!r}; {nearest(name, known)}") from error
+        raise InvalidProblem(f"there is no environment {name!r}; {nearest(name, known, 3) or HELP}") from error
     except ModuleNotFoundError as error:
         module = name.partition(":")[0]
         if module != name and repr(module) in str(error):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import networkx
 import numpy as np
 
 from relu2mip.accept import instance
@@ -61,6 +60,8 @@ class Dependencies:
 
     def to_networkx(self) -> Any:
         """A `networkx.DiGraph` of the effects of one step: from states and controls at t to states at t + 1."""
+        import networkx
+
         graph = networkx.DiGraph()
         for kind, names, absent in (
             ("state", self.state_names, self.state_absent),

@@ -11,7 +11,7 @@ from typing import Any
 
 from relu2mip.analysis.mujoco_system import MujocoSystem
 from relu2mip.analysis.system import STEP
-from relu2mip.errors import BackendUnavailable, InvalidProblem
+from relu2mip.errors import BackendUnavailable, InvalidProblem, nearest
 
 SUITE = (
     "AcrobotSwingup", "AcrobotSwingupSparse", "BallInCup", "CartpoleBalance", "CartpoleBalanceSparse",
@@ -25,7 +25,11 @@ SUITE = (
 def load(name: str, method: str = "auto", size: float = STEP) -> MujocoSystem:
     """A task of the suite; raises `InvalidProblem` for an unknown one, `BackendUnavailable` without the package."""
     if name not in SUITE:
-        raise InvalidProblem(_unknown(name))
+        raise InvalidProblem(
+            f"playground: there is no task {name!r} whose model comes with the package; "
+            f"{nearest(name, SUITE, 3) or 'there are ' + ', '.join(SUITE)}. Models of locomotion and manipulation are "
+            "downloaded, so they are not loaded here"
+        )
     try:
         from mujoco_playground import registry
     except ModuleNotFoundError as error:
@@ -40,12 +44,3 @@ def load(name: str, method: str = "auto", size: float = STEP) -> MujocoSystem:
     )
     made.about["playground"] = name
     return made
-
-
-def _unknown(name: str) -> str:
-    from relu2mip.analysis.environments import nearest
-
-    return (
-        f"playground: there is no task {name!r} whose model comes with the package; {nearest(name, SUITE)} "
-        "Models of locomotion and manipulation are downloaded, so they are not loaded here"
-    )

@@ -151,8 +151,8 @@ def _problem(file: Path, bounds: str, json: bool) -> None:
     import numpy as np
 
     from relu2mip.analysis import certified_dependencies
-    from relu2mip.analysis.relevance import irrelevant
     from relu2mip.errors import InvalidProblem
+    from relu2mip.pipeline.relevance import irrelevant
     from relu2mip.trajectory.problem import Trajectory
     from relu2mip.trajectory.read import read
 

@@ -55,13 +55,12 @@ def study(
     """
     from relu2mip.study import Store, Study
     from relu2mip.study.engines import usable_processors
-    from relu2mip.study.runner import described
 
     asked = Study.from_toml(spec)
     place = store if store is not None else spec.with_suffix(".db")
     asked.trials  # noqa: B018 - checks everything
     if merge:
-        with Store.create(place, asked.name, described(asked)) as opened:
+        with Store.create(place, asked.name, asked.about) as opened:
             opened.plan(asked.trials)
             for path in merge:
                 with Store.open(path) as other:

@@ -46,7 +46,9 @@ def parts(model: MipModel) -> list[Part]:
     """
     free = model.lower < model.upper
     links = sp.csr_array(sp.vstack(list(_links(model).values()), format="csr").multiply(free[None, :]) != 0)
-    count, label = connected_components(sp.csr_array(links.T @ links), directed=False)
+    # A graph of columns and what holds them, which is as large as the links; pairs of columns may be far more.
+    count, label = connected_components(sp.block_array([[None, links.T], [links, None]]), directed=False)
+    label = label[: model.columns]
     hard = np.zeros(count, dtype=bool)
     hard[label[_alternatives(model) & free]] = True
     if hard.sum() < 2:

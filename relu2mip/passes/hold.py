@@ -1,7 +1,7 @@
 """Hold entries of affine values at constants, so that what they alone depend on is dead.
 
 A value keeps its size: whoever reads the others still finds them where they were. It is for entries that do not matter
-to whoever asks (`relu2mip.analysis.relevance`); unlike the other passes, it leaves another function.
+to whoever asks (`relu2mip.pipeline.relevance`); unlike the other passes, it leaves another function.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
-from relu2mip.analysis.relevance import relevant_alone
 from relu2mip.backends.protocol import Backend
 from relu2mip.bounds import Bounds, compute_bounds
 from relu2mip.errors import ContradictoryBounds, CrossedBounds, InvalidProblem, OutOfTime
@@ -25,6 +24,7 @@ from relu2mip.passes import specialise
 from relu2mip.pipeline.answer import Answer
 from relu2mip.pipeline.program import Program, unbuilt
 from relu2mip.pipeline.quality import Quality, quality
+from relu2mip.pipeline.relevance import relevant_alone
 from relu2mip.pipeline.searching import answered, settings_of, sign_of
 from relu2mip.pipeline.specs import (
     BoundSpec,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relu2mip.errors import Relu2MipError
 from relu2mip.study.engines import RERUNS, Engine, engine
@@ -18,9 +18,6 @@ from relu2mip.study.outcome import FAILURES, Outcome
 from relu2mip.study.store import Store, StoreError
 from relu2mip.study.trial import Trial
 from relu2mip.study.workers import WorkerDied, run_trial
-
-if TYPE_CHECKING:
-    from relu2mip.study.spec import Study
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +62,9 @@ Listener = Callable[["Summary", "Trial | None", "dict[str, Any] | None"], None]
 
 
 def run(
-    study: Study,
+    about: Mapping[str, Any],
+    trials: Sequence[Trial],
+    threads: int,
     store: str | Path,
     chosen: str | Executor = "processes",
     *,
@@ -75,17 +74,17 @@ def run(
 ) -> Summary:
     """Run the trials of a study that its store lacks; Ctrl-C ends it, and the next run goes on from there.
 
+    about: what the store says of the study, its name above all.  threads: of a trial.
     chosen: "processes" (of this machine), "dask" with the address of a `scheduler`, "mpi", or an executor.
     workers: how many trials run at once.  watch: see `Listener`.
 
-    Raises what the study raises that does not fit, before anything runs; `StoreError` for a store of another study, one
+    Raises `StoreError` for a store of another study, one
     that another run writes, or a full disk; `EngineUnavailable`.
 
     The store is written by this process alone, each result in a transaction: killed at any moment, a run loses the
     trials that were running, and nothing else.
     """
-    trials = study.trials
-    with _alone(Path(store)), Store.create(store, study.name, described(study)) as opened:
+    with _alone(Path(store)), Store.create(store, about["name"], about) as opened:
         opened.plan(trials)
         _warn_of_versions(opened)
         finished = opened.finished()
@@ -95,7 +94,7 @@ def run(
         tell(summary, None, None)
         if not missing:
             return summary
-        with engine(chosen, workers, scheduler, study.limits.threads) as there:
+        with engine(chosen, workers, scheduler, threads) as there:
             log.info("%d trials on %s", len(missing), there.name)
             with contextlib.closing(_done(missing, there)) as results:
                 try:
@@ -108,20 +107,6 @@ def run(
                 except KeyboardInterrupt:
                     summary.interrupted = True
     return summary
-
-
-def described(study: Study) -> dict[str, Any]:
-    """What a store says of its study."""
-    return {
-        "name": study.name,
-        "question": study.question,
-        "baseline": dict(study.baseline),
-        "seed": study.seed,
-        "axes": asdict(study.axes),
-        "exclude": [dict(rule) for rule in study.exclude],
-        "limits": asdict(study.limits),
-        "left_out": list(study.left_out),
-    }
 
 
 def _done(trials: Sequence[Trial], there: Engine) -> Generator[tuple[Trial, dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,6 +176,20 @@ class Study:
             if (other := seen.setdefault(trial.key, trial)) is not trial:
                 raise InvalidOption(f"two trials are the same: {trial}, and {other}; leave one out")
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a store says of it."""
+        return {
+            "name": self.name,
+            "question": self.question,
+            "baseline": dict(self.baseline),
+            "seed": self.seed,
+            "axes": asdict(self.axes),
+            "exclude": [dict(rule) for rule in self.exclude],
+            "limits": asdict(self.limits),
+            "left_out": list(self.left_out),
+        }
+
     def run(
         self,
         store: str | Path,
@@ -185,10 +199,14 @@ class Study:
         scheduler: str | None = None,
         watch: Listener | None = None,
     ) -> Summary:
-        """Run what is missing in the store; see `relu2mip.study.runner.run`."""
+        """Run what is missing in the store; see `relu2mip.study.runner.run`.
+
+        Raises what does not fit in the study, before anything runs, and what that raises.
+        """
         from relu2mip.study.runner import run
 
-        return run(self, store, engine, workers=workers, scheduler=scheduler, watch=watch)
+        asked = self.about, self.trials, self.limits.threads
+        return run(*asked, store, engine, workers=workers, scheduler=scheduler, watch=watch)
 
 
 def matches(baseline: Mapping[str, str], arm: Arm) -> bool:

@@ -7,7 +7,7 @@ it was trained in such, and predicts the next state or the change of state:
     x[t + 1]   = offset' + scale' f(z)           predicts = "state"
     x[t + 1]   = x[t] + offset' + scale' f(z)    predicts = "change"
 
-With a heading, what it reads is turned before that, and what it predicts is turned back after (`relu2mip.heading`).
+With a heading, what it reads is turned before that, and what it predicts is turned back after (`relu2mip.ir.heading`).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import numpy as np
 from relu2mip.accept import Reader, names, numbers, one_of, positive, refuse, whole
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
-from relu2mip.heading import Heading
 from relu2mip.ir import Graph
+from relu2mip.ir.heading import Heading
 
 FROM_FILE: Any = None
 """The default of a field that the network's file may set."""

@@ -28,8 +28,8 @@ from relu2mip.accept import (
 )
 from relu2mip.arrays import Array
 from relu2mip.errors import InvalidProblem
-from relu2mip.heading import Heading, rotation
 from relu2mip.ir import Graph
+from relu2mip.ir.heading import Heading, rotation
 from relu2mip.options import solve_options
 from relu2mip.trajectory.choices import Alternatives, AnyOf, Outside
 from relu2mip.trajectory.costs import Cost, Soft, cost

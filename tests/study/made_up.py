@@ -9,7 +9,6 @@ import numpy as np
 
 from relu2mip.study import Axes, Networks, Problem, Store, Study
 from relu2mip.study.environment import environment
-from relu2mip.study.runner import described
 from relu2mip.study.trial import Trial
 from tests.study.small import TABLES
 
@@ -84,7 +83,7 @@ def made_up(folder: Path, states: int = 3, **changes: Any) -> Path:
     """The store."""
     study = study_of(folder, states, **changes)
     rng = np.random.default_rng(0)
-    with Store.create(folder / "made-up.db", study.name, described(study)) as store:
+    with Store.create(folder / "made-up.db", study.name, study.about) as store:
         store.plan(study.trials)
         store._connection.execute("PRAGMA synchronous = OFF")
         for trial in study.trials:

@@ -19,7 +19,6 @@ from relu2mip.study.frame import Frame
 from relu2mip.study.reporting.figures import figures
 from relu2mip.study.reporting.page import page
 from relu2mip.study.reporting.tables import arm_rows
-from relu2mip.study.runner import described
 from tests.study.made_up import LIMIT, made_up, study_of
 
 pytest.importorskip("plotly")
@@ -106,7 +105,7 @@ def test_optima_that_disagree_are_said_first(store: Path, tmp_path: Path) -> Non
 
 def test_a_store_that_is_being_written_is_reported_as_far_as_it_is(tmp_path: Path) -> None:
     asked = study_of(tmp_path, 1)
-    with study.Store.create(tmp_path / "study.db", asked.name, described(asked)) as opened:
+    with study.Store.create(tmp_path / "study.db", asked.name, asked.about) as opened:
         opened.plan(asked.trials)
         with pytest.raises(InvalidProblem, match="nothing has finished"):
             study.report(tmp_path / "study.db")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from relu2mip.study import Store, schema
-from relu2mip.study.runner import described
 from relu2mip.study.store import StoreError
 from tests.study.small import small
 
@@ -27,7 +26,7 @@ RESULT: dict[str, Any] = {
 
 def made(folder: Path, name: str = "small", path: str = "study.db", count: int = 2) -> Store:
     study = small(folder, name, count)
-    store = Store.create(folder / path, name, described(study))
+    store = Store.create(folder / path, name, study.about)
     store.plan(study.trials)
     return store
 

@@ -13,8 +13,8 @@ from relu2mip.arrays import Array
 from relu2mip.control import Controller, planner
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.frontends.sparsify import Transitions
-from relu2mip.heading import Heading, rotation, turned
 from relu2mip.ir.graph import Source
+from relu2mip.ir.heading import Heading, rotation, turned
 from relu2mip.ir.samples import boat
 
 NAMES = ("tail_x", "tail_y", "nose_x", "nose_y")
@@ -132,7 +132,7 @@ def test_bad_input() -> None:
         sailing(0.0, target, initial_state=np.zeros(4))
     # In the second box both corners have the same direction, and what is between has others.
     for box in (r2m.Box([0, 0, 1, 0], [0, 0, 1, 1]), r2m.Box([0, 0, 1, 1], [0, 0, 2, 2])):
-        with pytest.raises(InvalidProblem, match="tail and nose are not at one place each.*give one initial state"):
+        with pytest.raises(InvalidProblem, match=r"tail and nose are not at one place each.*give one initial state"):
             sailing(0.0, target, initial_state=box)
 
 

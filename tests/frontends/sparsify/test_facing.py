@@ -13,7 +13,7 @@ import relu2mip as r2m
 from relu2mip.errors import InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.frontends.sparsify import train
 from relu2mip.frontends.sparsify.config import read_config
-from relu2mip.heading import Heading
+from relu2mip.ir.heading import Heading
 from relu2mip.ir.samples import boat
 
 STATES, CONTROLS = ["tail_x", "tail_y", "nose_x", "nose_y"], ["push_x", "push_y"]

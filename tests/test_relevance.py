@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.analysis.relevance import irrelevant
 from relu2mip.errors import InvalidProblem
 from relu2mip.ir.samples import integrator
+from relu2mip.pipeline.relevance import irrelevant
 from relu2mip.pipeline.update import RebuildNeeded
 from tests.analysis.test_certified import blocks
 from tests.forms import mlp
