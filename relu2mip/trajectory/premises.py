@@ -41,6 +41,7 @@ def trajectory_premises(problem: Statement, unrolled: Unrolled) -> Premises:
         "output": dynamics.output,
         "inputs": "; ".join(f"{name} reads {', '.join(blocks)}" for name, blocks in dynamics.layout.items()),
         "normalisation": fingerprint(*(side for pair in pairs for side in pair)),
+        "heading": fingerprint(*dynamics.turn.values()) if dynamics.turn else NONE,
         "finite values of the controls": fingerprint(*finite) if finite else NONE,
         "control_rate": NONE if rate is None else fingerprint(*(side[1:] for side in rate)),
         "linear constraints": fingerprint(*(part for row in rows for part in row)) if rows else NONE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 import relu2mip as r2m
 from relu2mip.arrays import Array
 from relu2mip.control import Controller, planner
-from relu2mip.errors import InvalidOption, InvalidProblem
+from relu2mip.errors import CapabilityMissing, InvalidOption, InvalidProblem
 from relu2mip.frontends.sparsify import Transitions
 from relu2mip.ir.graph import Source
 from relu2mip.ir.heading import Heading, rotation, turned
 from relu2mip.ir.samples import boat
+from relu2mip.study.peers.problem import PeerProblem
 
 NAMES = ("tail_x", "tail_y", "nose_x", "nose_y")
 PUSH = ("push_x", "push_y")
@@ -100,6 +102,22 @@ def test_a_loop_follows_a_boat_that_turns(name: str) -> None:
         following = sailing(angle, np.array([2.0, 0.0])).changed(initial_state=start).rollout(made.controls)
         assert np.allclose(made.states, following, atol=1e-6)
         assert np.allclose(control, made.controls[0])
+
+
+def test_saved_bounds_are_of_one_direction(tmp_path: Path) -> None:
+    """The program of another direction looks the same, but for its numbers."""
+    target = np.array([2.0, 0.0])
+    bounded = sailing(0.7, target, states=r2m.Box(-9, 9))
+    file = r2m.compile(bounded, bounds="crown").all_bounds.save(tmp_path / "bounds.npz")
+    assert r2m.compile(bounded, bounds=f"file(path={file})").all_bounds.provenance
+    with pytest.raises(InvalidProblem, match="another problem \\(heading: "):
+        r2m.compile(replace(bounded, heading=("nose", "tail")), bounds=f"file(path={file})")
+
+
+def test_other_tools_are_not_given_a_network_that_has_to_be_turned() -> None:
+    cost = r2m.costs.L1(state=1.0, target=np.zeros(4))
+    with pytest.raises(CapabilityMissing, match="not given a heading"):
+        PeerProblem.of(sailing(0.7, np.ones(2), states=r2m.Box(-9, 9), cost=cost), "boat.onnx")
 
 
 def test_scenarios_have_directions_of_their_own() -> None:

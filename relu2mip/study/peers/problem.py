@@ -78,6 +78,7 @@ class PeerProblem:
             "discrete controls": problem.discrete,
             "a window": problem.window != 1 or problem.delay != 0 or bool(problem.known),
             "coordinates": problem.normalisation is not None or problem.inputs is not None,
+            "a heading": problem.heading is not None,
             "constraints": bool(problem.all_constraints or problem.alternatives or problem.rate_limits),
             "a cost other than L1 or Quadratic": not isinstance(cost, L1 | Quadratic),
         }
