@@ -135,8 +135,12 @@ class Statement:
             ("state", "initial_state", self.initial_limits),
             ("control", "controls", self.control_limits),
         ):
-            # Corners of a turned box of controls are seldom in the data.
-            if self.heading is None and (far := beyond(said, f"{what}_range", np.concatenate(values))):
+            seen = np.concatenate(values)
+            if self.heading is not None:
+                if what == "control":
+                    continue  # the corners of a box are beyond it where it is turned
+                seen = seen @ self.dynamics.turn[what].T
+            if far := beyond(said, f"{what}_range", seen):
                 log.warning("%s: %s; there it extrapolates", field_, far)
 
     @cached_property

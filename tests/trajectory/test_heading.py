@@ -136,6 +136,16 @@ def test_the_file_says_it() -> None:
         sailing(0.5, np.ones(2), net=net, heading=("nose", "tail"))
 
 
+def test_a_start_is_held_against_the_data_as_the_network_sees_it(caplog: pytest.LogCaptureFixture) -> None:
+    said = {"heading": '["tail", "nose"]', "state_range": '{"lower": [-1, -1, -1, -1], "upper": [2, 1, 3, 1]}'}
+    metadata = {f"relu2mip.{key}": value for key, value in said.items()}
+    net = replace(boat(), source=Source("boat.onnx", b"", "d", metadata=metadata))
+    sailing(2.0, np.ones(2), net=net)
+    assert not caplog.messages
+    sailing(2.0, np.ones(2), net=net, initial_state=rotation(NAMES, -2.0) @ [0.0, 5.0, 1.0, 5.0])
+    assert "entry 1 is 5, its network was fitted to data in [-1, 1]; there it extrapolates" in caplog.text
+
+
 def test_bad_input() -> None:
     target = np.array([2.0, 0.0])
     with pytest.raises(InvalidProblem, match="no states fin_x and fin_y; there are tail_x"):
