@@ -22,6 +22,7 @@ class Removal(GateFamily):
 
     samples: int = 4096
     name: ClassVar[str] = "removal"
+    straightens: ClassVar[bool] = False
 
     def gate(self, size: int, axis: int) -> Gate:
         """The plain ReLU."""

@@ -53,8 +53,8 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
     example: its input or inputs, with a batch axis; their values do not matter. Other activations stay as they are.
 
     Raises `InvalidNetwork` where the model cannot be traced, does not run on the example or has no ReLU, and
-    `UnsupportedNetwork`, with every node in the way, where a layer has ReLUs inside that cannot be reached, or a tensor
-    that others read is changed in place.
+    `UnsupportedNetwork`, with every node in the way, where a layer has ReLUs inside that cannot be reached, a tensor
+    that others read is changed in place, or units have to be off somewhere and the family makes lines of them.
 
         >>> from relu2mip.frontends.sparsify import Gumbel, gates_of
         >>> model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
@@ -92,6 +92,15 @@ def sparsify(module: nn.Module, example: Tensor | Sequence[Tensor], family: Gate
         gated.meta = dict(node.meta)
         node.replace_all_uses_with(gated)
         network.graph.erase_node(node)
+    fixed = [name for name, part in network.named_modules() if isinstance(part, FixedReLU)]
+    if fixed and family.straightens:
+        reason = (
+            f"{family.name} turns units into identities or lines, which are off nowhere, but beyond this all have to"
+        )
+        raise UnsupportedNetwork(
+            type(module).__name__,
+            [Refusal(fixed[0], "FixedReLU", reason, "Choose gates that make units zero, such as channel-pruning")],
+        )
     if not gates:
         raise InvalidNetwork(f"{type(module).__name__} has no ReLU; there is nothing to sparsify")
     network.delete_all_unused_submodules()

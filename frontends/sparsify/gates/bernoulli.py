@@ -52,6 +52,7 @@ class Bernoulli(GateFamily):
     initial: float = 0.8
     threshold: float = 0.1
     name: ClassVar[str] = "bernoulli"
+    straightens: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         weight, start = self.penalty_weight, self.initial

@@ -46,6 +46,7 @@ class ChannelPruning(GateFamily):
 
     scope: str = "layer"
     name: ClassVar[str] = "channel-pruning"
+    straightens: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check(self.name, scope=(self.scope, self.scope in SCOPES, '"layer" or "network"'))

@@ -131,6 +131,8 @@ class GateFamily(ABC):
     name: ClassVar[str]
     shrinks: ClassVar[bool] = False
     """Whether training goes on with what is left of the network (`shrinking.py`); such gates hold nothing learned."""
+    straightens: ClassVar[bool] = True
+    """Whether units may become identities or lines, and not zero alone."""
 
     @abstractmethod
     def gate(self, size: int, axis: int) -> Gate:

@@ -50,6 +50,7 @@ class MagnitudePruning(GateFamily):
 
     scope: str = "layer"
     name: ClassVar[str] = "magnitude-pruning"
+    straightens: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check(self.name, scope=(self.scope, self.scope in SCOPES, '"layer" or "network"'))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.errors import InvalidOption, InvalidProblem
+from relu2mip.errors import InvalidOption, InvalidProblem, UnsupportedNetwork
 from relu2mip.ir.lower import lower
 from relu2mip.passes import simplify
 
@@ -17,11 +17,15 @@ torch = pytest.importorskip("torch")
 from relu2mip.frontends.sparsify import (  # noqa: E402
     ChannelPruning,
     Coordinates,
+    GateFamily,
+    Gumbel,
+    Linearisation,
     Member,
     Regression,
     Samples,
     Schedule,
     Simulation,
+    Stability,
     Transitions,
     contact,
     export,
@@ -175,6 +179,13 @@ def test_what_was_trained_and_pruned_keeps_its_reach(tmp_path: Path):
 def test_options_out_of_range_are_refused(options: dict, error: type, words: str):
     with pytest.raises(error, match=words):
         contact(objective(), **{"hand_reach": REACH, "pair_reach": PAIR, **options})
+
+
+@pytest.mark.parametrize("family", [Gumbel(), Linearisation(), Stability()])
+def test_gates_that_make_lines_are_refused(family: GateFamily):
+    """A line would move what is out of reach."""
+    with pytest.raises(UnsupportedNetwork, match=r"are off nowhere.*make units zero"):
+        sparsify(network(), objective().example(), family)
 
 
 def test_objectives_without_objects_and_a_hand_are_refused():
