@@ -22,7 +22,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from environments import Push, Rope, Sort
+from environments import Push, Rope
 from environments.collect import collect
 from relu2mip.frontends.sparsify import (
     ChannelPruning,
@@ -42,7 +42,8 @@ from relu2mip.frontends.sparsify import (
 HERE = Path(__file__).parent
 STEPS = (1, 2, 3, 5, 7, 10, 15, 20)
 UNITS = (36, 24, 18, 15, 8)
-ROLLOUTS = {"push": 2500, "rope": 3000, "sort": 7500}
+TASKS: dict[str, type[Push | Rope]] = {"push": Push, "rope": Rope}
+ROLLOUTS = {"push": 2500, "rope": 3000}
 HEADINGS = {"push": ("key_0", "key_1"), "rope": ("key_0", "key_3")}
 FACED, EVERY = 10, 5
 """Steps of a stretch that is turned as one, and after how many of them the next begins."""
@@ -69,21 +70,16 @@ class Row:
     at_rest: float
 
 
-def task_of(name: str) -> Push | Rope | Sort:
-    """The task, with two discs to sort."""
-    return {"push": Push, "rope": Rope, "sort": lambda: Sort(discs=2)}[name]()
-
-
 def transitions(name: str, rollouts: int, seed: int, steps: int = 20) -> Transitions:
     """Collected data."""
-    task = task_of(name)
+    task = TASKS[name]()
     data = collect(task, rollouts, steps, seed)
     return Transitions.of(**data, state_names=task.state_names, control_names=task.control_names)
 
 
 def faced(name: str, data: Transitions, steps: int = FACED) -> Transitions:
     """The data as the network sees them, over stretches of so many steps."""
-    return data.facing(HEADINGS[name], steps, EVERY) if name in HEADINGS else data
+    return data.facing(HEADINGS[name], steps, EVERY)
 
 
 def coordinates(data: Transitions) -> Coordinates:
@@ -194,7 +190,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A family of models of a contact task with fewer and fewer ReLUs.")
-    parser.add_argument("task", choices=tuple(ROLLOUTS))
+    parser.add_argument("task", choices=tuple(TASKS))
     parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=["linearisation"])
     parser.add_argument(
         "--folder", type=Path, help="of the models, the first family with the first seed; goes on where it stopped"

@@ -39,12 +39,14 @@ class Study:
     Raises `UnknownOption`, `InvalidOption`, `InvalidProblem` for a part that does not fit, when it is made, and when
     its trials are first asked for: files, problems, solvers, what is excluded, a baseline that no arm has.
 
+    >>> import tempfile
     >>> from relu2mip.study import Axes, Networks, Problem, Study
     >>> tables = {"horizon": 3, "predicts": "change", "initial_state": [0.5, 0, 0, 0],
     ...           "controls": {"lower": -1, "upper": 1}, "states": {"lower": -2, "upper": 2},
     ...           "costs": [{"kind": "l1", "state": 1.0}]}
     >>> asked = Study("example", networks=[Networks(random={"width": 4})], problems=[Problem(tables=tables)],
-    ...               axes=Axes(formulation=["big-m", "ideal"]), baseline={"formulation": "big-m"})
+    ...               axes=Axes(formulation=["big-m", "ideal"]), baseline={"formulation": "big-m"},
+    ...               folder=tempfile.mkdtemp())
     >>> len(asked.trials)
     2
     """

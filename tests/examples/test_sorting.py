@@ -19,6 +19,7 @@ for package in ("torch", "gymnasium", "pymunk", "matplotlib", "PIL"):
     pytest.importorskip(package)
 
 import torch  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from relu2mip.frontends.sparsify import gates_of, sparsify  # noqa: E402
 
@@ -46,6 +47,20 @@ def test_a_tiny_family(sorting, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert small["own"] + small["pair"] <= 6 + 4 + 2
     net = r2m.load(folder / "removal" / "discs-3" / "units-6.onnx")
     assert simplify(lower(net)).form.relu_units == 3 * small["own"] + 6 * small["pair"]
+    moving = tmp_path / "sort.gif"
+    given = [
+        "sort",
+        "units-6",
+        "--folder",
+        str(folder / "removal" / "discs-3"),
+        "--rollouts",
+        "1",
+        "--output",
+        str(moving),
+    ]
+    importlib.import_module("environments.animate").main(given)
+    with Image.open(moving) as shown:
+        assert shown.n_frames > 10
 
 
 def test_rows_left_out_are_those_that_teach_nothing(sorting) -> None:
