@@ -47,7 +47,8 @@ def parts(model: MipModel) -> list[Part]:
     free = model.lower < model.upper
     links = sp.csr_array(sp.vstack(list(_links(model).values()), format="csr").multiply(free[None, :]) != 0)
     # A graph of columns and what holds them, which is as large as the links; pairs of columns may be far more.
-    count, label = connected_components(sp.block_array([[None, links.T], [links, None]]), directed=False)
+    held: Any = [[None, links.T], [links, None]]
+    count, label = connected_components(sp.block_array(held), directed=False)
     label = label[: model.columns]
     hard = np.zeros(count, dtype=bool)
     hard[label[_alternatives(model) & free]] = True

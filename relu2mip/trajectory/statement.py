@@ -154,7 +154,7 @@ class Statement:
             missing = "state_names" if states is None else "control_names"
             raise InvalidProblem(f"heading: its points are names, and nothing is named; give {missing}")
         low, high = self.initial_limits
-        if not np.array_equal(*(self.heading.points(side[-1:], states) for side in (low, high))):
+        if not np.array_equal(self.heading.points(low[-1:], states), self.heading.points(high[-1:], states)):
             raise InvalidProblem(
                 f"heading: initial_state is a box in which {self.heading.start} and {self.heading.end} are not at one "
                 "place each, so their direction is not known; give one initial state"
