@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from relu2mip.analysis.policies import policy_of
 from relu2mip.analysis.system import System
 from relu2mip.arrays import Array, Index, Mask
 from relu2mip.errors import InvalidData
+from relu2mip.runtime.npz import read_npz, write_npz
 
 VERSION = 1
 
@@ -97,18 +97,13 @@ class Rollouts:
         held = {f.name: getattr(self, f.name) for f in fields(self)}
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
         plain = {name: value for name, value in held.items() if name not in arrays}
-        with path.open("wb") as file:
-            meta = np.array(json.dumps({**plain, "version": VERSION}))
-            np.savez_compressed(file, allow_pickle=False, meta=meta, **arrays)
-        return path
+        return write_npz(path, arrays, {**plain, "version": VERSION})
 
     @classmethod
     def load(cls, path: str | Path) -> Rollouts:
         """Read what `save` wrote; raises `InvalidData` for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as data:
-                held: dict[str, Any] = {name: data[name] for name in data.files}
-            meta = json.loads(str(held.pop("meta")))
+            held, meta = read_npz(path)
             if meta.pop("version") != VERSION:
                 raise InvalidData(f"{path}: these rollouts were saved by another version of relu2mip")
             names: dict[str, Any] = {name: tuple(meta.pop(name)) for name in ("state_names", "control_names")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from relu2mip.arrays import Array
 from relu2mip.control.plan import relative_gap
 from relu2mip.control.step import Rung
 from relu2mip.errors import InvalidProblem
+from relu2mip.runtime.npz import read_npz, write_npz
 
 WORDS = "rungs", "faults", "stopped", "rebuilt"
 """Fields that hold a text for each step."""
@@ -125,18 +125,13 @@ class Run:
         arrays = {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
         arrays |= {f"stage {name}": value for name, value in self.stages.items()}
         plain = {name: held[name] for name in (*WORDS, "period", "about")}
-        arrays["meta"] = np.array(json.dumps({**plain, "version": 1}))
-        with path.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        return path
+        return write_npz(path, arrays, {**plain, "version": 1})
 
     @classmethod
     def load(cls, path: str | Path) -> Run:
         """Read what `save` wrote; raises `InvalidProblem` for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as data:
-                held: dict[str, Any] = {name: data[name] for name in data.files}
-            meta = json.loads(str(held.pop("meta")))
+            held, meta = read_npz(path)
             if meta.pop("version") != 1:
                 raise InvalidProblem(f"{path}: this run was saved by another version of relu2mip")
             stages = {name.removeprefix("stage "): held.pop(name) for name in list(held) if name.startswith("stage ")}
