@@ -193,7 +193,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--rollouts", type=int, default=7500, help="of 20 steps with two discs to train on")
     parser.add_argument("--held-out", type=int, default=300, help="rollouts to compare on, for each number of discs")
     parser.add_argument("--discs", type=int, nargs="+", default=range(2, 9), help="to compare on")
-    parser.add_argument("--files", type=int, nargs="*", default=(4, 8), help="numbers of discs to write files for")
+    parser.add_argument(
+        "--files", type=int, nargs="*", default=(4, 8), help="numbers of discs to write files of the first family for"
+    )
     parser.add_argument("--units", type=int, nargs="+", default=(36, 24, 16, 8))
     parser.add_argument("--growth", type=int, default=16, help="units of each of the two layers of both functions")
     parser.add_argument("--epochs", type=int, default=40, help="with all units; the others are in proportion")
@@ -216,7 +218,7 @@ def main(given: Sequence[str] | None = None) -> None:
             trained = members(objective, family, schedule, folder, arguments.growth)
             print(f"{family}, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)
             for member in trained:
-                for discs in arguments.files:
+                for discs in arguments.files if family == arguments.families[0] else ():
                     exported(member, objective, folder / family, discs)
                 for discs, test in tests.items():
                     found = errors(member.network, test)
