@@ -98,7 +98,7 @@ def test_the_commands_of_the_command_line_page_run(tmp_path: Path) -> None:
             check=True,
         )
         # What takes longer than two seconds says how far it is: on this machine, not on every one.
-        printed = re.sub(r"^\d+ s: .*\n", "", shell.stdout, flags=re.MULTILINE)
+        printed = re.sub(r"^(\d+ s: |study: \d).*\n", "", shell.stdout, flags=re.MULTILINE)
         assert_prints(printed, block["printed"], f"{page.name}:{line}")
 
 
