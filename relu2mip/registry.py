@@ -80,6 +80,7 @@ bound_methods: Registry = Registry(
         "data": "relu2mip.bounds.data:Data",
         "file": "relu2mip.bounds.file:File",
         "structure": "relu2mip.bounds.structure:Structure",
+        "blocks": "relu2mip.bounds.blocks:Blocks",
     },
 )
 formulations: Registry = Registry(

@@ -2,6 +2,7 @@
 
 from relu2mip.bounds.alpha_crown import AlphaCrown
 from relu2mip.bounds.auto import Auto
+from relu2mip.bounds.blocks import Blocks
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import Cutoff
 from relu2mip.bounds.data import Data
@@ -21,6 +22,7 @@ from relu2mip.unrolled.unrolled import Domain
 __all__ = [
     "AlphaCrown",
     "Auto",
+    "Blocks",
     "BoundMethod",
     "Bounds",
     "Crown",

@@ -40,3 +40,11 @@ class Solver(Protocol):
         Raises `BackendUnavailable`, `CapabilityMissing`, `SolverFailure`.
         """
         ...
+
+
+class Holder(Protocol):
+    """What can hold a program from solve to solve; every backend can."""
+
+    def session(self, wide: MipModel) -> Solver:
+        """A solver that holds the last program it was given; see `relu2mip.backends.protocol.Backend.session`."""
+        ...

@@ -233,6 +233,7 @@ def compile(
     if built.binaries < whole:
         how = f"{how} with binaries before step {step} alone"
     rows = built.rows
+    built = all_bounds.rows.written(built)
     aids = model.aids
     if exact:
         aids = replace(aids, heuristic=PlanHeuristic(unrolled, all_bounds, reduced.form))

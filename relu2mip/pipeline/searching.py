@@ -109,6 +109,9 @@ def _searched(
         return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")
     if expired():
         return compiled, Solution(cut_short(), message=TOO_LATE)
+    least = compiled.all_bounds.least
+    if best.plan is not None and Units.of(compiled.model).gap(best.plan.cost, least) <= options.gap:
+        return compiled, Solution(Stop.OPTIMAL, bound=least, message="the bounds alone prove it")
     if given is not None:
         compiled = _started(compiled, backend, best)
     report("searching")
@@ -152,6 +155,8 @@ def _sample(problem: Problem, compiled: Program, best: Best, seconds: float) -> 
 
 def _checked(compiled: Program, solution: Solution, backend: str, plan: Plan | None) -> Answer:
     """The answer, with the known plan where the solver has none as good, or none that passes the check."""
+    costs = [plan.cost] if plan is not None else [] if solution.x is None else [solution.objective]
+    solution = replace(solution, bound=max(solution.bound, min([compiled.all_bounds.least, *costs])))
     if plan is None or solution.stop is Stop.UNBOUNDED:
         return Answer.of(compiled, incumbent(solution, backend, compiled.model, compiled.problem), backend)
     if solution.x is not None:

@@ -20,6 +20,7 @@ from relu2mip.passes.rewrite import Rewrite
 from relu2mip.unrolled import archive
 from relu2mip.unrolled.implications import Implications
 from relu2mip.unrolled.intersect import intersect
+from relu2mip.unrolled.known_rows import KnownRows
 from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.premises import Premises
 from relu2mip.unrolled.problem import Problem
@@ -33,7 +34,8 @@ class Bounds:
     """Lower and upper bounds, one vector a value of `form`, and the methods they came from.
 
     plan: the best plan that a method found on the way; the search starts from it.  implications: between the phases of
-    units.  premises: what they rest on; None: they belong to no problem.
+    units.  premises: what they rest on; None: they belong to no problem.  least: what the objective is at least, for
+    plans that the bounds hold for.  rows: that hold for these plans, too.
 
     Bounds are a bound method themselves: where they hold for another problem (`covers`), `compile` takes them as such.
     """
@@ -45,6 +47,8 @@ class Bounds:
     plan: Plan | None = None
     implications: Implications = field(default_factory=Implications.none)
     premises: Premises | None = None
+    least: float = -np.inf
+    rows: KnownRows = field(default_factory=KnownRows.none)
     name: ClassVar[str] = "reused"
 
     @classmethod
@@ -86,6 +90,8 @@ class Bounds:
             provenance=(*self.provenance, *found.steps, *by),
             plan=better(self.plan, found.plan),
             implications=Implications.joined([self.implications, found.implications]),
+            least=max(self.least, found.least),
+            rows=found.rows if found.rows.size else self.rows,
         )
 
     def select(self, rewrite: Rewrite) -> Bounds:
