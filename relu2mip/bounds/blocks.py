@@ -14,7 +14,7 @@ since no other block can cost less than its minimum. So
         raise the prices,
 
 until the bound reaches U, or a round narrows next to nothing. The rows L_b >= v_b at the last prices go with the bounds
-to the program, whose root relaxation then has their bound, in all of the tree. The bounds hold for plans with cost at most U
+to the program, whose root relaxation then has their bound. The bounds hold for plans with cost at most U
 (`Provenance.cutoff`), and rest on a solver's word about its programs (`Grade.TRUSTED`).
 
 Source: Lagrangean decomposition (Guignard, Kim, Mathematical Programming 1987) with range reduction by its bound, as
@@ -31,13 +31,12 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
-from relu2mip.arrays import Array, Index
+from relu2mip.arrays import Array
 from relu2mip.bounds.crown import Crown
 from relu2mip.bounds.cutoff import above
 from relu2mip.bounds.walk import returned
-from relu2mip.decomposition import Ascended, Stages, Window, ascend
+from relu2mip.decomposition import Ascended, Stages, ascend, narrowed
 from relu2mip.decomposition import Blocks as Shared
 from relu2mip.errors import CrossedBounds, InvalidOption, UnknownOption
 from relu2mip.formulations import BigM
@@ -46,7 +45,6 @@ from relu2mip.incumbent.find import find_plan
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.portfolio import Portfolio
 from relu2mip.incumbent.sample import Sampling
-from relu2mip.mip import MipModel
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.solver import Holder
 from relu2mip.normal_form import Input
@@ -66,12 +64,6 @@ log = logging.getLogger(__name__)
 
 SEARCH = 0.05
 """Share of the time for a better plan before all else: every row rests on its cost."""
-
-ROUGH = 0.02
-"""Relative gap of programs that narrow: their bound counts, not their point."""
-
-ROOM = 1e-5
-"""A narrowed side is moved outward by this share of the width before."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +164,7 @@ class _Rounds:
         blocks = Shared.of(stages, options.steps, holder)
         prices = self.prices
         if prices is None or prices.size != blocks.column.size:
-            prices = blocks.from_duals(duals_of(stages.model))
+            prices = blocks.start(seconds_left())
         report("bounds: prices between steps")
         best = ascend(blocks, prices, self.limit, options.iterations, options.time_limit)
         self.counts["programs"] += sum(window.programs for window in blocks.windows)
@@ -189,16 +181,18 @@ class _Rounds:
     def _narrow(self, blocks: Shared, best: Ascended) -> float:
         """Narrow states and controls, and what follows from them; the mean share by which they were narrowed."""
         report("bounds: states and controls of plans as good")
-        lower, upper, moved = self._narrowed(blocks, best, self.limit)
+        options = self.options
+        found = narrowed(blocks, best, self.limit, options.window, self._values(), options.time_limit)
+        self.counts.update(programs=found.programs, failures=found.failures)
         rewrite = specialise(self.unrolled.form, self.bounds.lower, self.bounds.upper)
         reduced = self.bounds.select(rewrite)
         lows, highs = list(reduced.lower), list(reduced.upper)
         for name, columns in blocks.stages.kept.items():
             i = reduced.form.outputs[name]
-            lows[i], highs[i] = lower[columns], upper[columns]
+            lows[i], highs[i] = found.lower[columns], found.upper[columns]
         whole = returned(self.bounds, rewrite, lows, highs)
         self.bounds = whole.joined(Crown().tighten(self.unrolled, whole))
-        return moved
+        return found.share
 
     def _look(self, stages: Stages, points: list[Array]) -> None:
         """Try the controls of the blocks' points for plans, and improve the best of them."""
@@ -216,51 +210,6 @@ class _Rounds:
             if plan.better_than(self.plan):
                 log.info("blocks: a plan of cost %g from the blocks, %g before", plan.cost, self.plan.cost)
                 self.plan = plan
-
-    def _narrowed(self, blocks: Shared, best: Ascended, limit: float) -> tuple[Array, Array, float]:
-        """The bounds of all columns, those of states and controls narrowed; the mean share by which they were."""
-        stages, options = blocks.stages, self.options
-        lower, upper = stages.model.lower.copy(), stages.model.upper.copy()
-        costs, here = blocks.costs(best.prices), self._values()
-        windows: dict[tuple[int, int], Window] = {}
-        shares: list[float] = []
-        for name, columns in stages.kept.items():
-            first, last = stages.around(name, options.window)
-            inside = [b for b, w in enumerate(blocks.windows) if w.first < last and w.last > first]
-            first, last = blocks.windows[inside[0]].first, blocks.windows[inside[-1]].last
-            if (first, last) not in windows:
-                room = limit - best.least + float(best.bounds[inside].sum())
-                row: Array = np.sum([costs[b] for b in inside], axis=0)
-                windows[first, last] = Window(stages, first, last, blocks.windows[0].holder).below(row, room)
-            window = windows[first, last]
-            window.narrow(columns, lower[columns], upper[columns])
-            width = upper[columns] - lower[columns]
-            for k in np.flatnonzero(width > 0).tolist():
-                self._side(window, columns, k, lower, upper, here[name][k])
-            now = upper[columns] - lower[columns]
-            shares += (1 - now[width > 0] / width[width > 0]).tolist()
-        self.counts["programs"] += sum(window.programs for window in windows.values())
-        return lower, upper, float(np.mean(shares)) if shares else 0.0
-
-    def _side(self, window: Window, columns: Index, k: int, lower: Array, upper: Array, known: float) -> None:
-        """Both ends of one column, in place; a bound that would exclude the plan is dropped."""
-        j = int(columns[k])
-        width = upper[j] - lower[j]
-        place = int(np.searchsorted(window.columns, j))
-        for sign in (1.0, -1.0):
-            if expired():
-                return
-            cost = np.zeros(window.columns.size)
-            cost[place] = sign
-            bound, _ = window.minimise(cost, self.options.time_limit, ROUGH)
-            bound -= ROOM * width
-            if not np.isfinite(bound) or bound > sign * known:
-                self.counts["failures"] += 1
-            elif sign > 0:
-                lower[j] = max(lower[j], bound)
-            else:
-                upper[j] = min(upper[j], -bound)
-        window.narrow(np.array([j]), lower[[j]], upper[[j]])
 
     def _values(self) -> Mapping[str, Array]:
         """States and controls of the plan."""
@@ -302,19 +251,3 @@ def _plan(unrolled: Unrolled, bounds: Bounds, seed: int) -> Plan:
     if known is None or not known.feasible:
         known = find_plan(unrolled, bounds, Sampling(seed=seed), known, seconds_left())
     return Portfolio.of(unrolled, known, seed).run(SEARCH * seconds_left())
-
-
-def duals_of(model: MipModel) -> Array:
-    """Duals of the rows of the linear relaxation, positive for a lower side; zeros where it has no optimum in time."""
-    lower, upper = np.isfinite(model.row_lower), np.isfinite(model.row_upper)
-    matrix = sp.csr_array(sp.vstack([model.matrix[upper], -model.matrix[lower]], format="csr"))
-    sides = np.concatenate([model.row_upper[upper], -model.row_lower[lower]])
-    box = np.stack([model.lower, model.upper], axis=1)
-    solved = linprog(model.cost, matrix, sides, bounds=box, method="highs", options={"time_limit": seconds_left()})
-    duals = np.zeros(model.rows)
-    if solved.status == 0:
-        found = np.asarray(solved.ineqlin.marginals)
-        count = int(upper.sum())
-        duals[upper] += found[:count]
-        duals[lower] -= found[count:]
-    return duals

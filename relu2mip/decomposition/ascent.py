@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -129,7 +130,8 @@ def _highest(
     low = np.concatenate([centre - radius, np.full(count, -np.inf)])
     high = np.concatenate([centre + radius, np.full(count, np.inf)])
     cost = np.concatenate([np.zeros(size), -np.ones(count)])
-    solved = linprog(cost, A_ub=rows, b_ub=sides, bounds=np.stack([low, high], axis=1), method="highs")
+    box: Any = np.stack([low, high], axis=1)
+    solved = linprog(cost, A_ub=rows, b_ub=sides, bounds=box, method="highs")
     if solved.status != 0:
         return None
     return blocks.constant - float(solved.fun), np.asarray(solved.x[:size])

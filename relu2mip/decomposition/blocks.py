@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
 
 from relu2mip.arrays import Array, Index
 from relu2mip.decomposition.stages import Stages
 from relu2mip.decomposition.window import Window
+from relu2mip.mip import MipModel
 from relu2mip.mip.solver import Holder
 
 
@@ -78,15 +82,16 @@ class Blocks:
         np.add.at(paid, self.column, prices)
         costs = []
         for b, window in enumerate(self.windows):
-            cost = self.stages.spread(window.columns, np.where(self.first[window.columns] == b, paid[window.columns], 0))
+            own = np.where(self.first[window.columns] == b, paid[window.columns], 0.0)
+            cost = self.stages.spread(window.columns, own)
             here = self.block == b
             cost[self.column[here]] -= prices[here]
             costs.append(cost)
         return costs
 
-    def from_duals(self, duals: Array) -> Array:
-        """The prices that duals of the rows of a relaxation imply: they give at least its bound."""
-        matrix = self.stages.model.matrix
+    def start(self, seconds: float) -> Array:
+        """The prices that the duals of the linear relaxation imply: they give at least its bound; 0 if time is up."""
+        matrix, duals = self.stages.model.matrix, _duals(self.stages.model, seconds)
         prices = np.zeros(self.column.size)
         for b, window in enumerate(self.windows):
             of_row = self.stages.of_row
@@ -103,3 +108,19 @@ class Blocks:
     def _solved(self, prices: Array, seconds: float, gap: float) -> Iterator[tuple[float, Array | None]]:
         for window, cost in zip(self.windows, self.costs(prices), strict=True):
             yield window.minimise(cost[window.columns], seconds, gap)
+
+
+def _duals(model: MipModel, seconds: float) -> Array:
+    """Duals of the rows of the linear relaxation, at least 0 for a lower side; all 0 without an optimum in time."""
+    lower, upper = np.isfinite(model.row_lower), np.isfinite(model.row_upper)
+    matrix: Any = sp.csr_array(sp.vstack([model.matrix[upper], -model.matrix[lower]], format="csr"))
+    sides = np.concatenate([model.row_upper[upper], -model.row_lower[lower]])
+    box: Any = np.stack([model.lower, model.upper], axis=1)
+    solved = linprog(model.cost, matrix, sides, bounds=box, method="highs", options={"time_limit": max(seconds, 1e-3)})
+    duals = np.zeros(model.rows)
+    if solved.status == 0:
+        found = np.asarray(solved.ineqlin.marginals)
+        count = int(upper.sum())
+        duals[upper] += found[:count]
+        duals[lower] -= found[count:]
+    return duals

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.bounds.blocks import duals_of, kept_of, stages_of
+from relu2mip.bounds.blocks import kept_of, stages_of
 from relu2mip.bounds.crown import Crown
 from relu2mip.decomposition import Blocks, Stages, ascend
 from relu2mip.mip.run import ask
@@ -16,7 +16,8 @@ from relu2mip.unrolled.bounds import Bounds
 from tests.brute_force import best_sequence
 from tests.trajectory.test_plans import PROBLEMS
 
-SOME = {name: PROBLEMS[name] for name in ("l1", "linf", "network of the state", "control rate", "window of two", "delay")}
+NAMES = "l1", "linf", "network of the state", "control rate", "window of two", "delay"
+SOME = {name: PROBLEMS[name] for name in NAMES}
 
 
 def stages(problem: r2m.Trajectory) -> Stages:
@@ -51,7 +52,7 @@ def test_any_prices_bound_the_best_plan_from_below(name: str, steps: int) -> Non
     best, _ = best_sequence(SOME[name])
     blocks = Blocks.of(stages(SOME[name]), steps, backends["highs"]())
     rng = np.random.default_rng(0)
-    start = blocks.from_duals(duals_of(blocks.stages.model))
+    start = blocks.start(60.0)
     for spread in (0.0, 0.3):
         prices = start + spread * rng.normal(size=start.size)
         bound = blocks.constant + blocks.evaluate(prices, 10.0, 1e-6).bounds.sum()
@@ -65,7 +66,7 @@ def test_prices_from_duals_give_the_bound_of_the_relaxation_at_least() -> None:
     relaxed = replace(found.model, integer=np.zeros(found.model.columns, dtype=bool))
     root = ask(relaxed, backends["highs"](), SolveOptions()).objective
     blocks = Blocks.of(found, 1, backends["highs"]())
-    prices = blocks.from_duals(duals_of(found.model))
+    prices = blocks.start(60.0)
     assert blocks.constant + blocks.evaluate(prices, 10.0, 1e-6).bounds.sum() >= root - 1e-5
 
 
