@@ -16,6 +16,7 @@ from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.options import Part, parse
 from relu2mip.registry import planners
+from relu2mip.threads import products_on_one_thread
 from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.problem import Trajectory
 from relu2mip.unrolled.plan import Plan as Point
@@ -80,7 +81,8 @@ def searching(name: str, search: Callable[..., Point], options: Any) -> Planning
     def plan(problem: Trajectory, start: Array | None, seconds: float) -> Plan:
         begun, objective = time.perf_counter(), problem.unrolled.objective()
         known = None if start is None else point_of(problem, start)
-        point = search(objective, objective.box, options, seconds, known, problem.m)
+        with products_on_one_thread():
+            point = search(objective, objective.box, options, seconds, known, problem.m)
         spent = time.perf_counter() - begun
         return plan_of(problem, point, seconds=spent, stopped="its rounds or its time ended", stages={name: spent})
 

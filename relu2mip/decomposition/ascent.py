@@ -131,7 +131,7 @@ def _highest(
     high = np.concatenate([centre + radius, np.full(count, np.inf)])
     cost = np.concatenate([np.zeros(size), -np.ones(count)])
     box: Any = np.stack([low, high], axis=1)
-    solved = linprog(cost, A_ub=rows, b_ub=sides, bounds=box, method="highs")
+    solved: Any = linprog(cost, A_ub=rows, b_ub=sides, bounds=box, method="highs")
     if solved.status != 0:
         return None
     return blocks.constant - float(solved.fun), np.asarray(solved.x[:size])

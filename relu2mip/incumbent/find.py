@@ -6,6 +6,7 @@ from relu2mip.incumbent.best import offer
 from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.sample import Sampling, cross_entropy
 from relu2mip.runtime.deadline import limited
+from relu2mip.threads import products_on_one_thread
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.unrolled import Unrolled
@@ -22,7 +23,7 @@ def find_plan(
 
     seconds: after which sampling ends, and improving what it found; sooner where the budget around it ends.
     """
-    with limited(seconds):
+    with limited(seconds), products_on_one_thread():
         box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in unrolled.form.inputs.items()}
         plan = cross_entropy(unrolled.objective(), box, sampling)
         plan = known if known is not None and known.better_than(plan) else plan

@@ -22,6 +22,7 @@ from relu2mip.incumbent.polish import polish
 from relu2mip.incumbent.sample import Sampling, sampled
 from relu2mip.incumbent.space import Met, Space
 from relu2mip.runtime.deadline import expired, limited
+from relu2mip.threads import products_on_one_thread
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.unrolled import Unrolled
@@ -109,7 +110,7 @@ class Portfolio:
 
     def run(self, seconds: float = math.inf) -> Plan:
         """The best plan met by all, once the time or the budget around it ends; infeasible only if all met were."""
-        with limited(seconds):
+        with limited(seconds), products_on_one_thread():
             while self.met.plan is None or not expired():
                 self._next().turn(self.met)
                 assert self.met.plan is not None
