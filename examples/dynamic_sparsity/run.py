@@ -115,11 +115,19 @@ def learned(name: str, found: Rollouts, arguments: argparse.Namespace) -> tuple[
 
 def models_table(means: list[dict]) -> str:
     """Markdown."""
-    lines = ["| System | Method | Seeds | ReLUs | Error | Local | Gain | Chance | Global | Chance | Miscalibration |"]
-    lines.append("|" + "---|" * 11)
+    lines = [
+        "| System | Method | Seeds | ReLUs | Error | Local | Gain | Chance | Static | Global | Chance | Miscalibration |"
+    ]
+    lines.append("|" + "---|" * 12)
     for one in means:
         cells = [one["system"], one["kind"], one["seeds"], f"{one['relus']:.1f}", one["error"], one["local"]]
-        cells += [one["gain"] or "", f"{one['chance']:.3f}", one["everywhere"], f"{one['everywhere_chance']:.3f}"]
+        cells += [
+            one["gain"] or "",
+            f"{one['chance']:.3f}",
+            f"{one['static']:.3f}",
+            one["everywhere"],
+            f"{one['everywhere_chance']:.3f}",
+        ]
         lines.append(f"| {' | '.join(map(str, [*cells, one['miscalibration']]))} |")
     return "\n".join(lines) + "\n"
 

@@ -75,7 +75,8 @@ class Summary:
     """Models of one kind over seeds: means of ReLUs, error, areas local and global, miscalibration.
 
     gain: of the local area over that of plain prediction with the same seed; None where there is none to compare with.
-    chance, everywhere_chance: the areas of a score that knows nothing.
+    chance, everywhere_chance: the areas of a score that knows nothing; static: of the best that knows nothing of the
+    state (`relu2mip.analysis.recovery`).
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Summary:
     miscalibration: Mean
     gain: Mean | None
     chance: float
+    static: float
     everywhere_chance: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,6 +114,7 @@ def summarise(models: Sequence[Learned]) -> list[Summary]:
                 miscalibration=Mean.of([one.recovery.miscalibration for one in same]),
                 gain=Mean.of(gains) if gains and kind != PLAIN else None,
                 chance=same[0].recovery.local_chance,
+                static=same[0].recovery.local_static,
                 everywhere_chance=same[0].recovery.everywhere_chance,
             )
         )

@@ -120,10 +120,13 @@ def _measured(
 
 
 def _dimensions(found: Rollouts, by_output: Any, by_input: Any) -> Any:
+    nothing = [None] * (len(by_input) - len(by_output))
     rows = [
-        (name, by_output[k] if k < len(by_output) else None, by_input[k]) for k, name in enumerate(found.input_names)
+        (name, a and a.local, b.local, a and a.changes, b.changes)
+        for name, a, b in zip(found.input_names, [*by_output, *nothing], by_input, strict=True)
     ]
-    return table(["dimension", "zero in its row", "zero in its column"], rows, left=["dimension"])
+    head = ["dimension", "zero in its row", "zero in its column", "changing in its row", "changing in its column"]
+    return table(head, rows, left=["dimension"])
 
 
 def _network(file: Path, box: str, bounds: str, budget: float | None, report: Path | None, json: bool) -> None:

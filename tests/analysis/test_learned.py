@@ -26,6 +26,7 @@ def test_recovery_leaves_the_diagonal_out_and_asks_globally_by_the_largest() -> 
     found = recovery(true, true, 1e-3)
     assert (found.local, found.everywhere) == (1.0, 1.0)
     assert (found.local_chance, found.everywhere_chance) == (1 / 8, 1 / 4)
+    assert found.local_static == 1 / 2  # that entry is there at one of two states
     assert found.miscalibration == 0.0
     assert recovery(np.ones_like(true), true, 1e-3).miscalibration > 0.5
 
@@ -71,14 +72,14 @@ def test_models_learn_and_are_compared() -> None:
 
 
 def model(method: str, seed: int, local: float, units: int | None = None) -> Learned:
-    return Learned(method, seed, units, 4, 0.1, Recovery(local, 0.25, 0.5, 0.5, np.zeros((1, 2))))
+    return Learned(method, seed, units, 4, 0.1, Recovery(local, 0.25, 0.4, 0.5, 0.5, np.zeros((1, 2))))
 
 
 def test_summaries_pair_seeds_and_have_intervals_of_student() -> None:
     models = [model("prediction", s, 0.5 + 0.1 * s) for s in range(5)]
     models += [model("gates", s, 0.6 + 0.1 * s, 8) for s in range(5)]
     plain, gates = summarise(models)
-    assert (plain.kind, plain.seeds, plain.gain, plain.chance) == ("prediction", 5, None, 0.25)
+    assert (plain.kind, plain.seeds, plain.gain, plain.static) == ("prediction", 5, None, 0.4)
     wanted = stats.t.interval(0.95, 4, loc=0.7, scale=stats.sem([0.5, 0.6, 0.7, 0.8, 0.9]))
     np.testing.assert_allclose(plain.local, (0.7, *wanted))
     assert gates.kind == "gates 8"
