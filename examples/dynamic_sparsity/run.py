@@ -115,10 +115,8 @@ def learned(name: str, found: Rollouts, arguments: argparse.Namespace) -> tuple[
 
 def models_table(means: list[dict]) -> str:
     """Markdown."""
-    lines = [
-        "| System | Method | Seeds | ReLUs | Error | Local | Gain | Chance | Static | Global | Chance | Miscalibration |"
-    ]
-    lines.append("|" + "---|" * 12)
+    names = "Local | Gain | Chance | Static | Global | Chance"
+    lines = [f"| System | Method | Seeds | ReLUs | Error | {names} | Miscalibration |", "|" + "---|" * 12]
     for one in means:
         cells = [one["system"], one["kind"], one["seeds"], f"{one['relus']:.1f}", one["error"], one["local"]]
         cells += [

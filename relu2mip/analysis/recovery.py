@@ -3,9 +3,10 @@
 A pattern is a question for each entry: is it zero? |J| of the model is the score of the answer "no". The area under the
 precision-recall curve (as average precision) needs no threshold for the model; for a score that knows nothing it is the
 share of entries that are not zero. *Local*: an answer for each entry at each state. *Static*: the local area of the
-best score that knows nothing of the state, which is the share of states at which an entry is there; only a model above
-it knows where things depend on the state. *Global*: an answer for each entry over all states, by the largest |J|. *Calibration* asks with the same threshold for both: the share of zeros that a model
-shows beside the true one, over thresholds. The diagonal of ∂s′/∂s is left out, which every model of changes gets right.
+best score that knows nothing of the state, the share of states at which an entry is there; only a model above it knows
+where things depend on the state. *Global*: an answer for each entry over all states, by the largest |J|.
+*Calibration* asks with the same threshold for both: the share of zeros that a model shows beside the true one, over
+thresholds. The diagonal of ∂s′/∂s is left out, which every model of changes gets right.
 
 Source: Davis, Goadrich, "The Relationship Between Precision-Recall and ROC Curves" (ICML 2006).
 """
