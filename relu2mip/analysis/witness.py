@@ -51,7 +51,8 @@ class Witnesses:
         """
         points = np.random.default_rng(0).uniform(self.low, self.high, (SAMPLES, self.low.size))
         there = self.at(points)
-        return np.where(there.any(axis=0)[..., None], points[there.argmax(axis=0)], np.nan)
+        anywhere: Mask = np.asarray(there.any(axis=0))
+        return np.where(anywhere[..., None], points[there.argmax(axis=0)], np.nan)
 
     def between(self, start: Array, i: int, end: float, j: int) -> Array | None:
         """A point where output j has a slope by input i, on the line from a point along that input, or beside it.
