@@ -136,8 +136,8 @@ def _enclosed(net: Graph, form: NormalForm, bounds: Bounds) -> tuple[CertifiedGr
     every = enclosures(form, bounds.lower, bounds.upper, inputs)
     parts = [every[i] for i in outputs]
     low, high, reached = (np.concatenate([getattr(p, side) for p in parts]) for side in ("lower", "upper", "reached"))
-    sides = (np.concatenate([side[i] for i in inputs]) for side in (bounds.lower, bounds.upper))
-    seen = Witnesses(form, *sides, outputs)
+    start, end = (np.concatenate([side[i] for i in inputs]) for side in (bounds.lower, bounds.upper))
+    seen = Witnesses(form, start, end, outputs)
     points = np.where(reached[..., None], seen.random(), np.nan)
     names = _names(net.inputs), _names(net.outputs)
     return CertifiedGraph(low, high, ~reached, _found(points), ~reached, points, bounds.grade, *names), seen
@@ -165,7 +165,7 @@ def _decided(net: Graph, graph: CertifiedGraph, bounds: Bounds, seen: Witnesses,
 
 
 def _found(points: Array) -> Mask:
-    return ~np.isnan(points).any(axis=-1)
+    return np.asarray(~np.isnan(points).any(axis=-1))
 
 
 def _names(ports: Any) -> tuple[str, ...]:
