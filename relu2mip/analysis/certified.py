@@ -3,12 +3,11 @@
 An output does not depend on an input over a box where the generalised Jacobian has 0 at that entry all over it. Bounds
 prove phases of units, phases give an interval enclosure of the Jacobian (`relu2mip.analysis.enclosure`), and an entry
 enclosed by {0} is absent. An entry with another value at some point is present. What is neither is undecided; the exact
-mode (`relu2mip.analysis.exact`) decides more of that.
+mode (`relu2mip.analysis.exact`) decides more of that, by activation regions or by mixed-integer programs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,16 +16,17 @@ from numpy.typing import ArrayLike
 
 from relu2mip.accept import number
 from relu2mip.analysis.enclosure import enclosures
-from relu2mip.analysis.exact import ExactOptions, decide, witnesses
+from relu2mip.analysis.exact import ExactOptions, decide
+from relu2mip.analysis.witness import Witnesses
 from relu2mip.arrays import Array, Mask
 from relu2mip.bounds import Bounds, Grade, compute_bounds
 from relu2mip.errors import InvalidOption
 from relu2mip.ir import Graph
+from relu2mip.normal_form import NormalForm
 from relu2mip.options import parse
 from relu2mip.registry import bound_methods
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.network import network
-from relu2mip.unrolled.unrolled import Unrolled
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,10 @@ class CertifiedGraph:
     """The dependence of outputs on inputs over a box. Arrays are (outputs, inputs), flat in graph order.
 
     lower, upper: an enclosure of every generalised Jacobian in the box.  absent: 0 all over the box.  present: not 0 at
-    some point of it.  grade: of `absent`: certified by intervals, trusted where a solver's word took part.
-    certified: the absent entries that intervals prove alone.  regions: how many activation regions were enumerated, all
-    of them; None where they were not, or were too many.  input_names, output_names: such as `x[3]`.
+    some point of it, which `witnesses` holds, (outputs, inputs, inputs), else NaN.  grade: of `absent`: certified by
+    intervals, trusted where a solver's word took part.  certified: the absent entries that intervals prove alone.
+    regions: how many activation regions were enumerated, all of them; None where they were not, or were too many.
+    input_names, output_names: such as `x[3]`.
     """
 
     lower: Array
@@ -44,6 +45,7 @@ class CertifiedGraph:
     absent: Mask
     present: Mask
     certified: Mask
+    witnesses: Array
     grade: Grade
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
@@ -105,8 +107,8 @@ def certified_graph(
     """The causal graph of a network over a box of its inputs.
 
     lower, upper: numbers, or one entry for each input entry, flat over all inputs in graph order. Finite.
-    bounds: bound methods, which prove the phases of units.  exact: decide what intervals leave, by enumerating the
-    activation regions within these limits; None: do not.
+    bounds: bound methods, which prove the phases of units.  exact: decide what intervals leave, by enumerating
+    activation regions or by mixed-integer programs, within these limits; None: do not.
 
     Raises `InvalidProblem` for a box that does not fit, `UnknownOption` for an unknown method, and `InvalidOption` for
     methods that hold only for good plans.
@@ -123,42 +125,47 @@ def certified_graph(
     found = compute_bounds(unrolled, parse(bounds, bound_methods, "bounds"))
     if found.cutoff is not None:
         raise InvalidOption(f"bounds {bounds!r} hold only for good plans of a problem; take those of the whole box")
-    return graph_of(unrolled, found, _names(read.inputs), _names(read.outputs), exact)
+    graph, seen = _enclosed(read, unrolled.form, found)
+    return graph if exact is None or not graph.undecided.any() else _decided(read, graph, found, seen, exact)
 
 
-def graph_of(
-    unrolled: Unrolled,
-    bounds: Bounds,
-    input_names: tuple[str, ...],
-    output_names: tuple[str, ...],
-    exact: ExactOptions | None = None,
-) -> CertifiedGraph:
-    """The graph from all inputs of a form to its outputs that are no inputs, within bounds of all its values."""
-    form = unrolled.form
+def _enclosed(net: Graph, form: NormalForm, bounds: Bounds) -> tuple[CertifiedGraph, Witnesses]:
+    """The graph that intervals and random points give, and what looks for more points."""
     inputs = list(form.inputs.values())
-    outputs = {name: i for name, i in form.outputs.items() if i not in inputs}
+    outputs = tuple(i for i in form.outputs.values() if i not in inputs)
     every = enclosures(form, bounds.lower, bounds.upper, inputs)
-    parts = [every[i] for i in outputs.values()]
+    parts = [every[i] for i in outputs]
     low, high, reached = (np.concatenate([getattr(p, side) for p in parts]) for side in ("lower", "upper", "reached"))
-    box = {name: (bounds.lower[i], bounds.upper[i]) for name, i in form.inputs.items()}
-    sizes: Mapping[str, int] = {name: form.values[i].size for name, i in outputs.items()}
-    present = witnesses(form, box, sizes)
-    graph = CertifiedGraph(low, high, ~reached, present & reached, ~reached, bounds.grade, input_names, output_names)
-    return graph if exact is None else _decided(graph, bounds, tuple(outputs.values()), exact)
+    start, end = (np.concatenate([side[i] for i in inputs]) for side in (bounds.lower, bounds.upper))
+    seen = Witnesses(form, start, end, outputs)
+    points = np.where(reached[..., None], seen.random(), np.nan)
+    names = _names(net.inputs), _names(net.outputs)
+    return CertifiedGraph(low, high, ~reached, _found(points), ~reached, points, bounds.grade, *names), seen
 
 
-def _decided(graph: CertifiedGraph, bounds: Bounds, outputs: tuple[int, ...], exact: ExactOptions) -> CertifiedGraph:
-    if not graph.undecided.any():
-        return graph
-    found = decide(bounds, outputs, exact)
-    if found is None:
-        return graph
+def _decided(net: Graph, graph: CertifiedGraph, bounds: Bounds, seen: Witnesses, exact: ExactOptions) -> CertifiedGraph:
+    """The graph with what is undecided decided, as far as the limits allow."""
+    allowed = np.maximum(np.abs(graph.lower), np.abs(graph.upper)) * (seen.high - seen.low)
+    found = decide(net, bounds, graph.undecided, allowed, seen, exact)
     absent = graph.absent | (graph.undecided & found.zero)
     grade = Grade.worst([graph.grade, Grade.TRUSTED]) if (absent & ~graph.certified).any() else graph.grade
     low, high = np.maximum(graph.lower, found.lower), np.minimum(graph.upper, found.upper)
     low, high = np.where(absent, 0.0, np.minimum(low, high)), np.where(absent, 0.0, np.maximum(low, high))
-    present = graph.present | (found.nonzero & ~absent)
-    return replace(graph, lower=low, upper=high, absent=absent, present=present, grade=grade, regions=found.regions)
+    points = np.where((graph.undecided & ~absent)[..., None], found.witnesses, graph.witnesses)
+    return replace(
+        graph,
+        lower=low,
+        upper=high,
+        absent=absent,
+        present=_found(points),
+        witnesses=points,
+        grade=grade,
+        regions=found.regions,
+    )
+
+
+def _found(points: Array) -> Mask:
+    return np.asarray(~np.isnan(points).any(axis=-1))
 
 
 def _names(ports: Any) -> tuple[str, ...]:

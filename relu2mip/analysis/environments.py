@@ -47,6 +47,7 @@ class GymnasiumMujoco(MujocoSystem):
         """See `System`."""
         kind = self.env.action_space.dtype
         self._seen, _, terminated, truncated, _ = self.env.step(np.asarray(control, dtype=kind))
+        self._require_stable()
         following, ended = self.state, bool(terminated or truncated)
         if ended:
             self._seen = self.env.reset()[0]

@@ -1,36 +1,39 @@
 """Learned models beside the truth: do networks that predict well also know what depends on what?
 
-Perceptrons of the change of state, trained on the same transitions in four ways:
+Perceptrons of the change of state, trained on the same transitions in five ways:
 
     prediction     the mean squared error alone
     l1             and a weight times the mean of |∂f/∂(s, a)|
     matching       and a weight times the mean squared error of ∂f/∂(s, a), to the true ones
     gates          the mean squared error, with gates that leave few ReLUs (`relu2mip.frontends.sparsify`)
+    scratch        the mean squared error, with as few ReLUs from the start
 
 f is the network in its normalised coordinates. They are compared on rollouts that training has not seen: the error of
-the prediction, and how they recover the pattern of the true Jacobians (`relu2mip.analysis.recovery`). Needs the extra
-`torch`.
+the prediction, and how they recover the pattern of the true Jacobians (`relu2mip.analysis.recovery`); `summarise` of
+`relu2mip.analysis.comparison` has means over seeds. Needs the extra `torch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from relu2mip.analysis.comparison import Learned
 from relu2mip.analysis.jacobians import Rollouts
-from relu2mip.analysis.recovery import Recovery, recovery
+from relu2mip.analysis.recovery import recovery
 from relu2mip.arrays import Array, Mask
 from relu2mip.errors import InvalidData, InvalidOption, UnknownOption
-from relu2mip.frontends.sparsify import Gumbel, Regression, Samples, Schedule, mlp, train
-from relu2mip.options import settle
+from relu2mip.frontends.sparsify import GateFamily, Regression, Samples, Schedule, families, mlp, train
+from relu2mip.options import parse, settle
 from relu2mip.threads import one_thread
 
-METHODS = "prediction", "l1", "matching", "gates"
+METHODS = "prediction", "l1", "matching", "gates", "scratch"
 
 SCORED = 400
 """States at which Jacobians are compared, at most."""
@@ -38,7 +41,10 @@ SCORED = 400
 
 @dataclass(frozen=True)
 class LearnOptions:
-    """How models are trained and compared."""
+    """How models are trained and compared.
+
+    Raises `InvalidOption` for a value out of range, and `UnknownOption` for unknown gates.
+    """
 
     hidden: tuple[int, ...] = (64, 64)
     epochs: Annotated[int, "Of training; gates take as many before and after units are fixed."] = 60
@@ -46,7 +52,8 @@ class LearnOptions:
     learning_rate: float = 3e-3
     l1_weight: Annotated[float, "Of the mean absolute Jacobian."] = 1e-2
     matching_weight: Annotated[float, "Of the mean squared error of Jacobians."] = 1.0
-    units: Annotated[int, "ReLUs that gates leave."] = 32
+    gates: Annotated[str, "Gate family, one of those of the sparsifier."] = "gumbel"
+    units: Annotated[tuple[int, ...], "ReLUs that gates leave, one model each, fewer and fewer."] = (32, 16, 8)
     threshold: Annotated[float, "Largest entry of a normalised Jacobian that counts as zero."] = 1e-3
     held_out: Annotated[float, "Share of rollouts kept for comparison."] = 0.2
 
@@ -56,21 +63,19 @@ class LearnOptions:
             raise InvalidOption("epochs and batch must be at least 1, learning_rate above 0")
         if min(self.l1_weight, self.matching_weight, self.threshold) < 0 or not 0 < self.held_out < 1:
             raise InvalidOption("weights and threshold must be at least 0, held_out between 0 and 1")
+        _ = self.family
+        if not self.units or any(a <= b for a, b in pairwise((sum(self.hidden), *self.units, 0))):
+            wanted = f"fewer and fewer, at least 1, fewer than the {sum(self.hidden)} of hidden"
+            raise InvalidOption(f"units is {list(self.units)}; give {wanted}")
 
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """One model: how it was trained, its ReLUs, its error relative to the spread of changes, and its recovery."""
-
-    method: str
-    seed: int
-    relus: int
-    error: float
-    recovery: Recovery
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**vars(self), "recovery": self.recovery.to_dict()}
+    @property
+    def family(self) -> GateFamily:
+        """The gate family that is named."""
+        found = parse(self.gates, families, "gates")
+        if len(found) != 1:
+            raise InvalidOption(f"gates is {self.gates!r}; give one family")
+        made: GateFamily = found[0]
+        return made
 
 
 def learn(
@@ -79,7 +84,9 @@ def learn(
     seeds: Sequence[int] = (0,),
     options: LearnOptions | None = None,
 ) -> list[Learned]:
-    """Train models on rollouts, one for each method and seed, and compare them with the truth on those held out.
+    """Train models on rollouts by each method and seed, and compare them with the truth on those held out.
+
+    By "gates" and "scratch" there is one for each of the `units` of the options.
 
     Raises `UnknownOption` for an unknown method, `InvalidData` for fewer than two rollouts.
     """
@@ -89,7 +96,7 @@ def learn(
     if len(rollouts.states) < 2:
         raise InvalidData("comparing needs two rollouts at least: one to learn from, one to compare on")
     data = _Data.of(rollouts, chosen)
-    return [_learned(data, method, seed, chosen) for method in methods for seed in seeds]
+    return [one for method in methods for seed in seeds for one in _learned(data, method, seed, chosen)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +139,11 @@ class _Data:
         )
 
 
-def _learned(data: _Data, method: str, seed: int, options: LearnOptions) -> Learned:
+def _learned(data: _Data, method: str, seed: int, options: LearnOptions) -> list[Learned]:
     with one_thread():
-        network = mlp(data.objective, options.hidden, seed)
         if method == "gates":
             schedule = Schedule(
-                units=(options.units,),
+                units=options.units,
                 epochs=options.epochs,
                 round_epochs=options.epochs // 2,
                 finetune_epochs=options.epochs // 2,
@@ -145,19 +151,26 @@ def _learned(data: _Data, method: str, seed: int, options: LearnOptions) -> Lear
                 learning_rate=options.learning_rate,
                 seed=seed,
             )
-            member = train(network, data.objective, schedule, Gumbel())[-1]
-            return _compared(data, method, seed, member.relus, member.network, options)
-        extra = {"prediction": _nothing, "l1": _mean_absolute, "matching": _mean_squared}[method]
-        weight = {"l1": options.l1_weight, "matching": options.matching_weight}.get(method, 0.0)
-        _fit(network, data, weight, extra, options, seed)
-        return _compared(data, method, seed, sum(options.hidden), network, options)
+            network = mlp(data.objective, options.hidden, seed)
+            members = train(network, data.objective, schedule, options.family)[1:]
+            return [_compared(data, method, seed, m.units, m.relus, m.network, options) for m in members]
+        if method == "scratch":
+            return [_trained(data, method, seed, units, options) for units in options.units]
+        return [_trained(data, method, seed, None, options)]
+
+
+def _trained(data: _Data, method: str, seed: int, units: int | None, options: LearnOptions) -> Learned:
+    """One model, of so many ReLUs in as many layers as there are hidden ones, of all where units is None."""
+    layers = len(options.hidden)
+    hidden = options.hidden if units is None else tuple(len(part) for part in np.array_split(np.arange(units), layers))
+    network = mlp(data.objective, hidden, seed)
+    extra = {"l1": _mean_absolute, "matching": _mean_squared}.get(method)
+    weight = {"l1": options.l1_weight, "matching": options.matching_weight}.get(method, 0.0)
+    _fit(network, data, weight, extra, options, seed)
+    return _compared(data, method, seed, units, sum(hidden), network, options)
 
 
 Extra = Callable[[Tensor, Tensor], Tensor]
-
-
-def _nothing(jacobian: Tensor, true: Tensor) -> Tensor:
-    return jacobian.new_zeros(())
 
 
 def _mean_absolute(jacobian: Tensor, true: Tensor) -> Tensor:
@@ -168,7 +181,7 @@ def _mean_squared(jacobian: Tensor, true: Tensor) -> Tensor:
     return (jacobian - true).square().mean()
 
 
-def _fit(network: Any, data: _Data, weight: float, extra: Extra, options: LearnOptions, seed: int) -> None:
+def _fit(network: Any, data: _Data, weight: float, extra: Extra | None, options: LearnOptions, seed: int) -> None:
     (inputs,) = data.objective.inputs()
     optimiser = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     steps = options.epochs * max(1, len(inputs) // options.batch)
@@ -177,7 +190,7 @@ def _fit(network: Any, data: _Data, weight: float, extra: Extra, options: LearnO
     for _ in range(steps):
         index = torch.as_tensor(rng.integers(0, len(inputs), options.batch))
         loss = data.objective.loss(network, index)
-        if weight:
+        if extra is not None and weight:
             jacobian = core_jacobian(network.core, network.into(inputs[index]))
             loss = loss + weight * extra(jacobian, data.jacobians[index])
         optimiser.zero_grad()
@@ -200,7 +213,9 @@ def core_jacobian(core: nn.Sequential, z: Tensor) -> Tensor:
     return jacobian
 
 
-def _compared(data: _Data, method: str, seed: int, relus: int, network: nn.Module, options: LearnOptions) -> Learned:
+def _compared(
+    data: _Data, method: str, seed: int, units: int | None, relus: int, network: nn.Module, options: LearnOptions
+) -> Learned:
     x = data.inputs.clone().requires_grad_()
     predicted = network(x)
     rows = [torch.autograd.grad(predicted[:, k].sum(), x, retain_graph=True)[0] for k in range(predicted.shape[1])]
@@ -215,7 +230,7 @@ def _compared(data: _Data, method: str, seed: int, relus: int, network: nn.Modul
     size = data.changes.std(axis=0)
     wrong = (predicted.detach().numpy() - data.changes) / np.where(size > 0, size, 1.0)
     error = float(np.sqrt((wrong**2).mean()))
-    return Learned(method, seed, relus, error, recovery(found, data.true, options.threshold))
+    return Learned(method, seed, units, relus, error, recovery(found, data.true, options.threshold))
 
 
 def _flat(part: Array) -> Array:

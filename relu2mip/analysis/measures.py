@@ -11,6 +11,9 @@ same for every system; with `normalise` false it is in the system's own units.
     run length             how many steps an entry stays as it is, the mean over runs, ends of rollouts included
     clustering             mean changes where the number of contacts changes, less mean changes elsewhere
 
+All but clustering are also there for dimensions (rows and columns of J) and blocks of them: the share of their entries
+that are zero, at a sample and at all, of those that depend on the state, and of those that change in a step.
+
 Whether changes cluster at contacts more than by chance is asked of a permutation test: the series of contacts of each
 rollout is shifted in time by a random number of steps, around its end, which keeps what either series is by itself. The
 p-value is (1 + shifts with a clustering at least as large) / (1 + shifts).
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -52,13 +55,27 @@ class MeasureOptions:
             raise InvalidOption("permutations must be at least 1, seed at least 0")
 
 
+class Block(NamedTuple):
+    """Shares of the entries of a part of J.
+
+    local: zero at a sample, mean.  everywhere: zero at all.  state_dependent: zero at some and not at others.
+    changes: changing between zero and not zero in a step, mean.
+    """
+
+    local: float
+    everywhere: float
+    state_dependent: float
+    changes: float
+
+
 @dataclass(frozen=True, eq=False)
 class Measures:
     """What the module's text defines, for R rollouts of T steps.
 
     local_sparsity, changes: (R, T), changes 0 where an episode begins.  zero_share: the share of samples at which each
-    entry is zero, (n, n + m).  by_output, by_input: mean local sparsity of rows and of columns.
-    blocks: mean local and global sparsity by pairs of blocks.  clustering, p_value: NaN where contacts never change.
+    entry is zero, (n, n + m); change_share: of steps, beginnings of episodes left out, in which it changes.
+    by_output, by_input: of rows and of columns.  blocks: of pairs of blocks, outputs first.
+    clustering, p_value: NaN where contacts never change.
     sensitivity: (thresholds, 3): global sparsity, mean local sparsity and state dependence by `thresholds`.
     """
 
@@ -71,9 +88,10 @@ class Measures:
     clustering: float
     p_value: float
     zero_share: Array
-    by_output: Array
-    by_input: Array
-    blocks: Mapping[tuple[str, str], tuple[float, float]]
+    change_share: Array
+    by_output: tuple[Block, ...]
+    by_input: tuple[Block, ...]
+    blocks: Mapping[tuple[str, str], Block]
     thresholds: tuple[float, ...]
     sensitivity: Array
 
@@ -90,9 +108,9 @@ class Measures:
             "run_length": self.run_length,
             "clustering": self.clustering,
             "p_value": self.p_value,
-            "by_output": self.by_output.tolist(),
-            "by_input": self.by_input.tolist(),
-            "blocks": {f"{a} by {b}": list(pair) for (a, b), pair in self.blocks.items()},
+            "by_output": [block._asdict() for block in self.by_output],
+            "by_input": [block._asdict() for block in self.by_input],
+            "blocks": {f"{a} by {b}": block._asdict() for (a, b), block in self.blocks.items()},
         }
 
 
@@ -118,7 +136,10 @@ def measure(
     sizes = np.abs(rollouts.normalised if chosen.normalise else rollouts.jacobians)
     zero = sizes <= chosen.threshold
     flat = zero.reshape(-1, *zero.shape[2:])
-    changes = _changes(zero, rollouts.begins)
+    changed = _changed(zero, rollouts.begins)
+    changes = changed.sum(axis=(2, 3)).astype(np.float64)
+    zero_share = flat.mean(axis=0)
+    change_share = changed.sum(axis=(0, 1)) / max(1, int((~rollouts.begins).sum()))
     clustering, p_value = _clustering(changes, rollouts, chosen)
     return Measures(
         options=chosen,
@@ -126,29 +147,32 @@ def measure(
         local_sparsity=zero.mean(axis=(2, 3)),
         state_dependence=float((flat.any(axis=0) & ~flat.all(axis=0)).mean()),
         changes=changes,
-        run_length=_run_length(zero, rollouts.begins),
+        run_length=_run_length(changed, rollouts.begins),
         clustering=clustering,
         p_value=p_value,
-        zero_share=flat.mean(axis=0),
-        by_output=flat.mean(axis=(0, 2)),
-        by_input=flat.mean(axis=(0, 1)),
-        blocks=_blocks(flat, rollouts, blocks),
+        zero_share=zero_share,
+        change_share=change_share,
+        by_output=tuple(_block(*rows) for rows in zip(zero_share, change_share, strict=True)),
+        by_input=tuple(_block(*columns) for columns in zip(zero_share.T, change_share.T, strict=True)),
+        blocks=_blocks(zero_share, change_share, rollouts, blocks),
         thresholds=THRESHOLDS,
         sensitivity=_sensitivity(sizes.reshape(-1, *zero.shape[2:])),
     )
 
 
-def _changes(zero: Mask, begins: Mask) -> Array:
-    found = np.zeros(begins.shape)
-    found[:, 1:] = (zero[:, 1:] != zero[:, :-1]).sum(axis=(2, 3))
-    return np.where(begins, 0.0, found)
+def _changed(zero: Mask, begins: Mask) -> Mask:
+    """Which entries have changed since the step before, none where an episode begins."""
+    found = np.zeros(zero.shape, dtype=bool)
+    found[:, 1:] = zero[:, 1:] != zero[:, :-1]
+    return found & ~begins[..., None, None]
 
 
-def _run_length(zero: Mask, begins: Mask) -> float:
+def _run_length(changed: Mask, begins: Mask) -> float:
     """All samples of all entries, by the number of runs."""
-    switches = (zero[:, 1:] != zero[:, :-1]) | begins[:, 1:, None, None]
-    runs = int(switches.sum()) + zero.shape[0] * int(np.prod(zero.shape[2:]))
-    return float(zero.size / runs)
+    first = begins.copy()
+    first[:, 0] = True
+    runs = int(changed.sum()) + int(first.sum()) * int(np.prod(changed.shape[2:]))
+    return float(changed.size / runs)
 
 
 def _clustering(changes: Array, rollouts: Rollouts, options: MeasureOptions) -> tuple[float, float]:
@@ -169,9 +193,19 @@ def _clustering(changes: Array, rollouts: Rollouts, options: MeasureOptions) -> 
     return found, (1 + more) / (1 + options.permutations)
 
 
+def _block(zero_share: Array, change_share: Array) -> Block:
+    always = zero_share == 1
+    return Block(
+        local=float(zero_share.mean()),
+        everywhere=float(always.mean()),
+        state_dependent=float(((zero_share > 0) & ~always).mean()),
+        changes=float(change_share.mean()),
+    )
+
+
 def _blocks(
-    zero: Mask, rollouts: Rollouts, given: Mapping[str, Sequence[str]] | None
-) -> dict[tuple[str, str], tuple[float, float]]:
+    zero_share: Array, change_share: Array, rollouts: Rollouts, given: Mapping[str, Sequence[str]] | None
+) -> dict[tuple[str, str], Block]:
     named = given or {"state": rollouts.state_names, "control": rollouts.control_names}
     names = rollouts.input_names
     if missing := [name for members in named.values() for name in members if name not in names]:
@@ -179,11 +213,11 @@ def _blocks(
     places = {block: [names.index(name) for name in members] for block, members in named.items()}
     found = {}
     for a, rows in places.items():
-        outputs = [row for row in rows if row < zero.shape[1]]
+        outputs = [row for row in rows if row < len(zero_share)]
         for b, columns in places.items():
             if outputs and columns:
-                part = zero[:, outputs][:, :, columns]
-                found[a, b] = float(part.mean()), float(part.all(axis=0).mean())
+                part = np.ix_(outputs, columns)
+                found[a, b] = _block(zero_share[part], change_share[part])
     return found
 
 

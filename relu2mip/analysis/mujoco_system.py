@@ -111,14 +111,23 @@ class MujocoSystem:
             found = self._by_transitions(control) if self.method == TRANSITION else self._by_differences(control)
         finally:
             self._restore(before)
+        self._require_stable()
         if not all(np.isfinite(part).all() for part in found):
             raise InvalidData(f"{self.name}: a Jacobian is not finite; the simulation is unstable, take smaller steps")
         return found
 
     def advance(self, control: Array) -> tuple[Array, bool]:
-        """See `System`."""
+        """See `System`. Raises `InvalidData` where the simulation is unstable."""
         self._run(control)
+        self._require_stable()
         return self.state, False
+
+    def _require_stable(self) -> None:
+        """Refuse what MuJoCo makes of a state that is not finite: it warns and goes on from the model's first state."""
+        kinds = self._m.mjtWarning
+        for kind in (kinds.mjWARN_BADQPOS, kinds.mjWARN_BADQVEL, kinds.mjWARN_BADQACC):
+            if self.data.warning[kind].number:
+                raise InvalidData(f"{self.name}: the simulation is unstable, its state not finite; take smaller steps")
 
     def _run(self, control: Array) -> None:
         self.data.ctrl[:] = control

@@ -13,7 +13,7 @@ import numpy as np
 
 from relu2mip.analysis.certified import CertifiedGraph
 from relu2mip.analysis.jacobians import Rollouts
-from relu2mip.analysis.measures import Measures
+from relu2mip.analysis.measures import Block, Measures
 from relu2mip.plots import jacobians as pictures
 from relu2mip.plots.plan import check_plot
 
@@ -65,10 +65,11 @@ def write_page(rollouts: Rollouts, measures: Measures, path: str | Path, rollout
         _table((meaning, found[name]) for name, meaning in MEANINGS.items()),
         *(f"<h2>{html.escape(title)}</h2>{_image(figure)}" for title, figure in figures.items()),
         "<h2>Blocks</h2>",
-        _table(
-            (f"{a} by {b}", f"{local:.3f} local, {everywhere:.3f} global")
-            for (a, b), (local, everywhere) in measures.blocks.items()
-        ),
+        _shares((f"{a} by {b}", block) for (a, b), block in measures.blocks.items()),
+        "<h2>What each state depends on (rows)</h2>",
+        _shares(zip(outputs, measures.by_output, strict=True)),
+        "<h2>What depends on each state and control (columns)</h2>",
+        _shares(zip(inputs, measures.by_input, strict=True)),
         "<h2>How it was made</h2>",
         _table(rollouts.about.items()),
     ]
@@ -78,7 +79,8 @@ def write_page(rollouts: Rollouts, measures: Measures, path: str | Path, rollout
 def write_graph_page(graph: CertifiedGraph, path: str | Path, title: str) -> Path:
     """Write the page of a certified causal graph of a network."""
     check_plot(Path(path).with_suffix(".png"))
-    figure = pictures.causal_graph(~graph.absent, graph.undecided, graph.output_names, graph.input_names)
+    title_ = "solid: present, dashed: undecided"
+    figure = pictures.causal_graph(~graph.absent, graph.undecided, graph.output_names, graph.input_names, title_)
     rows: Mapping[str, Any] = {
         "entries": graph.absent.size,
         "absent all over the box, proven": int(graph.absent.sum()),
@@ -101,8 +103,9 @@ def write_graph_page(graph: CertifiedGraph, path: str | Path, title: str) -> Pat
 def _at(sizes: Any, measures: Measures, outputs: Any, inputs: Any) -> Figure:
     """The graph where the rollout is sparsest."""
     zero = np.abs(sizes) <= measures.options.threshold
-    there = ~zero[int(zero.mean(axis=(1, 2)).argmax())]
-    return pictures.causal_graph(there, np.zeros_like(there), outputs, inputs)
+    step = int(zero.mean(axis=(1, 2)).argmax())
+    title = f"at step {step} of the rollout above, its sparsest"
+    return pictures.causal_graph(~zero[step], np.zeros_like(zero[step]), outputs, inputs, title)
 
 
 def _write(path: str | Path, title: str, parts: Iterable[str]) -> Path:
@@ -115,6 +118,17 @@ def _write(path: str | Path, title: str, parts: Iterable[str]) -> Path:
 def _table(rows: Iterable[tuple[str, Any]]) -> str:
     cells = (f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(_shown(value))}</td></tr>" for name, value in rows)
     return f"<table>{''.join(cells)}</table>"
+
+
+def _shares(rows: Iterable[tuple[str, Block]]) -> str:
+    """Shares of entries by name, with a head."""
+    names = "zero at a step", "zero at every sample", "zero at some only", "changing in a step"
+    head = "".join(f"<th>{name}</th>" for name in ("", *names))
+    cells = (
+        f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{share:.3f}</td>' for share in block)}</tr>"
+        for name, block in rows
+    )
+    return f"<table><tr>{head}</tr>{''.join(cells)}</table>"
 
 
 def _shown(value: Any) -> str:

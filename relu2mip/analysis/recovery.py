@@ -2,9 +2,11 @@
 
 A pattern is a question for each entry: is it zero? |J| of the model is the score of the answer "no". The area under the
 precision-recall curve (as average precision) needs no threshold for the model; for a score that knows nothing it is the
-share of entries that are not zero. *Local*: an answer for each entry at each state. *Global*: one for each entry over
-all states, by the largest |J|. *Calibration* asks with the same threshold for both: the share of zeros that a model
-shows beside the true one, over thresholds. The diagonal of ∂s′/∂s is left out, which every model of changes gets right.
+share of entries that are not zero. *Local*: an answer for each entry at each state. *Static*: the local area of the
+best score that knows nothing of the state, the share of states at which an entry is there; only a model above it knows
+where things depend on the state. *Global*: an answer for each entry over all states, by the largest |J|.
+*Calibration* asks with the same threshold for both: the share of zeros that a model shows beside the true one, over
+thresholds. The diagonal of ∂s′/∂s is left out, which every model of changes gets right.
 
 Source: Davis, Goadrich, "The Relationship Between Precision-Recall and ROC Curves" (ICML 2006).
 """
@@ -24,11 +26,14 @@ from relu2mip.arrays import Array, Mask
 class Recovery:
     """The recovery of a pattern: areas under precision-recall curves and what chance has, NaN where nothing is zero.
 
+    local_static: the area of the best score that knows nothing of the state.
+
     calibration: (thresholds, 2): the true share of zeros and that of the model, at `measures.THRESHOLDS`.
     """
 
     local: float
     local_chance: float
+    local_static: float
     everywhere: float
     everywhere_chance: float
     calibration: Array
@@ -58,6 +63,7 @@ def recovery(found: Array, true: Array, threshold: float) -> Recovery:
     shares = [[(sizes <= t).mean() for sizes in (truth, model)] for t in THRESHOLDS]
     return Recovery(
         *average_precision(model.ravel(), there.ravel()),
+        average_precision(np.broadcast_to(there.mean(axis=0), there.shape).ravel(), there.ravel())[0],
         *average_precision(model.max(axis=0), np.asarray(there.any(axis=0))),
         np.array(shares),
     )

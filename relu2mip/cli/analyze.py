@@ -34,7 +34,10 @@ def analyze(
         typer.Option(help='Ranges of its inputs: "-1:1", or one each: "-1:1,0:2".', show_default=False),
     ] = None,
     problem: Annotated[Path | None, typer.Option(help="A problem file (TOML).", show_default=False)] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Enumerate activation regions, too.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Decide what intervals leave open, by regions or programs.")
+    ] = False,
+    budget: Annotated[float, typer.Option(help="Seconds that --exact may take.")] = 10.0,
     bounds: Annotated[str, typer.Option(help="Bound methods that prove phases.")] = "crown",
     rollouts: Annotated[int, typer.Option(help="Rollouts to run.")] = 50,
     steps: Annotated[int, typer.Option(help="Steps of each.")] = 200,
@@ -71,7 +74,7 @@ def analyze(
     check_output(report, (".html",))
     check_output(output, (".npz",))
     if network is not None:
-        _network(network, box or "", bounds, exact, report, json)
+        _network(network, box or "", bounds, budget if exact else None, report, json)
     elif problem is not None:
         _problem(problem, bounds, json)
     else:
@@ -117,22 +120,26 @@ def _measured(
 
 
 def _dimensions(found: Rollouts, by_output: Any, by_input: Any) -> Any:
+    nothing = [None] * (len(by_input) - len(by_output))
     rows = [
-        (name, by_output[k] if k < len(by_output) else None, by_input[k]) for k, name in enumerate(found.input_names)
+        (name, a and a.local, b.local, a and a.changes, b.changes)
+        for name, a, b in zip(found.input_names, [*by_output, *nothing], by_input, strict=True)
     ]
-    return table(["dimension", "zero in its row", "zero in its column"], rows, left=["dimension"])
+    head = ["dimension", "zero in its row", "zero in its column", "changing in its row", "changing in its column"]
+    return table(head, rows, left=["dimension"])
 
 
-def _network(file: Path, box: str, bounds: str, exact: bool, report: Path | None, json: bool) -> None:
+def _network(file: Path, box: str, bounds: str, budget: float | None, report: Path | None, json: bool) -> None:
     import numpy as np
 
     from relu2mip.analysis import ExactOptions, certified_graph
     from relu2mip.frontends.onnx import load_onnx
 
     lower, upper = _ranges(box)
+    exact = None if budget is None else ExactOptions(time_limit=budget)
     with progress(f"reading {file}"):
         net = load_onnx(file)
-        graph = certified_graph(net, lower, upper, bounds, ExactOptions() if exact else None)
+        graph = certified_graph(net, lower, upper, bounds, exact)
     if report is not None:
         from relu2mip.analysis.page import write_graph_page
 

@@ -38,9 +38,18 @@ def heat_map(sizes: Array, contacts: Index, outputs: Sequence[str], inputs: Sequ
 
 
 def sparsity_over_time(local: Array, contacts: Index, global_sparsity: float) -> Figure:
-    """The share of zero entries at each step of rollouts, (R, T), with what is zero always, and contacts."""
+    """The share of zero entries at each step of rollouts, (R, T), with what is zero always, and contacts.
+
+    Lines are of the first rollouts, the histogram beside them is of all.
+    """
     figure = _figure(7.4, 3.6)
-    lines, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    ((lines, share), (below, nothing)) = figure.subplots(2, 2, height_ratios=[3, 1], width_ratios=[6, 1])
+    lines.sharex(below)
+    share.hist(local.ravel(), bins=np.linspace(0, 1, 51), orientation="horizontal", color=BLUE)
+    share.set_ylim(-0.02, 1.02)
+    share.set_yticks([])
+    _style(share, "all samples")
+    nothing.set_axis_off()
     for row in local[:8]:
         lines.plot(row, color=BLUE, linewidth=0.8, alpha=0.5)
     lines.axhline(global_sparsity, color=GREY, linestyle="--", linewidth=1.0)
@@ -67,7 +76,13 @@ def zero_map(share: Array, outputs: Sequence[str], inputs: Sequence[str]) -> Fig
     return figure
 
 
-def causal_graph(there: Mask, sometimes: Mask, outputs: Sequence[str], inputs: Sequence[str]) -> Figure:
+def causal_graph(
+    there: Mask,
+    sometimes: Mask,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    title: str = "solid: always, dashed: at some states only",
+) -> Figure:
     """The entries that are there as arrows from inputs, on the left, to outputs; those only sometimes are dashed."""
     import networkx
 
@@ -83,15 +98,18 @@ def causal_graph(there: Mask, sometimes: Mask, outputs: Sequence[str], inputs: S
     axes = figure.subplots()
     for mask, style, colour in ((there & ~sometimes, "solid", BLUE), (sometimes, "dashed", RED)):
         edges = [(("in", inputs[j]), ("out", outputs[i])) for i, j in np.argwhere(mask).tolist()]
-        options: dict[str, Any] = {"style": style, "edge_color": colour, "alpha": 0.6, "arrowsize": 6, "node_size": 20}
+        options: dict[str, Any] = {
+            "style": style, "edge_color": colour, "alpha": 0.5, "arrowsize": 5, "node_size": 20, "width": 0.8
+        }  # fmt: skip
         networkx.draw_networkx_edges(graph, place, edges, ax=axes, **options)
     networkx.draw_networkx_nodes(graph, place, node_size=20, node_color=GREY, ax=axes)
     for (side, name), (x, y) in place.items():
         axes.text(x + (0.03 if side == "out" else -0.03), y, name, fontsize=7, va="center",
                   ha="left" if side == "out" else "right")  # fmt: skip
-    axes.set_xlim(-0.5, 1.5)
+    axes.set_xlim(-0.3, 1.3)
+    axes.margins(y=0.02)
     axes.set_axis_off()
-    axes.set_title("solid: always, dashed: at some states only", loc="left", fontsize=9)
+    axes.set_title(title, loc="left", fontsize=9)
     return figure
 
 

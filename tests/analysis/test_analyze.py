@@ -48,6 +48,7 @@ def test_a_network_over_a_box(tmp_path: Path) -> None:
     found = json.loads(run("--network", network, "--box", "-1:1", "--report", page, "--json").stdout)
     assert np.shape(found["absent"]) == (4, 5)
     assert found["grade"] == "certified"
+    assert np.shape(found["witnesses"]) == (4, 5, 5)
     assert "Enclosures" in page.read_text()
     assert "largest slope" in run("--network", network, "--box", "-1:1,-1:1,-1:1,-1:1,0:1", "--exact").stdout
 
@@ -70,6 +71,7 @@ def test_a_problem_over_its_horizon() -> None:
         (("--environment", "Pendulum-v1", "--rollouts", "0"), "rollouts"),
         (("--network", str(CARTPOLE / "dynamics.onnx"), "--box", "a:b"), "ranges"),
         (("--network", str(CARTPOLE / "dynamics.onnx"), "--box", "0:1,0:1"), "lower"),
+        (("--network", str(CARTPOLE / "dynamics.onnx"), "--box=-1:1", "--exact", "--budget=-1"), "time_limit"),
         (("--data", "nothing.npz"), "nothing.npz"),
         (("--data", "nothing.npz", "--output", "a.npz"), "--environment"),
         (("--data", "nothing.npz", "--report", "a.txt"), ".html"),

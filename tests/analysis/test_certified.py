@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relu2mip.analysis import ExactOptions, certified_graph
@@ -12,7 +12,7 @@ from relu2mip.analysis.enclosure import enclosures
 from relu2mip.analysis.pointwise import jacobians_at
 from relu2mip.bounds import Crown, Ibp, compute_bounds
 from relu2mip.errors import InvalidOption, InvalidProblem, UnknownOption
-from relu2mip.ir import Add, Graph, Linear, Node, Port, Relu
+from relu2mip.ir import Add, Graph, Linear, Node, Port, Rearrange, Relu
 from relu2mip.ir.lower import lower
 from relu2mip.ir.samples import integrator, tiny
 from relu2mip.normal_form import NormalForm
@@ -143,15 +143,104 @@ def test_the_exact_hull_is_that_of_sampled_jacobians() -> None:
 
 
 def test_beyond_its_limits_the_exact_mode_leaves_intervals_the_last_word() -> None:
-    low = certified_graph(cancelling(), -1.0, 1.0, exact=ExactOptions(regions=1))
+    low = certified_graph(cancelling(), -1.0, 1.0, exact=ExactOptions("regions", regions=1))
     assert low.regions is None
     assert low.undecided.any()
     assert str(low.grade) == "certified"
 
 
+def whole_numbers(seed: int) -> Graph:
+    """A random network of small whole numbers, whose paths often cancel, in every region or in some."""
+    rng = np.random.default_rng(seed)
+    sizes = [int(rng.integers(1, 4)), *rng.integers(2, 5, rng.integers(1, 3)).tolist(), 2]
+    net = mlp(sizes, seed)
+    nodes = []
+    for node in net.nodes:
+        op = node.op
+        if isinstance(op, Linear):
+            rows = rng.integers(-1, 2, op.matrix.shape).astype(float)
+            if rng.random() < 0.5 and len(rows) > 1:
+                rows[1] = -rows[0]
+            op = Linear(rows, rng.integers(-1, 2, op.bias.size).astype(float))
+        nodes.append(Node(node.name, op, node.inputs, node.shape))
+    skip = Linear(rng.integers(-1, 2, (2, sizes[0])).astype(float), np.zeros(2))
+    nodes += [Node("skip", skip, ("x",), (2,)), Node("sum", Add((1.0, 1.0)), ("y", "skip"), (2,))]
+    return Graph("whole", net.inputs, (Port("sum", (2,)),), tuple(nodes))
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000))
+def test_programs_decide_what_regions_decide(seed: int) -> None:
+    net = whole_numbers(seed)
+    regions = certified_graph(net, -1.0, 1.0, exact=ExactOptions("regions", time_limit=60))
+    programs = certified_graph(net, -1.0, 1.0, exact=ExactOptions("programs", time_limit=60))
+    assert not programs.undecided.any()
+    assert (programs.absent == regions.absent).all()
+    assert (programs.present == regions.present).all()
+    form = lower(net)
+    for found in (regions, programs):
+        for j, i in np.argwhere(found.present):
+            assert (np.abs(found.witnesses[j, i]) <= 1).all()
+            assert jacobians_at(form, {"x": found.witnesses[j, i][None]}, {"sum": 2})[0, j, i] != 0
+
+
+def corner() -> Graph:
+    """y = relu(x_0 + x_1 + x_2 - 2.99) + 0 z: only a corner of the box [-1, 1]^3 knows that y depends on x."""
+    nodes = (
+        Node("z", Linear(np.ones((1, 3)), np.full(1, -2.99)), ("x",), (1,)),
+        Node("y", Relu(), ("z",), (1,)),
+    )
+    return Graph("corner", (Port("x", (3,)),), (Port("y", (1,)),), nodes)
+
+
+def test_programs_find_a_witness_in_a_corner() -> None:
+    assert certified_graph(corner(), -1.0, 1.0).undecided.all()
+    found = certified_graph(corner(), -1.0, 1.0, exact=ExactOptions("programs"))
+    assert found.present.all()
+    assert (found.witnesses.sum(axis=-1) > 2.99).all()
+    assert str(found.grade) == "certified"  # nothing is absent
+
+
+def two_inputs() -> Graph:
+    """y = (relu(a_1 - b) - relu(a_1 - b) + b, a_0) of the inputs a, b, whose names are those of the copy."""
+    nodes = (
+        Node("z", Add((1.0, -1.0)), ("second", "moved"), (1,)),
+        Node("second", Rearrange(np.array([1])), ("other",), (1,)),
+        Node("h", Relu(), ("z",), (1,)),
+        Node("again", Relu(), ("z",), (1,)),
+        Node("y", Add((1.0, -1.0, 1.0)), ("h", "again", "moved"), (1,)),
+        Node("first", Rearrange(np.array([0])), ("other",), (1,)),
+    )
+    inputs, outputs = (Port("other", (2,)), Port("moved", (1,))), (Port("y", (1,)), Port("first", (1,)))
+    return Graph("two", inputs, outputs, (nodes[1], nodes[0], *nodes[2:]))
+
+
+@pytest.mark.parametrize("method", ["regions", "programs"])
+def test_networks_of_several_inputs_and_outputs(method: str) -> None:
+    found = certified_graph(two_inputs(), -1.0, 1.0, exact=ExactOptions(method))
+    assert found.absent.tolist() == [[True, True, False], [False, True, True]]
+    assert not found.undecided.any()
+    assert found.input_names == ("other[0]", "other[1]", "moved[0]")
+
+
+def test_a_network_with_too_many_regions_is_decided_by_programs_within_the_budget() -> None:
+    net = mlp([2, 4, 2], seed=3)
+    doubled = Graph(
+        "none", net.inputs, (Port("d", (2,)),),
+        (*net.nodes, *(Node(f"{n.name}2", n.op, tuple(k if k == "x" else f"{k}2" for k in n.inputs), n.shape)
+                       for n in net.nodes), Node("d", Add((1.0, -1.0)), ("y", "y2"), (2,))),
+    )  # fmt: skip
+    found = certified_graph(doubled, -1.0, 1.0, exact=ExactOptions(regions=2, time_limit=60))
+    assert found.regions is None
+    assert found.absent.all()
+    assert str(found.grade) == "trusted"
+    assert certified_graph(doubled, -1.0, 1.0, exact=ExactOptions("programs", time_limit=0)).undecided.all()
+
+
 def test_an_input_without_width_is_not_taken_for_one_without_effect() -> None:
-    graph = certified_graph(tiny(), [0.0, 0.5], [0.0, 1.0], exact=ExactOptions())
-    assert not graph.absent.any()
+    for method in ("regions", "programs"):
+        graph = certified_graph(tiny(), [0.0, 0.5], [0.0, 1.0], exact=ExactOptions(method))
+        assert not graph.absent.any()
 
 
 def test_bad_input_is_refused() -> None:
@@ -163,5 +252,11 @@ def test_bad_input_is_refused() -> None:
         certified_graph(tiny(), -1.0, 1.0, bounds="crowm")
     with pytest.raises(InvalidOption, match="regions"):
         ExactOptions(regions=0)
+    with pytest.raises(InvalidOption, match="time_limit"):
+        ExactOptions(time_limit=-1)
+    with pytest.raises(UnknownOption, match="programs"):
+        ExactOptions("program")
+    with pytest.raises(UnknownOption, match="highs"):
+        certified_graph(cancelling(), -1.0, 1.0, exact=ExactOptions("programs", backend="high"))
     with pytest.raises(InvalidOption, match="tolerance"):
         certified_graph(tiny(), -1.0, 1.0).negligible(-1.0)

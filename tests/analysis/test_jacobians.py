@@ -88,6 +88,17 @@ def test_runge_kutta_is_differentiated_through_the_step() -> None:
         MujocoSystem(model, method=TRANSITION)
 
 
+@pytest.mark.parametrize("method", ["mjd_transitionFD", "central differences"])
+def test_an_unstable_simulation_is_refused(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mujoco = pytest.importorskip("mujoco")
+    from relu2mip.analysis.mujoco_system import MujocoSystem
+
+    monkeypatch.chdir(tmp_path)  # where MuJoCo logs its warnings
+    model = mujoco.MjModel.from_xml_string(PENDULUM.format(integrator="Euler", joint='stiffness="1e9"'))
+    with pytest.raises(InvalidData, match="unstable"):
+        jacobians(MujocoSystem(model, method=method), rollouts=1, steps=200)
+
+
 def test_a_mujoco_environment_of_gymnasium() -> None:
     pytest.importorskip("mujoco")
     system = system_of("HalfCheetah-v5")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from relu2mip.analysis import StepFunction, jacobians
-from relu2mip.analysis.recovery import average_precision, recovery
+from relu2mip.analysis.comparison import Learned, Mean, summarise
+from relu2mip.analysis.recovery import Recovery, average_precision, recovery
 from relu2mip.errors import InvalidData, InvalidOption, UnknownOption
 
 
@@ -24,6 +26,7 @@ def test_recovery_leaves_the_diagonal_out_and_asks_globally_by_the_largest() -> 
     found = recovery(true, true, 1e-3)
     assert (found.local, found.everywhere) == (1.0, 1.0)
     assert (found.local_chance, found.everywhere_chance) == (1 / 8, 1 / 4)
+    assert found.local_static == 1 / 2  # that entry is there at one of two states
     assert found.miscalibration == 0.0
     assert recovery(np.ones_like(true), true, 1e-3).miscalibration > 0.5
 
@@ -50,20 +53,39 @@ def test_the_jacobian_of_a_core_is_that_of_autograd() -> None:
 
 def test_models_learn_and_are_compared() -> None:
     pytest.importorskip("torch")
-    from relu2mip.analysis.learned import METHODS, LearnOptions, learn
+    from relu2mip.analysis.learned import LearnOptions, learn
 
     runs = jacobians(switched(), rollouts=20, steps=60)
-    options = LearnOptions(hidden=(16, 16), epochs=60, units=8, batch=64)
-    found = {one.method: one for one in learn(runs, seeds=(0,), options=options)}
-    assert set(found) == set(METHODS)
+    options = LearnOptions(hidden=(16, 16), epochs=60, units=(8,), batch=64)
+    models = learn(runs, seeds=(0,), options=options)
+    found = {one.kind: one for one in models}
+    assert set(found) == {"prediction", "l1", "matching", "gates 8", "scratch 8"}
     for one in found.values():
         assert one.error < 0.5
         assert one.recovery.local > one.recovery.local_chance
-    assert found["gates"].relus <= 8
+        assert one.relus <= (one.units or 32)
     assert found["matching"].error < 0.2
     assert found["matching"].recovery.local > 0.9
     again = learn(runs, ["prediction"], (0,), options)[0]
     assert again.to_dict() == found["prediction"].to_dict()
+    assert [one.kind for one in summarise(models)] == list(found)
+
+
+def model(method: str, seed: int, local: float, units: int | None = None) -> Learned:
+    return Learned(method, seed, units, 4, 0.1, Recovery(local, 0.25, 0.4, 0.5, 0.5, np.zeros((1, 2))))
+
+
+def test_summaries_pair_seeds_and_have_intervals_of_student() -> None:
+    models = [model("prediction", s, 0.5 + 0.1 * s) for s in range(5)]
+    models += [model("gates", s, 0.6 + 0.1 * s, 8) for s in range(5)]
+    plain, gates = summarise(models)
+    assert (plain.kind, plain.seeds, plain.gain, plain.static) == ("prediction", 5, None, 0.4)
+    wanted = stats.t.interval(0.95, 4, loc=0.7, scale=stats.sem([0.5, 0.6, 0.7, 0.8, 0.9]))
+    np.testing.assert_allclose(plain.local, (0.7, *wanted))
+    assert gates.kind == "gates 8"
+    np.testing.assert_allclose(gates.gain, (0.1, 0.1, 0.1))
+    assert summarise([model("l1", 0, 0.5)])[0].gain is None
+    assert np.isnan(Mean.of([1.0]).low)
 
 
 def test_bad_input_is_refused() -> None:
@@ -77,3 +99,11 @@ def test_bad_input_is_refused() -> None:
         learn(runs, ["matchin"])
     with pytest.raises(InvalidOption, match="epochs"):
         LearnOptions(epochs=0)
+    with pytest.raises(UnknownOption, match="gumbel"):
+        LearnOptions(gates="gumble")
+    for units in ((), (8, 8), (128,), (0,)):
+        with pytest.raises(InvalidOption, match="units"):
+            LearnOptions(units=units)
+    for wrong in ({"threshold": -1}, {"held_out": 1.0}, {"l1_weight": -1.0}, {"learning_rate": 0.0}):
+        with pytest.raises(InvalidOption):
+            LearnOptions(**wrong)

@@ -38,9 +38,9 @@ def test_a_pattern_that_never_changes() -> None:
     assert (found.local_sparsity == 0.5).all()
     assert not found.changes.any()
     assert np.isnan(found.p_value)
-    assert found.by_output.tolist() == pytest.approx([2 / 3, 1 / 3])
-    assert found.by_input.tolist() == [0.0, 0.5, 1.0]
-    assert found.blocks["state", "control"] == (1.0, 1.0)
+    assert [row.local for row in found.by_output] == pytest.approx([2 / 3, 1 / 3])
+    assert [column.everywhere for column in found.by_input] == [0.0, 0.5, 1.0]
+    assert found.blocks["state", "control"] == (1.0, 1.0, 0.0, 0.0)
 
 
 def test_an_entry_that_is_there_half_of_the_time() -> None:
@@ -52,6 +52,10 @@ def test_an_entry_that_is_there_half_of_the_time() -> None:
     assert found.changes.sum() == 2
     assert found.run_length == pytest.approx((8 + 4 + 4) / 3)
     assert found.zero_share.tolist() == [[0.0, 0.5]]
+    assert found.change_share.tolist() == [[0.0, pytest.approx(1 / 7)]]
+    assert found.blocks["state", "control"] == (0.5, 0.0, 1.0, pytest.approx(1 / 7))
+    assert found.by_output == (found.blocks["state", "control"]._replace(local=0.25, state_dependent=0.5,
+                                                                          changes=pytest.approx(1 / 14)),)  # fmt: skip
     assert found.to_dict()["local_sparsity_quantiles"]["0.5"] == pytest.approx(0.25)
 
 
@@ -60,7 +64,9 @@ def test_a_new_episode_is_no_change() -> None:
     pattern[:, 4:, 0, 1] = 0.0
     begins = np.zeros((1, 8), dtype=bool)
     begins[0, [0, 4]] = True
-    assert not measure(rollouts(pattern, begins=begins), RAW).changes.any()
+    found = measure(rollouts(pattern, begins=begins), RAW)
+    assert not found.changes.any()
+    assert found.run_length == 4.0
 
 
 def random_pattern(seed: int) -> tuple[np.ndarray, np.ndarray]:
