@@ -89,6 +89,30 @@ def coordinates(data: Transitions) -> Coordinates:
     return Coordinates(features=(*seen, "push"), known={"pusher": "pusher + push"})
 
 
+def simulations(name: str, rollouts: int, held_out: int, seed: int) -> tuple[Simulation, dict[int, Simulation]]:
+    """What to train on, and held-out data to compare on, by the number of steps."""
+    data = faced(name, transitions(name, rollouts, seed))
+    held = transitions(name, held_out, 1000 + seed, STEPS[-1] + 1)
+    within = coordinates(data)
+    seen = {steps: faced(name, held, steps) for steps in sorted({max(FACED, steps) for steps in STEPS})}
+    tests = {steps: Simulation(part, validation=0.0, coordinates=within) for steps, part in seen.items()}
+    objective = Simulation(data, validation=0.0, coordinates=within)
+    return objective, {steps: tests[max(FACED, steps)] for steps in STEPS}
+
+
+def training(units: Sequence[int], epochs: int, step: float, seed: int) -> Schedule:
+    """How long a family is trained; epochs: with all units, the others are in proportion."""
+    return Schedule(
+        units=tuple(units), epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs, step=step,
+        rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
+    )  # fmt: skip
+
+
+def alone(schedule: Schedule) -> Schedule:
+    """How long a network is trained that had so few units from the start."""
+    return replace(schedule, units=(), epochs=4 * schedule.epochs, step=1.0, carry=False)
+
+
 def members(
     objective: Simulation, family: str, units: Sequence[int], schedule: Schedule, folder: Path, growth: int
 ) -> list[Member]:
@@ -106,10 +130,7 @@ def members(
     for count in units:
         layers = 3 if count % 3 == 0 else 2
         small = densenet(objective, growth=count // layers, layers=layers, seed=schedule.seed)
-        lengths = {"epochs": 4 * schedule.epochs, "finetune_epochs": schedule.finetune_epochs, "batch": schedule.batch}
-        rolled = {"rollout_steps": schedule.rollout_steps, "rollout_epochs": schedule.rollout_epochs}
-        alone = Schedule(**lengths, **rolled, seed=schedule.seed)
-        (member,) = train(small, objective, alone, Linearisation(), folder / f"units-{count}", resume=True)
+        (member,) = train(small, objective, alone(schedule), Linearisation(), folder / f"units-{count}", resume=True)
         found.append(replace(member, units=count))
     return found
 
@@ -150,7 +171,7 @@ def table(rows: Sequence[Row]) -> list[str]:
                 full.setdefault(family, np.mean(values[-2]))
             share = np.mean(values[-2]) / full.get(family, next(iter(full.values()), np.nan))
             shown = "  ".join("{:6.2f} ± {:4.2f}".format(*interval(part)) for part in values)
-            lines.append(f"{family:16} {found[0].relus:4} ReLUs  {shown}  {share:5.2f}")
+            lines.append(f"{family:20} {found[0].relus:4} ReLUs  {shown}  {share:5.2f}")
     return lines
 
 
@@ -207,16 +228,8 @@ def main(given: Sequence[str] | None = None) -> None:
     name, epochs, rows = arguments.task, arguments.epochs, list[Row]()
     folder = arguments.folder or HERE / "families" / name
     for seed in arguments.seeds:
-        data = faced(name, transitions(name, arguments.rollouts or ROLLOUTS[name], seed))
-        held = transitions(name, arguments.held_out, 1000 + seed, STEPS[-1] + 1)
-        objective = Simulation(data, validation=0.0, coordinates=coordinates(data))
-        seen = {steps: faced(name, held, steps) for steps in sorted({max(FACED, steps) for steps in STEPS})}
-        simulations = {k: Simulation(part, validation=0.0, coordinates=coordinates(data)) for k, part in seen.items()}
-        tests = {steps: simulations[max(FACED, steps)] for steps in STEPS}
-        schedule = Schedule(
-            units=arguments.units, epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs,
-            step=arguments.step, rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
-        )  # fmt: skip
+        objective, tests = simulations(name, arguments.rollouts or ROLLOUTS[name], arguments.held_out, seed)
+        schedule = training(arguments.units, epochs, arguments.step, seed)
         for family in arguments.families:
             first = (seed, family) == (arguments.seeds[0], arguments.families[0])
             place, begun = folder if first else folder / f"{family}-{seed}", perf_counter()
