@@ -2,6 +2,7 @@
 
     python examples/environments/family.py push            # ten minutes; writes families/push and push.svg
     python examples/environments/family.py rope --families linearisation channel-pruning scratch --seeds 0 1 2
+    python examples/environments/family.py push --families --rows one/rows.json two/rows.json      # of earlier runs
 
 The network sees what moves relative to the pusher, turned to the direction that the object has at the first of ten
 steps (`Transitions.facing`); the pusher moves by the control, which is not learned. Errors are root mean squares of the
@@ -212,10 +213,11 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A family of models of a contact task with fewer and fewer ReLUs.")
     parser.add_argument("task", choices=tuple(TASKS))
-    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=["linearisation"])
+    parser.add_argument("--families", nargs="*", choices=tuple(FAMILIES), default=["linearisation"])
     parser.add_argument(
         "--folder", type=Path, help="of the models, the first family with the first seed; goes on where it stopped"
     )
+    parser.add_argument("--rows", nargs="+", type=Path, default=[], help="of earlier runs, to compare and draw as well")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--rollouts", type=int, help="of 20 steps to train on")
     parser.add_argument("--held-out", type=int, default=500, help="rollouts to compare on")
@@ -225,9 +227,12 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--step", type=float, default=0.06, help="share of the units that is fixed at once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args(given)
-    name, epochs, rows = arguments.task, arguments.epochs, list[Row]()
+    if not (arguments.families or arguments.rows):
+        parser.error("give --families, --rows or both")
+    name, epochs = arguments.task, arguments.epochs
+    rows = [Row(**one) for path in arguments.rows for one in json.loads(path.read_text(encoding="utf-8"))]
     folder = arguments.folder or HERE / "families" / name
-    for seed in arguments.seeds:
+    for seed in arguments.seeds if arguments.families else ():
         objective, tests = simulations(name, arguments.rollouts or ROLLOUTS[name], arguments.held_out, seed)
         schedule = training(arguments.units, epochs, arguments.step, seed)
         for family in arguments.families:
@@ -238,7 +243,8 @@ def main(given: Sequence[str] | None = None) -> None:
             print(f"{family}, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)
     print(f"errors with motion after {SHOWN} steps and at rest after 1, px; of the former after {SHOWN[-1]}, the share")
     print("\n".join(table(rows)))
-    (folder / "rows.json").write_text(json.dumps([asdict(one) for one in rows]), encoding="utf-8")
+    if arguments.families:
+        (folder / "rows.json").write_text(json.dumps([asdict(one) for one in rows]), encoding="utf-8")
     draw(rows, arguments.picture or Path(f"{name}.svg"))
 
 
