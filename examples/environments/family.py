@@ -53,7 +53,7 @@ SHOWN = (1, 10)
 
 FAMILIES: dict[str, GateFamily | None] = {
     "linearisation": Linearisation(),
-    "gumbel": Gumbel(penalty_weight=3e-4, temperature=0.5, final_temperature=0.2, limit=4.0, straight_through=True),
+    "gumbel": Gumbel(penalty_weight=3e-4),
     "channel-pruning": ChannelPruning(),
     "scratch": None,
 }
