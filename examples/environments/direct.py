@@ -3,9 +3,9 @@
     python examples/environments/direct.py push                      # the fits alone, minutes
     python examples/environments/direct.py push --epochs 80          # and trained on, as networks from scratch are
 
-`hinges` are sums of hinges found one by one (`hinges.py`); `max-affine` are differences of maxima, one for each principal
-component of the change, the ReLUs shared among them (`max_affine.py`). Both see what a network sees, and so are fitted
-to one step; data, errors and columns are those of `family.py`.
+`hinges` are sums of hinges found one by one (`hinges.py`); `max-affine` are differences of maxima, one for each
+principal component of the change, the ReLUs shared among them (`max_affine.py`). Both see what a network sees and are
+fitted to one step; data, errors and columns are those of `family.py`.
 """
 
 import argparse
@@ -148,7 +148,7 @@ def main(given: Sequence[str] | None = None) -> None:
                 (member,) = train(network, objective, schedule, Linearisation())
                 found.append(row(f"{kind}, trained", seed, Member(count, member.relus, member.network, {}), tests))
             print(f"{kind}, trained, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)
-    print(f"errors with motion after {SHOWN} steps and at rest after 1, px; of those after {SHOWN[-1]} relative to the first")
+    print(f"errors with motion after {SHOWN} steps and at rest after 1, px")
     print("\n".join(table(found)))
     if arguments.output:
         arguments.output.write_text(json.dumps([asdict(one) for one in found]), encoding="utf-8")

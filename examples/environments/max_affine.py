@@ -46,9 +46,7 @@ def _start(x: Array, y: Array, above: int, below: int, rng: np.random.Generator)
         nearest = ((x[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
         whole = least_squares(x, sign * left[:, None])[:, 0]
         rows = [nearest == k for k in range(count)]
-        local = [
-            least_squares(x[r], sign * left[r, None])[:, 0] if r.sum() > 2 * x.shape[1] else whole for r in rows
-        ]
+        local = [least_squares(x[r], sign * left[r, None])[:, 0] if r.sum() > 2 * x.shape[1] else whole for r in rows]
         parts.append(np.array(local))
         left = left - sign * (x @ parts[-1].T).max(axis=1)
     return np.vstack(parts)

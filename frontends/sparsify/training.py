@@ -144,8 +144,10 @@ class _Phases:
         progress: tuple[float, float] | None = None,
         seen: int | None = None,
     ) -> None:
-        """One phase. progress: with gates, and where in all training with gates it begins, and its share; None for a
-        member.  seen: samples of an epoch, drawn anew for each; None for all.
+        """One phase.
+
+        progress: where in all training with gates it begins, and its share of that; None for a member, without gates.
+        seen: samples of an epoch, drawn anew for each; None for all.
         """
         if not epochs:
             return

@@ -1,4 +1,4 @@
-"""Direct fits: hinges and maxima are found where they are the truth, their networks say the same, and the command runs."""
+"""Direct fits: hinges and maxima are found where they are the truth, networks say the same, and the command runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The working set: boxes of states and controls on which a program meets the network, and how unstable its units are there.
+"""The working set, boxes of states and controls on which a program meets a network, and how unstable units are there.
 
 A mixed-integer program pays for a unit only where the sign of its pre-activation is not known. With [l, u] its interval
 bounds on a box, c their centre and r their radius, a unit is unstable by
