@@ -1,9 +1,9 @@
 """Interval bounds of what the gates of a network read on a box, in torch: they have gradients.
 
-A tensor is bounded entry by entry; the bounds over B boxes are carried as a batch of 2 B, all lower ones, then all upper
+A tensor is bounded entry by entry; bounds over B boxes are carried as a batch of 2 B, all lower ones, then all upper
 ones. Functions that rise take both as they are. Functions of single entries that rise or fall, such as a product with a
-constant, may swap them. Affine maps take the centre c and the radius r of the bounds to W c + b and |W| r. The bounds of the compiler
-(`relu2mip.bounds`) are tighter; these are the ones that training can push.
+constant, may swap them. Affine maps take the centre c and the radius r of the bounds to W c + b and |W| r. The bounds
+of the compiler (`relu2mip.bounds`) are tighter; these are the ones that training can push.
 """
 
 from __future__ import annotations
