@@ -2,6 +2,7 @@
 
     python examples/environments/family.py push            # ten minutes; writes families/push and push.svg
     python examples/environments/family.py rope --families linearisation channel-pruning scratch --seeds 0 1 2
+    python examples/environments/family.py push --families --rows one/rows.json two/rows.json      # of earlier runs
 
 The network sees what moves relative to the pusher, turned to the direction that the object has at the first of ten
 steps (`Transitions.facing`); the pusher moves by the control, which is not learned. Errors are root mean squares of the
@@ -52,7 +53,7 @@ SHOWN = (1, 10)
 
 FAMILIES: dict[str, GateFamily | None] = {
     "linearisation": Linearisation(),
-    "gumbel": Gumbel(penalty_weight=3e-4, temperature=0.5, final_temperature=0.2, limit=4.0, straight_through=True),
+    "gumbel": Gumbel(penalty_weight=3e-4),
     "channel-pruning": ChannelPruning(),
     "scratch": None,
 }
@@ -89,6 +90,30 @@ def coordinates(data: Transitions) -> Coordinates:
     return Coordinates(features=(*seen, "push"), known={"pusher": "pusher + push"})
 
 
+def simulations(name: str, rollouts: int, held_out: int, seed: int) -> tuple[Simulation, dict[int, Simulation]]:
+    """What to train on, and held-out data to compare on, by the number of steps."""
+    data = faced(name, transitions(name, rollouts, seed))
+    held = transitions(name, held_out, 1000 + seed, STEPS[-1] + 1)
+    within = coordinates(data)
+    seen = {steps: faced(name, held, steps) for steps in sorted({max(FACED, steps) for steps in STEPS})}
+    tests = {steps: Simulation(part, validation=0.0, coordinates=within) for steps, part in seen.items()}
+    objective = Simulation(data, validation=0.0, coordinates=within)
+    return objective, {steps: tests[max(FACED, steps)] for steps in STEPS}
+
+
+def training(units: Sequence[int], epochs: int, step: float, seed: int) -> Schedule:
+    """How long a family is trained; epochs: with all units, the others are in proportion."""
+    return Schedule(
+        units=tuple(units), epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs, step=step,
+        rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
+    )  # fmt: skip
+
+
+def alone(schedule: Schedule) -> Schedule:
+    """How long a network is trained that had so few units from the start."""
+    return replace(schedule, units=(), epochs=4 * schedule.epochs, step=1.0, carry=False)
+
+
 def members(
     objective: Simulation, family: str, units: Sequence[int], schedule: Schedule, folder: Path, growth: int
 ) -> list[Member]:
@@ -106,10 +131,7 @@ def members(
     for count in units:
         layers = 3 if count % 3 == 0 else 2
         small = densenet(objective, growth=count // layers, layers=layers, seed=schedule.seed)
-        lengths = {"epochs": 4 * schedule.epochs, "finetune_epochs": schedule.finetune_epochs, "batch": schedule.batch}
-        rolled = {"rollout_steps": schedule.rollout_steps, "rollout_epochs": schedule.rollout_epochs}
-        alone = Schedule(**lengths, **rolled, seed=schedule.seed)
-        (member,) = train(small, objective, alone, Linearisation(), folder / f"units-{count}", resume=True)
+        (member,) = train(small, objective, alone(schedule), Linearisation(), folder / f"units-{count}", resume=True)
         found.append(replace(member, units=count))
     return found
 
@@ -150,7 +172,7 @@ def table(rows: Sequence[Row]) -> list[str]:
                 full.setdefault(family, np.mean(values[-2]))
             share = np.mean(values[-2]) / full.get(family, next(iter(full.values()), np.nan))
             shown = "  ".join("{:6.2f} ± {:4.2f}".format(*interval(part)) for part in values)
-            lines.append(f"{family:16} {found[0].relus:4} ReLUs  {shown}  {share:5.2f}")
+            lines.append(f"{family:20} {found[0].relus:4} ReLUs  {shown}  {share:5.2f}")
     return lines
 
 
@@ -191,10 +213,11 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A family of models of a contact task with fewer and fewer ReLUs.")
     parser.add_argument("task", choices=tuple(TASKS))
-    parser.add_argument("--families", nargs="+", choices=tuple(FAMILIES), default=["linearisation"])
+    parser.add_argument("--families", nargs="*", choices=tuple(FAMILIES), default=["linearisation"])
     parser.add_argument(
         "--folder", type=Path, help="of the models, the first family with the first seed; goes on where it stopped"
     )
+    parser.add_argument("--rows", nargs="+", type=Path, default=[], help="of earlier runs, to compare and draw as well")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--rollouts", type=int, help="of 20 steps to train on")
     parser.add_argument("--held-out", type=int, default=500, help="rollouts to compare on")
@@ -204,19 +227,14 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--step", type=float, default=0.06, help="share of the units that is fixed at once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args(given)
-    name, epochs, rows = arguments.task, arguments.epochs, list[Row]()
+    if not (arguments.families or arguments.rows):
+        parser.error("give --families, --rows or both")
+    name, epochs = arguments.task, arguments.epochs
+    rows = [Row(**one) for path in arguments.rows for one in json.loads(path.read_text(encoding="utf-8"))]
     folder = arguments.folder or HERE / "families" / name
-    for seed in arguments.seeds:
-        data = faced(name, transitions(name, arguments.rollouts or ROLLOUTS[name], seed))
-        held = transitions(name, arguments.held_out, 1000 + seed, STEPS[-1] + 1)
-        objective = Simulation(data, validation=0.0, coordinates=coordinates(data))
-        seen = {steps: faced(name, held, steps) for steps in sorted({max(FACED, steps) for steps in STEPS})}
-        simulations = {k: Simulation(part, validation=0.0, coordinates=coordinates(data)) for k, part in seen.items()}
-        tests = {steps: simulations[max(FACED, steps)] for steps in STEPS}
-        schedule = Schedule(
-            units=arguments.units, epochs=epochs, round_epochs=max(1, epochs // 6), finetune_epochs=epochs,
-            step=arguments.step, rollout_steps=8, rollout_epochs=3 * epochs // 2, carry=True, batch=1024, seed=seed,
-        )  # fmt: skip
+    for seed in arguments.seeds if arguments.families else ():
+        objective, tests = simulations(name, arguments.rollouts or ROLLOUTS[name], arguments.held_out, seed)
+        schedule = training(arguments.units, epochs, arguments.step, seed)
         for family in arguments.families:
             first = (seed, family) == (arguments.seeds[0], arguments.families[0])
             place, begun = folder if first else folder / f"{family}-{seed}", perf_counter()
@@ -225,7 +243,8 @@ def main(given: Sequence[str] | None = None) -> None:
             print(f"{family}, seed {seed}: {perf_counter() - begun:.0f} s", flush=True)
     print(f"errors with motion after {SHOWN} steps and at rest after 1, px; of the former after {SHOWN[-1]}, the share")
     print("\n".join(table(rows)))
-    (folder / "rows.json").write_text(json.dumps([asdict(one) for one in rows]), encoding="utf-8")
+    if arguments.families:
+        (folder / "rows.json").write_text(json.dumps([asdict(one) for one in rows]), encoding="utf-8")
     draw(rows, arguments.picture or Path(f"{name}.svg"))
 
 

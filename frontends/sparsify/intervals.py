@@ -1,9 +1,9 @@
 """Interval bounds of what the gates of a network read on a box, in torch: they have gradients.
 
-A tensor is bounded entry by entry; its two bounds are carried as a batch of two, lower and upper. Functions that rise
-take both as they are. Functions of single entries that rise or fall, such as a product with a constant, may swap them.
-Affine maps take the centre c and the radius r of the bounds to W c + b and |W| r. The bounds of the compiler
-(`relu2mip.bounds`) are tighter; these are the ones that training can push.
+A tensor is bounded entry by entry; bounds over B boxes are carried as a batch of 2 B, all lower ones, then all upper
+ones. Functions that rise take both as they are. Functions of single entries that rise or fall, such as a product with a
+constant, may swap them. Affine maps take the centre c and the radius r of the bounds to W c + b and |W| r. The bounds
+of the compiler (`relu2mip.bounds`) are tighter; these are the ones that training can push.
 """
 
 from __future__ import annotations
@@ -47,17 +47,26 @@ def gate_bounds(
 
     Raises `UnsupportedNetwork` for an operation whose bounds are not known.
     """
+    found = bounds_on_boxes(network, [x[None] for x in lower], [x[None] for x in upper])
+    return {name: (low[0], high[0]) for name, (low, high) in found.items()}
+
+
+def bounds_on_boxes(
+    network: nn.Module, lower: Sequence[Tensor], upper: Sequence[Tensor]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The same on each of B boxes, (B, size). lower, upper: one tensor (B, ...) for each input."""
     assert isinstance(network, fx.GraphModule)
-    walk = _Walk(network)
-    walk.run(*(torch.stack([low, high]) for low, high in zip(lower, upper, strict=True)))
+    walk = _Walk(network, 2 * len(lower[0]))
+    walk.run(*(torch.cat([low, high]) for low, high in zip(lower, upper, strict=True)))
     return walk.found
 
 
 class _Walk(fx.Interpreter):
     """Runs a network on bounds; what does not depend on the inputs is computed as it is."""
 
-    def __init__(self, network: fx.GraphModule) -> None:
+    def __init__(self, network: fx.GraphModule, rows: int) -> None:
         super().__init__(network, garbage_collect_values=False)
+        self.rows = rows
         self.found: dict[str, tuple[Tensor, Tensor]] = {}
         self.varying: set[fx.Node] = set()
 
@@ -68,7 +77,7 @@ class _Walk(fx.Interpreter):
         if not varying or n.op == "output":
             return super().run_node(n)
         bounds = self._module(n) if n.op == "call_module" else self._operation(n, varying)
-        if bounds is None or len(bounds) != 2:
+        if bounds is None or len(bounds) != self.rows:
             what = type(self.fetch_attr(str(n.target))).__name__ if n.op == "call_module" else str(n.target)
             reason = "interval bounds of it are not known"
             refusal = Refusal(n.name, what, reason, "Write it in affine layers and ReLUs, or choose other gates")
@@ -103,7 +112,8 @@ class _Walk(fx.Interpreter):
         if n.kwargs:
             return None
         if n.target in DIFFERENCES and len(varying) == 2:
-            return x - self.env[varying[1]].flip(0)  # type: ignore[no-any-return]
+            low, high = self.env[varying[1]].chunk(2)
+            return x - torch.cat([high, low])  # type: ignore[no-any-return]
         if len(varying) > 1 or n.args.count(varying[0]) != 1:
             return None
         if n.target in ENTRYWISE and (n.target not in QUOTIENTS or n.args[0] is varying[0]):
@@ -119,8 +129,8 @@ class _Walk(fx.Interpreter):
         return None
 
     def _note(self, name: str, gate: Gate, x: Tensor) -> None:
-        low, high = x.movedim(gate.axis, -1).reshape(2, -1, gate.size)
-        bounds = low.amin(dim=0), high.amax(dim=0)
+        low, high = x.movedim(gate.axis, -1).reshape(len(x), -1, gate.size).chunk(2)
+        bounds = low.amin(dim=1), high.amax(dim=1)
         if name in self.found:
             bounds = bounds[0].minimum(self.found[name][0]), bounds[1].maximum(self.found[name][1])
         self.found[name] = bounds
@@ -128,11 +138,12 @@ class _Walk(fx.Interpreter):
 
 def _sorted(ends: Tensor) -> Tensor:
     """Bounds from the values of a function of single entries at both ends."""
-    return torch.stack([ends.amin(dim=0), ends.amax(dim=0)])
+    a, b = ends.chunk(2)
+    return torch.cat([torch.minimum(a, b), torch.maximum(a, b)])
 
 
 def _affine(x: Tensor, centre: Callable[[Tensor], Tensor], radius: Callable[[Tensor], Tensor]) -> Tensor:
     """Bounds of an affine map: what it makes of the centre, and its linear part in absolute value of the radius."""
-    low, high = x[:1], x[1:]
+    low, high = x.chunk(2)
     c, r = centre((low + high) / 2), radius((high - low) / 2)
     return torch.cat([c - r, c + r])

@@ -84,6 +84,16 @@ class Objective(ABC):
     def inputs(self) -> tuple[Tensor, ...]:
         """Everything the network is trained on, (samples, size) for each input."""
 
+    def boxes(self, index: Tensor, reach: float) -> tuple[list[Tensor], list[Tensor]]:
+        """Boxes around the training samples of an index: lower and upper bounds (B, size) of each input.
+
+        reach: how far they go on each side, as a share of the width of the data.
+        """
+        inputs = self.inputs()
+        widths = [reach * (x.amax(dim=0) - x.amin(dim=0)) for x in inputs]
+        pairs = list(zip(inputs, widths, strict=True))
+        return [x[index] - width for x, width in pairs], [x[index] + width for x, width in pairs]
+
     @abstractmethod
     def loss(self, network: nn.Module, index: Tensor) -> Tensor:
         """Mean squared error, in units of the spread of the output, on the training samples of an index."""

@@ -42,6 +42,7 @@ class Gated:
         if not left.meta["relus"]:
             return self
         network = sparsify(left.to(objective.device), objective.example(), family).to(objective.device)
+        family.prepare(network, objective)
         return Gated(network.train(self.network.training), (*self.history, kinds))
 
     def again(self, history: Sequence[Kinds], objective: Objective, family: GateFamily) -> Gated:

@@ -189,6 +189,20 @@ class Simulation(Objective):
         states, controls = self._training
         return states[:, : self.window].flatten(1), controls[:, : self.window].flatten(1)
 
+    def boxes(self, index: Tensor, reach: float) -> tuple[list[Tensor], list[Tensor]]:
+        """What a plan may see that starts at the training samples of an index, after so many steps.
+
+        reach: the states are off by at most as many times the 95th percentile of the change in one step, the latest
+        control by anything that the data have. 0: the first step of a plan, whose state is known.
+        """
+        states, controls = (x[index] for x in self.inputs())
+        change = np.abs(self.data.next_state.astype(np.float64) - self.data.state)
+        far = self.tensor(np.tile(reach * np.percentile(change, 95, axis=0), self.window).astype(np.float32))
+        low, high = (controls.clone() for _ in range(2))
+        for ends, extreme in ((low, self.data.control.min(axis=0)), (high, self.data.control.max(axis=0))):
+            ends[:, -len(extreme) :] = self.tensor(extreme)
+        return [states - far, low], [states + far, high]
+
     def loss(self, network: nn.Module, index: Tensor) -> Tensor:
         """Mean squared error of the states that are learned, relative to the spread of their change in one step."""
         states, controls = (part[index] for part in self._training)

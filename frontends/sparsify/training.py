@@ -119,7 +119,7 @@ class _Phases:
         total, length = max(sum(sum(one) for one in lengths), 1), lengths[number][step]
         what = "all units" if keep is None else f"{keep} units"
         with seeded(_seed(schedule.seed, 2 * number, step), self.objective.device):
-            self._run(network, length, f"{what}: train", self.family, (before / total, length / total))
+            self._run(network, length, f"{what}: train", (before / total, length / total))
 
     def finetune(self, gated: fx.GraphModule, number: int, units: int | None) -> fx.GraphModule:
         """A copy with the gated units hardened to ReLU, its weights trained on."""
@@ -127,11 +127,11 @@ class _Phases:
         harden(network)
         what = "all units" if units is None else f"{units} units"
         with seeded(_seed(self.schedule.seed, 2 * number + 1), self.objective.device):
-            self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune", None)
+            self._run(network, self.schedule.finetune_epochs, f"{what}: fine-tune")
             if self.schedule.rollout_steps:
                 further = replace(self, objective=self.objective.over(self.schedule.rollout_steps))
                 seen = max(1, further.objective.samples // self.schedule.rollout_steps)
-                further._run(network, self.schedule.rollout_epochs, f"{what}: roll out", None, seen=seen)
+                further._run(network, self.schedule.rollout_epochs, f"{what}: roll out", seen=seen)
         if self.schedule.polish:
             polish(network.train(), self.objective, self.schedule.polish)
         return network.eval()
@@ -141,20 +141,24 @@ class _Phases:
         network: fx.GraphModule,
         epochs: int,
         name: str,
-        family: GateFamily | None,
-        progress: tuple[float, float] = (0.0, 0.0),
+        progress: tuple[float, float] | None = None,
         seen: int | None = None,
     ) -> None:
-        """One phase. seen: samples of an epoch, drawn anew for each; None for all."""
+        """One phase.
+
+        progress: where in all training with gates it begins, and its share of that; None for a member, without gates.
+        seen: samples of an epoch, drawn anew for each; None for all.
+        """
         if not epochs:
             return
         network.train()
-        schedule, objective = self.schedule, self.objective
+        schedule, objective, family = self.schedule, self.objective, self.family
+        penalise = family.member_penalty if progress is None else family.penalty
         for one in self.watch:
             one.phase(name, epochs)
         weights, gates = parameters(network)
         groups = [{"params": weights, "peak": schedule.learning_rate}]
-        if family is not None and gates:
+        if progress is not None and gates:
             groups.append({"params": gates, "peak": schedule.gate_learning_rate})
         optimiser = torch.optim.Adam(groups, lr=schedule.learning_rate, fused=True)
         seen = objective.samples if seen is None else seen
@@ -167,14 +171,14 @@ class _Phases:
                 group["lr"] = rate * group["peak"]
             errors, penalty = torch.zeros((), device=objective.device), 0.0
             for k in range(batches):
-                if family is not None:
+                if progress is not None:
                     family.before_step(network, progress[0] + progress[1] * (epoch + k / batches) / epochs)
                 error = objective.loss(network, order[k * batch : (k + 1) * batch])
-                price = family.penalty(network) if family is not None else 0.0
+                price = penalise(network)
                 optimiser.zero_grad()
                 (error + price).backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
-                if family is not None:
+                if progress is not None:
                     family.after_step(network)
                 errors += error.detach()
                 penalty = float(price.detach()) if isinstance(price, torch.Tensor) else price

@@ -48,6 +48,12 @@ def test_a_tiny_family(task: str, family, tmp_path: Path, capsys: pytest.Capture
     assert [line for line in first.splitlines() if "ReLUs" in line] == [
         line for line in again.splitlines() if "ReLUs" in line
     ]
+    drawn = tmp_path / "again.png"
+    family.main([task, "--families", "--rows", str(folder / "rows.json"), "--picture", str(drawn)])
+    assert [line for line in capsys.readouterr().out.splitlines() if "ReLUs" in line] == [
+        line for line in first.splitlines() if "ReLUs" in line
+    ]
+    assert drawn.stat().st_size > 1000
     animate = importlib.import_module("environments.animate")
     animate.main([task, "units-4", "--folder", str(folder), "--rollouts", "1", "--output", str(moving)])
     with Image.open(moving) as shown:

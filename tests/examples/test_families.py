@@ -16,6 +16,7 @@ from relu2mip.passes import simplify
 
 FAMILIES = Path(__file__).parents[2] / "examples" / "environments" / "families"
 PUSH = sorted((FAMILIES / "push").glob("*.onnx"))
+ROPE = sorted((FAMILIES / "rope").glob("*.onnx"))
 SORT = sorted((FAMILIES / "sort" / "removal").rglob("*.onnx"))
 
 
@@ -34,6 +35,23 @@ def test_pushing(path: Path) -> None:
     assert moved[0] > 20
     assert abs(moved[1]) < 20
     assert np.allclose(states[-1, -2:], state[-2:] + np.array([75.0, 0.0]), atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ROPE, ids=lambda path: path.stem)
+def test_the_rope(path: Path) -> None:
+    net = r2m.load(path)
+    assert net.source is not None
+    assert simplify(lower(net)).form.relu_units == json.loads(net.source.metadata["relu2mip.relus"])
+    errors = json.loads(net.source.metadata["relu2mip.errors"])
+    assert {"10 steps with motion", "10 steps at rest"} < set(errors)
+    along = np.array([120.0, 213.0, 307.0, 400.0])  # the rope lies along y, and the network knows x
+    state = np.array([*np.column_stack([np.full(4, 250.0), along]).ravel(), 220.0, 213.0])
+    problem = r2m.Trajectory(net, 3, state, r2m.Box(-30, 30), cost=r2m.costs.L1(state=[1.0] * 8 + [0, 0]))
+    assert problem.heading == Heading("key_0", "key_3")
+    # Where it is pushed, it goes the way the pusher does, and further than at its other end.
+    moved = (problem.rollout(np.tile([25.0, 0.0], (3, 1)))[-1] - state)[:8].reshape(4, 2)
+    assert moved[1, 0] > 15
+    assert moved[1, 0] > moved[3, 0] + 10
 
 
 @pytest.mark.parametrize("path", SORT, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -56,4 +74,5 @@ def test_sorting(path: Path) -> None:
 
 def test_they_are_there() -> None:
     assert len(PUSH) == 6
+    assert len(ROPE) == 6
     assert len(SORT) == 7

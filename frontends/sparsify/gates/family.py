@@ -18,6 +18,8 @@ A `GateFamily` is a frozen dataclass, its fields the options. Training calls it 
     at the start of each round:
         family.before_narrow(network, keep, data)   fix units by what the data says
         family.narrow(network, keep)                fix units until `keep` are gated
+    for each minibatch of fine-tuning:
+        loss = error + family.member_penalty(network)
 
 Only `gate` must be given. How the families of the literature map onto it:
 
@@ -149,6 +151,10 @@ class GateFamily(ABC):
 
     def penalty(self, network: nn.Module) -> Tensor | float:
         """The penalty that is added to the error of a minibatch."""
+        return 0.0
+
+    def member_penalty(self, network: nn.Module) -> Tensor | float:
+        """The penalty that is added while a member, all of whose gated units are ReLUs, is fine-tuned."""
         return 0.0
 
     def after_step(self, network: nn.Module) -> None:  # noqa: B027

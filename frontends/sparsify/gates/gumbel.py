@@ -27,6 +27,7 @@ from torch import Tensor, fx, nn
 
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, Kind, check, gates_of
 from relu2mip.frontends.sparsify.gates.trial import fix_by_trial
+from relu2mip.frontends.sparsify.gates.working_set import add_working_set, check_price, unstable_price
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Gumbel(GateFamily):
     share of that of a ReLU.  temperature, final_temperature: tau at the start and the end.  straight_through: one-hot
     samples forward.  initial: pi1 at the start; the rest is shared equally.  limit: of log pi below the largest.
     trial_units, trial_iterations: from so many units on they are fixed by trial, with so many iterations of L-BFGS for
-    each; 0 iterations for none.
+    each; 0 iterations for none.  unstable_weight: the price of the sum of pi1 times how unstable the unit is on the
+    working set, and reach, the size of its boxes; see `working_set.py`.
     """
 
     penalty_weight: float = 1e-3
@@ -49,6 +51,8 @@ class Gumbel(GateFamily):
     limit: float = 3.0
     trial_units: int = 8
     trial_iterations: int = 0
+    unstable_weight: float = 0.0
+    reach: float = 0.0
     name: ClassVar[str] = "gumbel"
 
     def __post_init__(self) -> None:
@@ -68,10 +72,15 @@ class Gumbel(GateFamily):
             trial_units=(self.trial_units, self.trial_units >= 0, "at least 0"),
             trial_iterations=(self.trial_iterations, self.trial_iterations >= 0, "at least 0"),
         )
+        check_price(self.name, self.unstable_weight, self.reach)
 
     def gate(self, size: int, axis: int) -> Gate:
         """A gate of categorical units."""
         return GumbelGate(size, axis, self.initial, self.straight_through)
+
+    def prepare(self, network: nn.Module, data: Any) -> None:
+        """Give the network its working set, if that has a price."""
+        add_working_set(network, data, self.unstable_weight, self.reach)
 
     @torch.no_grad()
     def before_step(self, network: nn.Module, progress: float) -> None:
@@ -88,13 +97,19 @@ class Gumbel(GateFamily):
             gate.logits.sub_(gate.logits.amax(dim=1, keepdim=True)).clamp_(min=-self.limit)
 
     def penalty(self, network: nn.Module) -> Tensor | float:
-        """The price lambda (sum pi1 + lambda_ID sum pi2) of the gated units."""
+        """The price lambda (sum pi1 + lambda_ID sum pi2) of the gated units, and that of those that are unstable."""
         total: Tensor | float = 0.0
-        for gate in _gates(network):
+        shares: dict[str, Tensor] = {}
+        for name, gate in gates_of(network).items():
+            assert isinstance(gate, GumbelGate)
             pi = gate.log_probabilities().exp()
-            price = pi[:, 0] + self.identity_weight * pi[:, 1]
+            price, shares[name] = pi[:, 0] + self.identity_weight * pi[:, 1], pi[:, 0]
             total = total + (price * (gate.kind == Kind.GATED)).sum()
-        return self.penalty_weight * total
+        return self.penalty_weight * total + unstable_price(network, self.unstable_weight, shares)
+
+    def member_penalty(self, network: nn.Module) -> Tensor | float:
+        """The price of units that are unstable on the working set."""
+        return unstable_price(network, self.unstable_weight)
 
     def before_narrow(self, network: nn.Module, keep: int, data: Any) -> None:
         """Fix units by trial where few are left."""

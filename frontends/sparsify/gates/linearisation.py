@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from relu2mip.frontends.sparsify.gates.family import Gate, GateFamily, Kind, check, gates_of
+from relu2mip.frontends.sparsify.gates.working_set import add_working_set, check_price, unstable_price
 
 if TYPE_CHECKING:
     from relu2mip.frontends.sparsify.objective import Objective
@@ -36,21 +37,35 @@ if TYPE_CHECKING:
 class Linearisation(GateFamily):
     """The units whose ReLU a straight line replaces at the least error become lines.
 
-    samples: of the training data on which lines are fitted and tried, at most.
+    samples: of the training data on which lines are fitted and tried, at most.  unstable_weight: the price of units
+    that are unstable on the working set, and reach, the size of its boxes; see `working_set.py`.
 
     Raises `InvalidOption` for a value out of range.
     """
 
     samples: int = 4096
+    unstable_weight: float = 0.0
+    reach: float = 0.0
     name: ClassVar[str] = "linearisation"
     shrinks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check(self.name, samples=(self.samples, self.samples >= 2, "at least 2"))
+        check_price(self.name, self.unstable_weight, self.reach)
 
     def gate(self, size: int, axis: int) -> Gate:
         """A ReLU that can become a line."""
         return LineGate(size, axis)
+
+    def prepare(self, network: nn.Module, data: Objective) -> None:
+        """Give the network its working set, if that has a price."""
+        add_working_set(network, data, self.unstable_weight, self.reach)
+
+    def penalty(self, network: nn.Module) -> Tensor | float:
+        """The price of units that are unstable on the working set."""
+        return unstable_price(network, self.unstable_weight)
+
+    member_penalty = penalty
 
     @torch.no_grad()
     def before_narrow(self, network: nn.Module, keep: int, data: Objective) -> None:

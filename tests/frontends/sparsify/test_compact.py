@@ -134,8 +134,9 @@ def test_the_file_has_no_masks_no_random_numbers_and_its_metadata(tmp_path: Path
     assert {node.op_type for node in model.graph.node} <= {"Concat", "Gemm", "Relu"}
     assert str(tmp_path) not in str(model)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    keys = ["relus", "units", "errors", "normalisation", "predicts", "window", "state_names", "control_names"]
-    assert list(metadata) == [f"relu2mip.{key}" for key in (*keys, "state_range", "control_range")]
+    keys = ["relus", "units", "errors", "errors_on", "normalisation", "predicts", "window", "state_names"]
+    assert list(metadata) == [f"relu2mip.{key}" for key in (*keys, "control_names", "state_range", "control_range")]
+    assert metadata["relu2mip.errors_on"] == '"validation part"'
     assert metadata["relu2mip.relus"] == str(member.relus)
     assert list(tmp_path.iterdir()) == [path]
 
