@@ -1,0 +1,89 @@
+"""Units leave the weights: rows, columns and what Adam remembers of them.
+
+A unit whose theta is 0 adds nothing in evaluation mode, so a network without it computes the same. Parameters keep
+their identity (an optimiser finds them as before) and lose entries; of Adam's moments the same entries go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from relu2mip.frontends.reinforcement.dense import DenseBlock
+from relu2mip.frontends.reinforcement.gates import UnitGate
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+NORMALISATION = ("weight", "bias", "running_mean", "running_var")
+GATE = ("theta", "sample", "kind")
+
+
+class Remover:
+    """Removes units from networks and from the optimisers of their parameters."""
+
+    def __init__(self, optimisers: Iterable[torch.optim.Optimizer]) -> None:
+        self.states: list[Any] = [optimiser.state for optimiser in optimisers]
+
+    def dense(self, block: DenseBlock, inputs: Tensor, kept: list[Tensor]) -> Tensor:
+        """Keep some inputs and some units of each layer; the entries of the output that stay."""
+        size, block.inputs = block.inputs, len(inputs)
+        for k, rows in enumerate(kept):
+            self._columns(block.linears[k], inputs)
+            self._narrow(block.passed, str(k), inputs, 0)
+            units = block.linears[k].out_features
+            self._rows(block.linears[k], rows)
+            for name in NORMALISATION:
+                self._narrow(block.norms[k], name, rows, 0)
+            block.norms[k].num_features = len(rows)
+            self._gate(block.gates[k], rows)
+            inputs = torch.cat([inputs, rows + size])
+            size += int(units)
+        return inputs
+
+    def chain(self, network: nn.Sequential, inputs: Tensor, kept: list[Tensor]) -> Tensor:
+        """The same for fully connected layers, whose gates stand in their order."""
+        layer, waiting = None, list(kept)
+        for module in network:
+            if isinstance(module, nn.Linear):
+                self._columns(module, inputs)
+                layer, inputs = module, torch.arange(module.out_features, device=inputs.device)
+            elif isinstance(module, UnitGate):
+                inputs = waiting.pop(0)
+                self._rows(layer, inputs)
+                self._gate(module, inputs)
+        return inputs
+
+    def columns(self, layer: nn.Linear, inputs: Tensor) -> None:
+        """Keep some inputs of a layer."""
+        self._columns(layer, inputs)
+
+    def _columns(self, layer: Any, kept: Tensor) -> None:
+        self._narrow(layer, "weight", kept, 1)
+        layer.in_features = len(kept)
+
+    def _rows(self, layer: Any, kept: Tensor) -> None:
+        self._narrow(layer, "weight", kept, 0)
+        self._narrow(layer, "bias", kept, 0)
+        layer.out_features = len(kept)
+
+    def _gate(self, gate: Any, kept: Tensor) -> None:
+        for name in GATE:
+            self._narrow(gate, name, kept, 0)
+        gate.size = len(kept)
+
+    def _narrow(self, owner: Any, name: str, kept: Tensor, axis: int) -> None:
+        """Keep some entries of a parameter or a buffer along an axis."""
+        values: Tensor = getattr(owner, name)
+        if len(kept) == values.shape[axis]:
+            return
+        if not isinstance(values, nn.Parameter):
+            setattr(owner, name, values.detach().index_select(axis, kept))
+            return
+        values.data = values.data.index_select(axis, kept)
+        values.grad = None
+        for state in self.states:
+            for moment in MOMENTS:
+                if moment in state.get(values, {}):
+                    state[values][moment] = state[values][moment].index_select(axis, kept)
