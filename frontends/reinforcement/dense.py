@@ -63,7 +63,8 @@ class DenseBlock(nn.Module):
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
-    if outputs:
-        return nn.Linear(inputs, outputs)
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, in_features=inputs, out_features=0)  # type: ignore[no-untyped-call]
+    """A layer, of no units where a pruned one has none."""
+    layer = nn.Linear(inputs, max(outputs, 1))
+    if not outputs:
+        layer.weight.data, layer.bias.data, layer.out_features = layer.weight.data[:0], layer.bias.data[:0], 0
     return layer

@@ -119,7 +119,7 @@ class FeaturePolicy(SACPolicy):
         observation_space: Any,
         action_space: Any,
         lr_schedule: Any,
-        hidden: Hidden = Hidden((256, 256), ((256, 256), (256, 256))),  # noqa: B008 - frozen
+        hidden: Hidden = Hidden((256, 256), ((256, 256), (256, 256))),
         features: Features | None = None,
         activation: str = "relu",
         gated: bool = False,
@@ -138,7 +138,7 @@ class FeaturePolicy(SACPolicy):
         self.ofenet = None if wanted is None else OFENet(*sizes, wanted, self.activation, self.gated).to(self.device)
         if self.ofenet is not None and wanted is not None:
             self.ofenet.optimizer = torch.optim.Adam(
-                self.ofenet.parameters(), lr=wanted.learning_rate, weight_decay=wanted.decay
+                self.ofenet.parameters(), lr=wanted.learning_rate, weight_decay=wanted.decay, fused=True
             )
         super()._build(lr_schedule)
         self.value = self.value_target = None
@@ -149,6 +149,7 @@ class FeaturePolicy(SACPolicy):
             self.value.optimizer = self.optimizer_class(
                 self.value.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
             )
+        self.eval()
 
     def _inputs(self) -> int:
         return self.observation_space.shape[0] if self.ofenet is None else self.ofenet.observation.outputs
@@ -166,9 +167,7 @@ class FeaturePolicy(SACPolicy):
         return FeatureCritic(self.ofenet, self.gated, self.hidden.critics, **options).to(self.device)
 
     def set_training_mode(self, mode: bool) -> None:
-        """All networks in evaluation mode: an update turns the one that it trains to training mode by itself."""
-        self.train(False)
-        self.training = mode
+        """Nothing: all networks are in evaluation mode but for the one that an update trains, while it does."""
 
 
 def _gated(network: nn.Sequential, gated: bool) -> nn.Sequential:

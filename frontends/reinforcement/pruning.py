@@ -15,7 +15,7 @@ class Pruning:
     features, policy, critics, value: nu, the price of a parameter of the feature extractor and of each kind of agent
     network.  share: rho, what a parameter that only training needs counts beside one that is deployed.
     start, end: environment steps; theta is 1 before the first, and rounded to 0 or 1 and fixed from the second on.
-    rate: the step of theta.  tolerance: a unit with theta below it is removed.  interval: updates from one removal to
+    feature_rate, agent_rate: the step of theta, of the feature extractor and of the agent networks.  tolerance: a unit with theta below it is removed.  interval: updates from one removal to
     the next.
 
     Raises `InvalidOption` for a value out of range.
@@ -28,7 +28,8 @@ class Pruning:
     share: float = 1.0
     start: int = 200_000
     end: int = 800_000
-    rate: float = 0.1
+    feature_rate: float = 0.1
+    agent_rate: float = 0.01
     tolerance: float = 0.1
     interval: int = 100
 
@@ -36,8 +37,9 @@ class Pruning:
         for name in ("features", "policy", "critics", "value"):
             if not (isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise InvalidOption(f"pruning.{name} is {getattr(self, name)}; give the price of a parameter, at least 0")
-        if not (isfinite(self.rate) and self.rate > 0):
-            raise InvalidOption(f"pruning.rate is {self.rate}; give a positive number")
+        for name in ("feature_rate", "agent_rate"):
+            if not (isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise InvalidOption(f"pruning.{name} is {getattr(self, name)}; give a positive number")
         if not 0 <= self.share <= 1:
             raise InvalidOption(f"pruning.share is {self.share}; give a share in [0, 1]")
         if not 0 < self.tolerance < 0.5:

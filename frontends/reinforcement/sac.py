@@ -105,13 +105,20 @@ class PruningSAC(SAC):
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        self._set_prices()
+
+    def set_parameters(self, *given: Any, **options: Any) -> None:
+        """Load networks and optimisers; see Stable-Baselines3."""
+        super().set_parameters(*given, **options)
+        self._set_prices()
+
+    def _set_prices(self) -> None:
         if self.pruning is not None:
             set_prices(self.policy, self.pruning)
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """So many updates; see the module's text."""
         policy = self.policy
-        policy.set_training_mode(False)
         optimisers = [network.optimizer for network in (policy.actor, policy.critic, policy.value) if network is not None]
         self._update_learning_rate([*optimisers, *filter(None, [self.ent_coef_optimizer])])
         if not self.pretrained:
@@ -229,8 +236,9 @@ class PruningSAC(SAC):
         network.optimizer.step()
         if self.moving:
             assert self.pruning is not None
+            rate = self.pruning.feature_rate if network is self.policy.ofenet else self.pruning.agent_rate
             for gate in unit_gates(network):
-                gate.descend(self.pruning.rate)
+                gate.descend(rate)
 
     def _follow(self, network: nn.Module, target: nn.Module) -> None:
         polyak_update(network.parameters(), target.parameters(), self.tau)
@@ -250,7 +258,7 @@ class PruningSAC(SAC):
                 for gate in unit_gates(self.policy):
                     gate.fix()
                 self.settled = True
-        set_prices(self.policy, pruning)
+        self._set_prices()
 
     def _remove(self, tolerance: float) -> None:
         if not remove_units(self.policy, tolerance):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from relu2mip.frontends.reinforcement.dense import DenseBlock
 from relu2mip.frontends.reinforcement.gates import unit_gates

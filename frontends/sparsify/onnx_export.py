@@ -65,7 +65,7 @@ def export(member: Member, objective: Objective, path: str | Path, objects: int 
     model = to_onnx(network, inputs, objective.input_names, objective.output_name, path.stem, metadata)
     with torch.no_grad():
         expected = network(*inputs)
-    difference = _difference(model, inputs, expected)
+    difference = difference(model, inputs, expected)
     if not difference <= TOLERANCE:
         raise InvalidNetwork(
             f"{path}: onnxruntime and torch differ by {difference:.1e} of the largest output on the training data; "
@@ -125,7 +125,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+def difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
