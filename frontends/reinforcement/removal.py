@@ -1,7 +1,8 @@
 """Units leave the weights: rows, columns and what Adam remembers of them.
 
-A unit whose theta is 0 adds nothing in evaluation mode, so a network without it computes the same. Parameters keep
-their identity (an optimiser finds them as before) and lose entries; of Adam's moments the same entries go.
+A unit whose theta is 0 adds nothing in evaluation mode, so a network without it computes the same. A smaller parameter
+takes the place of each that loses entries, in its module and in its optimiser, and of Adam's moments the same entries
+go.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Remover:
     """Removes units from networks and from the optimisers of their parameters."""
 
     def __init__(self, optimisers: Iterable[torch.optim.Optimizer]) -> None:
-        self.states: list[Any] = [optimiser.state for optimiser in optimisers]
+        self.optimisers = list(optimisers)
 
     def dense(self, block: DenseBlock, inputs: Tensor, kept: list[Tensor]) -> Tensor:
         """Keep some inputs and some units of each layer; the entries of the output that stay."""
@@ -81,9 +82,13 @@ class Remover:
         if not isinstance(values, nn.Parameter):
             setattr(owner, name, values.detach().index_select(axis, kept))
             return
-        values.data = values.data.index_select(axis, kept)
-        values.grad = None
-        for state in self.states:
-            for moment in MOMENTS:
-                if moment in state.get(values, {}):
-                    state[values][moment] = state[values][moment].index_select(axis, kept)
+        smaller = nn.Parameter(values.detach().index_select(axis, kept))
+        setattr(owner, name, smaller)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["params"] = [smaller if one is values else one for one in group["params"]]
+            if values in optimiser.state:
+                state = optimiser.state.pop(values)
+                optimiser.state[smaller] = {
+                    what: held.index_select(axis, kept) if what in MOMENTS else held for what, held in state.items()
+                }
