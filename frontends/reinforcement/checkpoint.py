@@ -87,7 +87,7 @@ def _resume(agent: PruningSAC, episodes: Episodes, number: int, actions: list[An
 
 
 def _random_state(agent: PruningSAC) -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state()
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - what the replay buffer draws from
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if agent.device.type == "cuda" else [],
@@ -101,5 +101,5 @@ def _set_random_state(agent: PruningSAC, state: dict[str, Any]) -> None:
     if state["cuda"] and agent.device.type == "cuda":
         torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
     kind, keys, *rest = state["numpy"]
-    np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))
+    np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
     agent.action_space.np_random.bit_generator.state = json.loads(state["actions"])

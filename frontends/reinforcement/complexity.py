@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Amount = Any
@@ -78,7 +79,7 @@ def chain_complexity(inputs: Amount, widths: Sequence[Amount], outputs: int) -> 
     26
     """
     sizes = [inputs, *widths, outputs]
-    return sum((1 + before) * size for before, size in zip(sizes, sizes[1:], strict=False))
+    return sum((1 + before) * size for before, size in pairwise(sizes))
 
 
 def feature_complexity(amounts: Amounts, rho: float) -> Amount:

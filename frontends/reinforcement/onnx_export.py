@@ -1,8 +1,8 @@
 """Write a policy and a predictor as ONNX: dynamics to plan through, and a controller to verify.
 
 The predictor takes `state` (batch, d_o) and `control` (batch, d_a) in the units of the environment and gives
-`next_state` (batch, d_o); a `Trajectory` finds in the file that it predicts the state. The policy takes `state` and gives
-`mean` (batch, d_a), what is squashed to an action:
+`next_state` (batch, d_o); a `Trajectory` finds in the file that it predicts the state. The policy takes `state` and
+gives `mean` (batch, d_a), what is squashed to an action:
 
     action = low + (high - low) (tanh(mean) + 1) / 2
 
@@ -111,7 +111,7 @@ class Scaled(nn.Module):
         self.register_buffer("theta", theta.clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """x times theta."""
+        """X times theta."""
         return x * self.theta
 
 

@@ -15,8 +15,8 @@ class Pruning:
     features, policy, critics, value: nu, the price of a parameter of the feature extractor and of each kind of agent
     network.  share: rho, what a parameter that only training needs counts beside one that is deployed.
     start, end: environment steps; theta is 1 before the first, and rounded to 0 or 1 and fixed from the second on.
-    feature_rate, agent_rate: the step of theta, of the feature extractor and of the agent networks.  tolerance: a unit with theta below it is removed.  interval: updates from one removal to
-    the next.
+    feature_rate, agent_rate: the step of theta, of the feature extractor and of the agent networks.
+    tolerance: a unit with theta below it is removed.  interval: updates from one removal to the next.
 
     Raises `InvalidOption` for a value out of range.
     """
@@ -36,7 +36,9 @@ class Pruning:
     def __post_init__(self) -> None:
         for name in ("features", "policy", "critics", "value"):
             if not (isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise InvalidOption(f"pruning.{name} is {getattr(self, name)}; give the price of a parameter, at least 0")
+                raise InvalidOption(
+                    f"pruning.{name} is {getattr(self, name)}; give the price of a parameter, at least 0"
+                )
         for name in ("feature_rate", "agent_rate"):
             if not (isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidOption(f"pruning.{name} is {getattr(self, name)}; give a positive number")

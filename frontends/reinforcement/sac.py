@@ -119,7 +119,9 @@ class PruningSAC(SAC):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """So many updates; see the module's text."""
         policy = self.policy
-        optimisers = [network.optimizer for network in (policy.actor, policy.critic, policy.value) if network is not None]
+        optimisers = [
+            network.optimizer for network in (policy.actor, policy.critic, policy.value) if network is not None
+        ]
         self._update_learning_rate([*optimisers, *filter(None, [self.ent_coef_optimizer])])
         if not self.pretrained:
             self._pretrain(batch_size)

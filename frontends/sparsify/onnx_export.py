@@ -65,10 +65,10 @@ def export(member: Member, objective: Objective, path: str | Path, objects: int 
     model = to_onnx(network, inputs, objective.input_names, objective.output_name, path.stem, metadata)
     with torch.no_grad():
         expected = network(*inputs)
-    difference = difference(model, inputs, expected)
-    if not difference <= TOLERANCE:
+    apart = difference(model, inputs, expected)
+    if not apart <= TOLERANCE:
         raise InvalidNetwork(
-            f"{path}: onnxruntime and torch differ by {difference:.1e} of the largest output on the training data; "
+            f"{path}: onnxruntime and torch differ by {apart:.1e} of the largest output on the training data; "
             "float32 is too coarse where a column is large beside its spread: subtract a constant from it"
         )
     partial = path.with_suffix(".partial")
@@ -126,6 +126,7 @@ def _quiet() -> Iterator[None]:
 
 
 def difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+    """The largest difference between onnxruntime and what torch gave, relative to max(1, the largest output)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

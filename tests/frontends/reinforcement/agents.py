@@ -14,7 +14,9 @@ from relu2mip.frontends.reinforcement import Arm, Evaluation, Experiment, Featur
 from relu2mip.frontends.reinforcement.gates import unit_gates
 
 FEATURES = Features(observation=(5, 4), action=(6, 3), pretraining=3)
-PRUNING = Pruning(features=1e-3, policy=1e-2, critics=1e-2, start=30, end=80, feature_rate=5.0, agent_rate=0.3, interval=4)
+PRUNING = Pruning(
+    features=1e-3, policy=1e-2, critics=1e-2, start=30, end=80, feature_rate=5.0, agent_rate=0.3, interval=4
+)
 
 
 class Integrator(gymnasium.Env[Any, Any]):

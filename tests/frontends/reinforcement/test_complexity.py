@@ -1,4 +1,4 @@
-"""Complexity: prices against automatic differentiation, and C at theta in {0, 1} against parameters that are counted."""
+"""Complexity: prices against automatic differentiation, C at theta in {0, 1} against what is counted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_every_gate_has_the_derivative_of_the_whole_complexity_as_its_price(valu
         gate.theta.requires_grad_()
     (pruning.features * feature_complexity(amounts_of(found.policy), pruning.share)).backward()
     ofenet = found.policy.ofenet
-    expected = {gate: gate.theta.grad.clone() for part in (ofenet.observation, ofenet.action) for gate in unit_gates(part)}
+    expected = {
+        gate: gate.theta.grad.clone() for part in (ofenet.observation, ofenet.action) for gate in unit_gates(part)
+    }
     for network, joint, outputs, price in agent_networks(found.policy, pruning):
         gates = list(unit_gates(network))
         for gate in gates:
