@@ -16,7 +16,7 @@ from stable_baselines3.common.monitor import Monitor
 from relu2mip.errors import InvalidOption
 
 
-class Episodes(gymnasium.Wrapper):  # type: ignore[type-arg]
+class Episodes(gymnasium.Wrapper):
     """An environment whose k-th episode always starts the same.
 
     number: of the current episode, from 0.  actions: those taken in it.
