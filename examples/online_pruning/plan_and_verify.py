@@ -42,9 +42,8 @@ problem = r2m.Trajectory(
     cost=r2m.costs.L1(target=[1.0, 0.0, 0.0], state=[1.0, 1.0, 0.1], control=0.01),
 )
 answer = r2m.solve(problem, time_limit=arguments.time_limit)
-print(
-    f"plan: {answer.status}, {problem.unrolled.form.relu_units} units, objective {answer.objective:.4f}, gap {answer.gap:.1%}"
-)
+units = problem.unrolled.form.relu_units
+print(f"plan: {answer.status}, {units} units, objective {answer.objective:.4f}, gap {answer.gap:.1%}")
 print("torques:", np.round(answer.controls[:, 0], 2))
 
 environment = gymnasium.make("Pendulum-v1").unwrapped

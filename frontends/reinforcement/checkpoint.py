@@ -35,7 +35,7 @@ def save_checkpoint(agent: PruningSAC, episodes: Episodes, records: list[dict[st
         "hidden": asdict(agent.policy_kwargs["hidden"]),
         "features": None if features is None else asdict(features),
         "parameters": agent.get_parameters(),
-        "entropy": agent.log_ent_coef.detach(),
+        "entropy": _log_entropy(agent).detach(),
         "counters": {name: getattr(agent, name) for name in COUNTERS},
         "buffer": {name: torch.from_numpy(getattr(buffer, name)[: buffer.size()]) for name in BUFFER},
         "position": (buffer.pos, buffer.full),
@@ -61,7 +61,7 @@ def load_checkpoint(agent: PruningSAC, episodes: Episodes, path: Path) -> list[d
         agent.policy_kwargs["features"] = None if saved["features"] is None else Features(**saved["features"])
         agent._setup_model()
         agent.set_parameters(saved["parameters"], exact_match=True, device=agent.device)
-        agent.log_ent_coef.data.copy_(saved["entropy"])
+        _log_entropy(agent).data.copy_(saved["entropy"])
         for name, value in saved["counters"].items():
             setattr(agent, name, value)
         buffer: Any = agent.replay_buffer
@@ -80,10 +80,17 @@ def load_checkpoint(agent: PruningSAC, episodes: Episodes, path: Path) -> list[d
 
 def _resume(agent: PruningSAC, episodes: Episodes, number: int, actions: list[Any]) -> None:
     """Go back into the episode."""
-    (monitor,) = agent.env.envs
+    environments: Any = agent.env
+    (monitor,) = environments.envs
     observation = replay(monitor, episodes, number, [action.cpu().numpy() for action in actions])
     agent._last_obs = np.array(observation)[None]
     agent._last_episode_starts = np.array([not actions])
+
+
+def _log_entropy(agent: PruningSAC) -> torch.Tensor:
+    """The log of the weight of entropy, which every run learns."""
+    assert agent.log_ent_coef is not None
+    return agent.log_ent_coef
 
 
 def _random_state(agent: PruningSAC) -> dict[str, Any]:

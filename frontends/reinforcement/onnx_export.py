@@ -57,7 +57,8 @@ def export_predictor(agent: PruningSAC, path: str | Path) -> Path:
 
 def action_of(agent: PruningSAC, mean: Any) -> NDArray[np.float64]:
     """The actions (..., d_a) of means, in the units of the environment."""
-    low, high = (np.asarray(side, dtype=np.float64) for side in (agent.action_space.low, agent.action_space.high))
+    space: Any = agent.action_space
+    low, high = (np.asarray(side, dtype=np.float64) for side in (space.low, space.high))
     found: NDArray[np.float64] = low + (high - low) * (np.tanh(np.asarray(mean, dtype=np.float64)) + 1) / 2
     return found
 
@@ -89,7 +90,8 @@ class Predictor(nn.Module):
         assert ofenet is not None
         self.observation, self.action = _ungated(ofenet.observation), _ungated(ofenet.action)
         self.predictor = copy.deepcopy(ofenet.predictor)
-        low, high = (torch.as_tensor(side) for side in (agent.action_space.low, agent.action_space.high))
+        space: Any = agent.action_space
+        low, high = (torch.as_tensor(side) for side in (space.low, space.high))
         self.register_buffer("low", low)
         self.register_buffer("width", high - low)
 
@@ -154,7 +156,8 @@ def _export(
     example = tuple(x[[0, -1]] for x in inputs)
     network = trace(module, example)
     if any(is_relu(node, network) for node in network.graph.nodes):
-        network = harden(sparsify(module, example, ChannelPruning()))
+        network = sparsify(module, example, ChannelPruning())
+        harden(network)
     model = to_onnx(network, inputs, names, output, path.stem, _metadata(agent, inputs, names))
     apart = difference(model, inputs, expected)
     if not apart <= TOLERANCE:

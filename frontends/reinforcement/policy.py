@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
 from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.common.preprocessing import get_action_dim
 from stable_baselines3.common.torch_layers import create_mlp
@@ -43,10 +44,12 @@ class FeatureActor(Actor):
     """SAC's policy on the features of observations."""
 
     _ofenet: OFENet | None
+    optimizer: torch.optim.Optimizer
 
     def __init__(self, ofenet: OFENet | None, gated: bool, **options: Any) -> None:
         super().__init__(**options)
         self.latent_pi = _gated(self.latent_pi, gated)
+        self.heads = cast(nn.Linear, self.mu), cast(nn.Linear, self.log_std)
         object.__setattr__(self, "_ofenet", ofenet)  # a part of the policy, not of its actor
 
     def extract_features(self, obs: Any, features_extractor: Any = None) -> Any:
@@ -61,11 +64,13 @@ class FeatureActor(Actor):
     def distribution(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The same, of features."""
         latent = self.latent_pi(features)
-        return self.mu(latent), self.log_std(latent).clamp(LOG_STD_MIN, LOG_STD_MAX)
+        mean, log_deviation = self.heads
+        return mean(latent), log_deviation(latent).clamp(LOG_STD_MIN, LOG_STD_MAX)
 
     def sampled(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Actions (batch, d_a) and the logs of their densities (batch, 1)."""
-        actions, log_density = self.action_dist.log_prob_from_params(*self.distribution(features))
+        squashed = cast(SquashedDiagGaussianDistribution, self.action_dist)
+        actions, log_density = squashed.log_prob_from_params(*self.distribution(features))
         return actions, log_density.reshape(-1, 1)
 
 
@@ -73,6 +78,8 @@ class FeatureCritic(ContinuousCritic):
     """SAC's Q networks on the features of observations and actions; each has its own widths."""
 
     _ofenet: OFENet | None
+    optimizer: torch.optim.Optimizer
+    q_networks: list[nn.Sequential]  # type: ignore[assignment]
 
     def __init__(self, ofenet: OFENet | None, gated: bool, widths: tuple[Widths, ...], **options: Any) -> None:
         super().__init__(net_arch=[], n_critics=0, **options)
@@ -100,6 +107,12 @@ class FeatureCritic(ContinuousCritic):
         return tuple(network(joint) for network in self.q_networks)
 
 
+class ValueNetwork(nn.Sequential):
+    """V of z_o, with the optimiser of its weights."""
+
+    optimizer: torch.optim.Optimizer
+
+
 class FeaturePolicy(SACPolicy):
     """All networks of an agent and their optimisers.
 
@@ -111,8 +124,8 @@ class FeaturePolicy(SACPolicy):
     critic: FeatureCritic
     critic_target: FeatureCritic
     ofenet: OFENet | None
-    value: nn.Sequential | None
-    value_target: nn.Sequential | None
+    value: ValueNetwork | None
+    value_target: ValueNetwork | None
 
     def __init__(
         self,
@@ -133,7 +146,7 @@ class FeaturePolicy(SACPolicy):
         super().__init__(observation_space, action_space, lr_schedule, net_arch, use_sde=use_sde, **options)
 
     def _build(self, lr_schedule: Any) -> None:
-        sizes = self.observation_space.shape[0], get_action_dim(self.action_space)
+        sizes = self.observations, get_action_dim(self.action_space)
         wanted = self.feature_options
         self.ofenet = None if wanted is None else OFENet(*sizes, wanted, self.activation, self.gated).to(self.device)
         if self.ofenet is not None and wanted is not None:
@@ -144,15 +157,20 @@ class FeaturePolicy(SACPolicy):
         self.value = self.value_target = None
         if self.hidden.value is not None:
             layers = create_mlp(self._inputs(), 1, list(self.hidden.value), self.activation_fn)
-            self.value = _gated(nn.Sequential(*layers), self.gated).to(self.device)
-            self.value_target = copy.deepcopy(self.value).eval()
-            self.value.optimizer = self.optimizer_class(
-                self.value.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
-            )
+            self.value = ValueNetwork(*_gated(nn.Sequential(*layers), self.gated)).to(self.device)
+            self.value_target = copy.deepcopy(self.value)
+            make: Any = self.optimizer_class
+            self.value.optimizer = make(self.value.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
         self.eval()
 
+    @property
+    def observations(self) -> int:
+        """d_o."""
+        shape: Any = self.observation_space.shape
+        return int(shape[0])
+
     def _inputs(self) -> int:
-        return self.observation_space.shape[0] if self.ofenet is None else self.ofenet.observation.outputs
+        return self.observations if self.ofenet is None else self.ofenet.observation.outputs
 
     def make_actor(self, features_extractor: Any = None) -> FeatureActor:
         """The policy network."""

@@ -30,21 +30,20 @@ def set_prices(policy: FeaturePolicy, pruning: Pruning) -> None:
 
 def amounts_of(policy: FeaturePolicy) -> Amounts:
     """The expected sizes of the networks; those of a network without gates are its sizes."""
-    action = policy.actor.mu.out_features
+    action = policy.actor.heads[0].out_features
     ofenet = policy.ofenet
     first = [] if ofenet is None else _expected(ofenet.observation)
     second = [] if ofenet is None else _expected(ofenet.action)
     others: list[tuple[Any, bool]] = [(_expected(network)[0], True) for network in policy.critic.q_networks]
     if policy.value is not None:
         others.append((_expected(policy.value)[0], False))
-    size = policy.observation_space.shape[0]
-    return Amounts(size, action, first, second, _expected(policy.actor.latent_pi)[0], others)
+    return Amounts(policy.observations, action, first, second, _expected(policy.actor.latent_pi)[0], others)
 
 
 def agent_networks(policy: FeaturePolicy, pruning: Pruning) -> list[tuple[nn.Module, bool, int, float]]:
     """Each agent network: its hidden layers, whether it reads the features of actions, D_out, and nu."""
     networks: list[tuple[nn.Module, bool, int, float]] = [
-        (policy.actor.latent_pi, False, 2 * policy.actor.mu.out_features, pruning.policy),
+        (policy.actor.latent_pi, False, 2 * policy.actor.heads[0].out_features, pruning.policy),
         *((network, True, 1, pruning.critics) for network in policy.critic.q_networks),
     ]
     if policy.value is not None:

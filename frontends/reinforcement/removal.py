@@ -29,18 +29,18 @@ class Remover:
 
     def dense(self, block: DenseBlock, inputs: Tensor, kept: list[Tensor]) -> Tensor:
         """Keep some inputs and some units of each layer; the entries of the output that stay."""
-        size, block.inputs = block.inputs, len(inputs)
-        for k, rows in enumerate(kept):
-            self._columns(block.linears[k], inputs)
+        size, widths, block.inputs = block.inputs, block.widths, len(inputs)
+        parts: Any = zip(block.linears, block.norms, block.gates, kept, strict=True)
+        for k, (linear, norm, gate, rows) in enumerate(parts):
+            self._columns(linear, inputs)
             self._narrow(block.passed, str(k), inputs, 0)
-            units = block.linears[k].out_features
-            self._rows(block.linears[k], rows)
+            self._rows(linear, rows)
             for name in NORMALISATION:
-                self._narrow(block.norms[k], name, rows, 0)
-            block.norms[k].num_features = len(rows)
-            self._gate(block.gates[k], rows)
+                self._narrow(norm, name, rows, 0)
+            norm.num_features = len(rows)
+            self._gate(gate, rows)
             inputs = torch.cat([inputs, rows + size])
-            size += int(units)
+            size += widths[k]
         return inputs
 
     def chain(self, network: nn.Sequential, inputs: Tensor, kept: list[Tensor]) -> Tensor:

@@ -119,9 +119,8 @@ class PruningSAC(SAC):
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """So many updates; see the module's text."""
         policy = self.policy
-        optimisers = [
-            network.optimizer for network in (policy.actor, policy.critic, policy.value) if network is not None
-        ]
+        networks = (policy.actor, policy.critic, policy.value)
+        optimisers = [network.optimizer for network in networks if network is not None]
         self._update_learning_rate([*optimisers, *filter(None, [self.ent_coef_optimizer])])
         if not self.pretrained:
             self._pretrain(batch_size)
@@ -171,12 +170,14 @@ class PruningSAC(SAC):
                 next_actions, next_log_density = policy.actor.sampled(next_features)
                 after = _least(policy.critic_target.of(next_features, next_actions)) - entropy * next_log_density
             else:
+                assert policy.value_target is not None
                 after = policy.value_target(next_features)
             discounts = self.gamma if batch.discounts is None else batch.discounts
             target = batch.rewards + (1 - batch.dones) * discounts * after
         with self._training(policy.critic):
             answers = policy.critic.of(features, batch.actions)
-        loss = 0.5 * sum(nn.functional.mse_loss(answer, target) for answer in answers)
+        errors = [nn.functional.mse_loss(answer, target) for answer in answers]
+        loss = 0.5 * torch.stack(errors).sum()
         self._step(policy.critic, loss)
         found["critic_loss"] = float(loss.detach())
         with _frozen(policy.critic, policy.ofenet):
@@ -188,7 +189,7 @@ class PruningSAC(SAC):
         found["actor_loss"], found["ent_coef"] = float(loss.detach()), float(entropy)
         if self._n_updates % self.target_update_interval == 0:
             self._follow(policy.critic, policy.critic_target)
-            if value is not None:
+            if value is not None and policy.value_target is not None:
                 self._follow(value, policy.value_target)
         return found
 
@@ -215,9 +216,9 @@ class PruningSAC(SAC):
         if self.ent_coef_optimizer is None or self.log_ent_coef is None:
             return self.ent_coef_tensor
         weight = self.log_ent_coef.detach().exp()
-        loss = -(self.log_ent_coef * (log_density + self.target_entropy).detach()).mean()
+        loss = -(self.log_ent_coef * (log_density + float(self.target_entropy)).detach()).mean()
         self.ent_coef_optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.ent_coef_optimizer.step()
         return weight
 
@@ -234,7 +235,7 @@ class PruningSAC(SAC):
     def _step(self, network: Any, loss: Tensor) -> None:
         """A step of a network's weights, and of its theta while it moves."""
         network.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         network.optimizer.step()
         if self.moving:
             assert self.pruning is not None
@@ -245,8 +246,8 @@ class PruningSAC(SAC):
     def _follow(self, network: nn.Module, target: nn.Module) -> None:
         polyak_update(network.parameters(), target.parameters(), self.tau)
         if self.moving:
-            pairs = [[gate.theta for gate in unit_gates(one)] for one in (network, target)]
-            polyak_update(*pairs, self.tau)
+            own, followed = ([gate.theta for gate in unit_gates(one)] for one in (target, network))
+            polyak_update(followed, own, self.tau)
 
     def _prune(self) -> None:
         """New prices, and from time to time a removal; at the end of pruning the last one."""

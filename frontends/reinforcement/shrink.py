@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from relu2mip.frontends.reinforcement.dense import DenseBlock
-from relu2mip.frontends.reinforcement.gates import unit_gates
+from relu2mip.frontends.reinforcement.gates import UnitGate, unit_gates
 from relu2mip.frontends.reinforcement.policy import FeaturePolicy, Hidden
 from relu2mip.frontends.reinforcement.removal import Remover
 
@@ -26,8 +26,8 @@ def remove_units(policy: FeaturePolicy, tolerance: float) -> int:
         return 0
     remover = Remover(optimisers(policy))
     device = next(policy.parameters()).device
-    features = joint = torch.arange(_inputs(policy), device=device)
-    actions = policy.actor.mu.out_features
+    features = joint = torch.arange(policy.observations, device=device)
+    actions = policy.actor.heads[0].out_features
     if policy.ofenet is not None:
         first = len(policy.ofenet.observation.widths)
         total = policy.ofenet.observation.outputs
@@ -38,14 +38,13 @@ def remove_units(policy: FeaturePolicy, tolerance: float) -> int:
     else:
         joint = torch.arange(len(features) + actions, device=device)
     last = remover.chain(policy.actor.latent_pi, features, chains[0])
-    for head in (policy.actor.mu, policy.actor.log_std):
+    for head in policy.actor.heads:
         remover.columns(head, last)
     for number, kept in enumerate(chains[1 : 1 + policy.critic.n_critics]):
         for critic in (policy.critic, policy.critic_target):
             remover.chain(critic.q_networks[number], joint, kept)
-    if policy.value is not None:
-        for network in (policy.value, policy.value_target):
-            remover.chain(network, features, chains[-1])
+    for network in filter(None, (policy.value, policy.value_target)):
+        remover.chain(network, features, chains[-1])
     return before - after
 
 
@@ -72,15 +71,11 @@ def _chains(policy: FeaturePolicy) -> list[nn.Sequential]:
     return [policy.actor.latent_pi, *policy.critic.q_networks, *value]
 
 
-def _dense_gates(policy: FeaturePolicy) -> list:
+def _dense_gates(policy: FeaturePolicy) -> list[UnitGate]:
     blocks: list[DenseBlock] = [] if policy.ofenet is None else [policy.ofenet.observation, policy.ofenet.action]
     return [gate for block in blocks for gate in unit_gates(block)]
 
 
-def _target_gates(policy: FeaturePolicy) -> list:
+def _target_gates(policy: FeaturePolicy) -> list[UnitGate]:
     value = [] if policy.value_target is None else list(unit_gates(policy.value_target))
     return [*unit_gates(policy.critic_target), *value]
-
-
-def _inputs(policy: FeaturePolicy) -> int:
-    return int(policy.observation_space.shape[0])

@@ -97,13 +97,14 @@ def _learn(agent: PruningSAC, experiment: Experiment) -> None:
 def _record(agent: PruningSAC, experiment: Experiment, seed: int) -> dict[str, Any]:
     """Score and sizes, now. Episodes of an evaluation start from the same seeds in every run and at every step."""
     environment, _ = make_environment(experiment.environment, 1_000_000 + seed)
-    returns, _ = evaluate_policy(agent, environment, experiment.evaluation.episodes, return_episode_rewards=True)
+    found: Any = evaluate_policy(agent, environment, experiment.evaluation.episodes, return_episode_rewards=True)
+    returns = [float(one) for one in found[0]]
     environment.close()
     return {
         "step": agent.num_timesteps,
         "updates": agent._n_updates,
         "score": float(np.mean(returns)),
-        "returns": [float(one) for one in returns],
+        "returns": returns,
         "deployed": deployed_parameters(agent.policy),
         "trained": trained_parameters(agent.policy),
         "layers": layer_sizes(agent.policy),
