@@ -184,7 +184,7 @@ class PruningSAC(SAC):
             advised = _least(policy.critic.of(features, actions))
             loss = (entropy * log_density - advised).mean()
             if value is not None:
-                found["value_loss"] = self._update_value(features, (advised - entropy * log_density).detach())
+                found["value_loss"] = self._update_value(features, entropy)
             self._step(policy.actor, loss)
         found["actor_loss"], found["ent_coef"] = float(loss.detach()), float(entropy)
         if self._n_updates % self.target_update_interval == 0:
@@ -202,9 +202,12 @@ class PruningSAC(SAC):
         self._step(ofenet, loss)
         return float(loss.detach())
 
-    def _update_value(self, features: Tensor, target: Tensor) -> float:
-        value = self.policy.value
+    def _update_value(self, features: Tensor, entropy: Tensor) -> float:
+        policy, value = self.policy, self.policy.value
         assert value is not None
+        with torch.no_grad():
+            actions, log_density = policy.actor.sampled(features)
+            target = _least(policy.critic.of(features, actions)) - entropy * log_density
         with self._training(value):
             answer = value(features)
         loss = nn.functional.mse_loss(answer, target)
