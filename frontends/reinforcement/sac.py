@@ -40,6 +40,7 @@ from relu2mip.frontends.reinforcement.prices import set_prices
 from relu2mip.frontends.reinforcement.pruning import Pruning
 from relu2mip.frontends.reinforcement.shrink import hidden_of, remove_units
 from relu2mip.frontends.reinforcement.spaces import check_spaces
+from relu2mip.threads import one_thread
 
 SETTINGS = ("hidden", "features", "activation", "gated", "decay")
 
@@ -115,6 +116,11 @@ class PruningSAC(SAC):
     def _set_prices(self) -> None:
         if self.pruning is not None:
             set_prices(self.policy, self.pruning)
+
+    def learn(self, *given: Any, **options: Any) -> Any:
+        """Train for so many steps, on one thread; see Stable-Baselines3."""
+        with one_thread():
+            return super().learn(*given, **options)
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """So many updates; see the module's text."""
