@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 
 OPTIONAL = {
     "relu2mip.frontends.sparsify": "torch",
+    "relu2mip.frontends.reinforcement": "stable_baselines3",
     "relu2mip.bounds.slope_ascent": "torch",
     "relu2mip.analysis.learned": "torch",
     "relu2mip.study.peers.gurobi_machinelearning": "gurobi_ml",

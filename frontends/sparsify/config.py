@@ -18,17 +18,15 @@ name the table.
 
 from __future__ import annotations
 
-import inspect
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from torch import nn
 
 from relu2mip.errors import InvalidData, InvalidOption, Relu2MipError, UnknownOption
-from relu2mip.frontends.sparsify.coordinates import Coordinates
 from relu2mip.frontends.sparsify.data import Samples, Transitions
 from relu2mip.frontends.sparsify.data_file import load_data
 from relu2mip.frontends.sparsify.environments import collect
@@ -41,6 +39,7 @@ from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.regression import Regression
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.simulation import Simulation
+from relu2mip.frontends.sparsify.tables import arguments, build, checked
 
 T = TypeVar("T")
 
@@ -97,19 +96,19 @@ def _config(tables: dict[str, Any], folder: Path) -> Config:
     for name in TABLES:
         if not isinstance(tables.setdefault(name, {}), dict):
             raise InvalidOption(f"{name} is {tables[name]!r}; give a table, [{name}]")
-    seed, where = _checked(tables.get("seed", 0), int, "seed"), _checked(tables["folder"], str, "folder")
-    schedule = replace(_build(Schedule, tables["schedule"], "schedule", ("seed",)), seed=seed)
+    seed, where = checked(tables.get("seed", 0), int, "seed"), checked(tables["folder"], str, "folder")
+    schedule = replace(build(Schedule, tables["schedule"], "schedule", ("seed",)), seed=seed)
     family = _chosen(tables["gates"], "gates", "family", "gumbel", families)
     _chosen(tables["network"], "network", "kind", "mlp", NETWORKS, check_only=True)
     data = _data(dict(tables["data"]), folder, seed)
     kind: type[Objective] = Simulation if isinstance(data, Transitions) else Regression
-    objective = _build(kind, tables["objective"], "objective", ("data", "seed", "device"), data=data, seed=seed)
+    objective = build(kind, tables["objective"], "objective", ("data", "seed", "device"), data=data, seed=seed)
     network = _chosen(tables["network"], "network", "kind", "mlp", NETWORKS, objective=objective, seed=seed)
     return Config(network, objective, schedule, family, folder / where)
 
 
 def _data(table: dict[str, Any], folder: Path, seed: int) -> Transitions | Samples:
-    names = {key: _checked(table.pop(key), Sequence[str], f"data.{key}") for key in NAMES if key in table}
+    names = {key: checked(table.pop(key), Sequence[str], f"data.{key}") for key in NAMES if key in table}
     changes = {key: table.pop(key) for key in CHANGES if key in table}
     for key in table:
         if key not in ("file", "environment", "transitions"):
@@ -119,7 +118,7 @@ def _data(table: dict[str, Any], folder: Path, seed: int) -> Transitions | Sampl
         where = f"data.{key}"
         if not isinstance(data, Transitions):
             raise InvalidOption(f"[{where}] is for transitions, and the file has samples of a function; leave it out")
-        data = _build(getattr(data, CHANGES[key]), _checked(options, Mapping[str, Any], where), where, ())
+        data = build(getattr(data, CHANGES[key]), checked(options, Mapping[str, Any], where), where, ())
     return data
 
 
@@ -129,11 +128,11 @@ def _loaded(table: dict[str, Any], folder: Path, seed: int, names: dict[str, Any
     if "file" not in table:
         if "transitions" not in table:
             raise InvalidOption("[data] has no transitions; say how many to collect in the environment")
-        number = _checked(table["transitions"], int, "data.transitions")
-        return collect(_checked(table["environment"], str, "data.environment"), number, seed, **names)
+        number = checked(table["transitions"], int, "data.transitions")
+        return collect(checked(table["environment"], str, "data.environment"), number, seed, **names)
     if "transitions" in table:
         raise InvalidOption("data.transitions is for an environment; leave it out beside file")
-    path = folder / _checked(table["file"], str, "data.file")
+    path = folder / checked(table["file"], str, "data.file")
     if not path.is_file():
         raise InvalidData(f"data.file: there is no file {path}; paths are relative to the configuration")
     return load_data(path, **names)
@@ -149,58 +148,13 @@ def _chosen(
     **given: Any,
 ) -> Any:
     """The part that `key` of a table names, made with the other options of the table."""
-    name = _checked(table.get(key, default), str, f"{where}.{key}")
+    name = checked(table.get(key, default), str, f"{where}.{key}")
     if name not in parts:
         raise UnknownOption(f"{key} in [{where}]:", name, parts)
     options = {option: value for option, value in table.items() if option != key}
-    make = _check_only if check_only else _build
+    make = _check_only if check_only else build
     return make(parts[name], options, where, ("objective", "seed") if where == "network" else (), **given)
 
 
 def _check_only(make: Callable[..., T], table: Mapping[str, Any], where: str, hidden: Sequence[str]) -> None:
-    _arguments(make, table, where, hidden)
-
-
-def _build(make: Callable[..., T], table: Mapping[str, Any], where: str, hidden: Sequence[str], **given: Any) -> T:
-    return make(**given, **_arguments(make, table, where, hidden))
-
-
-def _arguments(make: Callable[..., Any], table: Mapping[str, Any], where: str, hidden: Sequence[str]) -> dict[str, Any]:
-    """The values of a table for the parameters of a class or function, those hidden apart."""
-    parameters = {n: p for n, p in inspect.signature(make).parameters.items() if n not in hidden}
-    for key in table:
-        if key not in parameters:
-            raise UnknownOption(f"key in [{where}]:", key, parameters)
-    for name, parameter in parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in table:
-            raise InvalidOption(f"[{where}] has no {name}, which {make.__name__} needs")
-    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make)
-    return {key: _checked(value, hints[key], f"{where}.{key}") for key, value in table.items()}
-
-
-def _checked(value: Any, hint: Any, where: str) -> Any:
-    """The value, if it is of the type of a parameter; whole numbers count as numbers."""
-    if hint is Coordinates:
-        return _build(Coordinates, _checked(value, Mapping[str, Any], where), where, ())
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    lists: dict[Any, tuple[type, str]] = {
-        Sequence[int]: (int, "a list of whole numbers"),
-        tuple[int, ...]: (int, "a list of whole numbers"),
-        Sequence[str]: (str, "a list of texts"),
-        tuple[str, ...]: (str, "a list of texts"),
-    }
-    if hint in lists:
-        kind, what = lists[hint]
-        fits = isinstance(value, list) and all(isinstance(v, kind) and not isinstance(v, bool) for v in value)
-        value = tuple(value) if fits else value
-    elif hint in (Mapping[str, Any], Mapping[str, str]):
-        texts = hint == Mapping[str, str]
-        what = "a table of texts" if texts else "a table"
-        fits = isinstance(value, dict) and not (texts and not all(isinstance(v, str) for v in value.values()))
-    else:
-        what = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[hint]
-        number = whole or isinstance(value, float)
-        fits = {int: whole, float: number}.get(hint, isinstance(value, hint))
-    if not fits:
-        raise InvalidOption(f"{where} is {value!r}; give {what}")
-    return float(value) if hint is float else value
+    arguments(make, table, where, hidden)

@@ -70,10 +70,10 @@ def export(member: Member, objective: Objective, path: str | Path, objects: int 
     model = to_onnx(network, inputs, objective.input_names, objective.output_name, path.stem, metadata)
     with torch.no_grad():
         expected = network(*inputs)
-    difference = _difference(model, inputs, expected)
-    if not difference <= TOLERANCE:
+    apart = difference(model, inputs, expected)
+    if not apart <= TOLERANCE:
         raise InvalidNetwork(
-            f"{path}: onnxruntime and torch differ by {difference:.1e} of the largest output on the training data; "
+            f"{path}: onnxruntime and torch differ by {apart:.1e} of the largest output on the training data; "
             "float32 is too coarse where a column is large beside its spread: subtract a constant from it"
         )
     partial = path.with_suffix(".partial")
@@ -130,7 +130,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+def difference(model: onnx.ModelProto, inputs: tuple[Tensor, ...], expected: Tensor) -> float:
+    """The largest difference between onnxruntime and what torch gave, relative to max(1, the largest output)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

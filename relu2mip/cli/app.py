@@ -23,6 +23,9 @@ from relu2mip.cli.demo import demo
 from relu2mip.cli.info import info
 from relu2mip.cli.list import list_
 from relu2mip.cli.mpc import mpc
+from relu2mip.cli.rl import export as rl_export
+from relu2mip.cli.rl import report as rl_report
+from relu2mip.cli.rl import train as rl_train
 from relu2mip.cli.solve import solve
 from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.cli.study import study
@@ -120,6 +123,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_,
     "demo": demo,
 }
-for _name, _command in COMMANDS.items():
-    # Help texts are read as rich markup, in which the [tables] of TOML would be tags.
-    app.command(_name, help=escape(inspect.getdoc(_command) or ""))(_command)
+RL: dict[str, Callable[..., None]] = {"train": rl_train, "report": rl_report, "export": rl_export}
+"""The commands of `relu2mip rl`."""
+
+rl = typer.Typer(no_args_is_help=True)
+for _program, _commands in ((app, COMMANDS), (rl, RL)):
+    for _name, _command in _commands.items():
+        # Help texts are read as rich markup, in which the [tables] of TOML would be tags.
+        _program.command(_name, help=escape(inspect.getdoc(_command) or ""))(_command)
+app.add_typer(rl, name="rl", help="Train and prune agents by reinforcement learning, and export what they learned.")

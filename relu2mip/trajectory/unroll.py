@@ -61,10 +61,10 @@ def _domain(problem: Statement, form: NormalForm) -> dict[int, tuple[Array, Arra
     for kind, first, (low, high) in (("control", 0, problem.control_limits), ("state", 1, problem.state_limits)):
         for t in range(problem.horizon):
             domain[form.outputs[name_of(kind, t + first)]] = low[t], high[t]
-    for t, k, low, high in _single(problem):
+    for t, k, least, most in _single(problem):
         i = form.outputs[name_of("state", t)]
         lower, upper = (side.copy() for side in domain[i])
-        lower[k], upper[k] = max(lower[k], low), min(upper[k], high)
+        lower[k], upper[k] = max(lower[k], least), min(upper[k], most)
         # Sets that exclude each other are for the solver to find, which names them.
         if lower[k] <= upper[k]:
             domain[i] = lower, upper

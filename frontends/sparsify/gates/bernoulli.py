@@ -75,11 +75,10 @@ class Bernoulli(GateFamily):
         for name, gate in gates.items():
             gate.price.fill_(self.penalty_weight * costs[name] / mean)
 
-    @torch.no_grad()
     def before_step(self, network: nn.Module, progress: float) -> None:
         """Draw one sample for every unit."""
         for gate in _gates(network).values():
-            gate.sample = gate.theta.bernoulli().requires_grad_()
+            gate.draw()
 
     def penalty(self, network: nn.Module) -> Tensor | float:
         """-log gamma times theta, over gated units; `after_step` uses its gradient."""
@@ -92,9 +91,7 @@ class Bernoulli(GateFamily):
     def after_step(self, network: nn.Module) -> None:
         """A projected gradient step of theta; units that fall below the threshold become zero."""
         for gate in _gates(network).values():
-            slope = gate.price if gate.sample.grad is None else gate.sample.grad + gate.price
-            gate.theta.sub_(self.rate * slope).clamp_(0, 1)
-            gate.sample = gate.sample.detach()
+            gate.descend(self.rate)
             gate.kind[(gate.kind == Kind.GATED) & (gate.theta < self.threshold)] = int(Kind.ZERO)
 
     def rank(self, network: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
@@ -122,6 +119,18 @@ class BernoulliGate(Gate):
     def coefficients(self) -> tuple[Tensor, float]:
         """The sample xi while training; in eval mode whether a unit is more likely to stay than not."""
         return self.sample if self.training else (self.theta >= 0.5).to(self.theta.dtype), 0.0
+
+    @torch.no_grad()
+    def draw(self) -> None:
+        """Draw xi; what is computed with it until `descend` gives it a gradient."""
+        self.sample = self.theta.bernoulli().requires_grad_()
+
+    @torch.no_grad()
+    def descend(self, rate: float) -> None:
+        """The projected step of theta: theta <- min(max(theta - rate (dC/dxi - log gamma), 0), 1)."""
+        slope = self.price if self.sample.grad is None else self.sample.grad + self.price
+        self.theta.sub_(rate * slope).clamp_(0, 1)
+        self.sample = self.sample.detach()
 
 
 def _gates(network: nn.Module) -> dict[str, BernoulliGate]:
