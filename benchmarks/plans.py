@@ -41,7 +41,7 @@ def posed(case: int, obstacles: bool) -> tuple[r2m.Trajectory, dict]:
         for point in parts:
             seen[2 * k : 2 * k + 2, 2 * point : 2 * point + 2] = np.eye(2) / len(parts)
     kept_out = [
-        r2m.Outside(r2m.Ball(one["centre"], one["inflated"], faces=16), (seen, np.zeros(12)), name=f"obstacle {k}")
+        r2m.Outside(r2m.Ball(one["centre"], one["inflated"], faces=32), (seen, np.zeros(12)), name=f"obstacle {k}")
         for k, one in enumerate(given["obstacles"])
     ]
     keypoints = np.hstack([np.eye(8), np.tile(np.eye(2), (4, 1))])
