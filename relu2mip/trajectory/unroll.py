@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, partial
 
 import numpy as np
@@ -61,25 +61,7 @@ def _domain(problem: Statement, form: NormalForm) -> dict[int, tuple[Array, Arra
     for kind, first, (low, high) in (("control", 0, problem.control_limits), ("state", 1, problem.state_limits)):
         for t in range(problem.horizon):
             domain[form.outputs[name_of(kind, t + first)]] = low[t], high[t]
-    for t, k, least, most in _single(problem):
-        i = form.outputs[name_of("state", t)]
-        lower, upper = (side.copy() for side in domain[i])
-        lower[k], upper[k] = max(lower[k], least), min(upper[k], most)
-        # Sets that exclude each other are for the solver to find, which names them.
-        if lower[k] <= upper[k]:
-            domain[i] = lower, upper
     return domain
-
-
-def _single(problem: Statement) -> Iterator[tuple[int, int, float, float]]:
-    """Constraints on one state alone: its step, which it is, and between what."""
-    for constraint in problem.all_constraints:
-        state, control, lower, upper = constraint.matrices(problem.n, problem.m)
-        alone = (np.count_nonzero(state, axis=1) == 1) & ~control.any(axis=1)
-        for row in np.flatnonzero(alone).tolist():
-            k = int(np.flatnonzero(state[row])[0])
-            ends = sorted((lower[row] / state[row, k], upper[row] / state[row, k]))
-            yield from ((t, k, *ends) for t in constraint.chosen_steps(problem.horizon) if t > 0)
 
 
 def _form(problem: Statement) -> tuple[NormalForm, NormalForm, dict[int, int]]:
