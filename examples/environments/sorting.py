@@ -18,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -83,6 +84,8 @@ def simulation(discs: int, rollouts: int, seed: int, steps: int = 20, train_on: 
         **collect(task, rollouts, steps, seed), state_names=task.state_names, control_names=task.control_names
     )
     known = Coordinates(known={"pusher": "pusher + push"})
+    # At the wall, the pusher does not move by the control.
+    data = only(data, np.abs(data.next_state[:, -2:] - data.state[:, -2:] - data.control).max(axis=1) < 0.01)
     return Simulation(near(data) if train_on else data, validation=0.0, coordinates=known)
 
 
@@ -90,7 +93,11 @@ def near(data: Transitions) -> Transitions:
     """The rows with a disc in reach of the pusher, in rollouts without gaps: of others a network is exactly right."""
     places = data.state.reshape(len(data.state), -1, 2)
     away = np.abs(places[:, :-1] - places[:, -1:]).max(axis=2).min(axis=1)
-    kept = away < HAND_REACH * (1 + MARGIN)
+    return only(data, away < HAND_REACH * (1 + MARGIN))
+
+
+def only(data: Transitions, kept: NDArray[np.bool_]) -> Transitions:
+    """Some of the rows, in rollouts without gaps."""
     begins = np.append(True, (data.rollout[1:] != data.rollout[:-1]) | ~kept[:-1])
     arrays = {key: getattr(data, key)[kept] for key in ("state", "control", "next_state", "moved")}
     return replace(data, **arrays, rollout=np.cumsum(begins)[kept])

@@ -91,3 +91,13 @@ def test_units_whose_removal_costs_least_become_zero(sorting) -> None:
     sorting.Removal().before_narrow(gated, 3, objective)
     gone = {(k, u) for k, gate in enumerate(gates_of(gated).values()) for u in range(gate.size) if gate.kind[u] == 3}
     assert gone == set(sorted(errors, key=errors.__getitem__)[:2])
+
+
+def test_steps_into_the_wall_are_left_out(sorting, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected = sorting.collect(sorting.Sort(2), 4, 10, 0)
+    last = np.flatnonzero(collected["rollout"] == collected["rollout"][0])[-1]
+    collected["next_state"][last, -2] = collected["state"][last, -2] + 0.5 * collected["control"][last, 0]
+    monkeypatch.setattr(sorting, "collect", lambda *_: collected)
+    data = sorting.simulation(2, 4, 0).data
+    assert len(data.state) == 39
+    assert not (data.state == collected["state"][last]).all(axis=1).any()
