@@ -42,7 +42,6 @@ from relu2mip.errors import CrossedBounds, InvalidOption, UnknownOption
 from relu2mip.formulations import BigM
 from relu2mip.formulations.relaxed_model import relaxed_model
 from relu2mip.incumbent.find import find_plan
-from relu2mip.incumbent.improve import improve
 from relu2mip.incumbent.portfolio import Portfolio
 from relu2mip.incumbent.sample import Sampling
 from relu2mip.mip.outer_approximation import tangent_relaxation
@@ -55,7 +54,7 @@ from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.runtime.progress import report
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.known_rows import KnownRows
-from relu2mip.unrolled.plan import FEASIBLE, Plan
+from relu2mip.unrolled.plan import Plan
 from relu2mip.unrolled.provenance import Grade
 from relu2mip.unrolled.tightened import Tightened
 from relu2mip.unrolled.unrolled import Unrolled
@@ -160,8 +159,8 @@ class _Rounds:
 
     def _priced(self, holder: Holder) -> tuple[Shared, Ascended] | None:
         """Blocks inside the bounds, and their best prices; None where there is nothing more to prove or no time."""
-        options, stages = self.options, stages_of(self.unrolled, self.bounds, self.ends)
-        blocks = Shared.of(stages, options.steps, holder)
+        options = self.options
+        blocks = Shared.of(stages_of(self.unrolled, self.bounds, self.ends), options.steps, holder)
         prices = self.prices
         if prices is None or prices.size != blocks.column.size:
             prices = blocks.start(seconds_left())
@@ -171,7 +170,6 @@ class _Rounds:
         if not np.isfinite(best.least):
             self.counts["failures"] += 1
             return None
-        self._look(stages, best.points)
         self.prices, self.least = best.prices, max(self.least, min(best.least, self.plan.cost))
         report(bound=self.least)
         if options.rows:
@@ -193,23 +191,6 @@ class _Rounds:
         whole = returned(self.bounds, rewrite, lows, highs)
         self.bounds = whole.joined(Crown().tighten(self.unrolled, whole))
         return found.share
-
-    def _look(self, stages: Stages, points: list[Array]) -> None:
-        """Try the controls of the blocks' points for plans, and improve the best of them."""
-        objective, form = self.unrolled.objective(), self.unrolled.form
-        names = {form.outputs[name]: name for name in self.ends}
-        if not points or not all(i in names for i in form.inputs.values()):
-            return
-        met = np.array(points)
-        batch = objective.snap({name: met[:, stages.kept[names[i]]] for name, i in form.inputs.items()})
-        cost, violation = objective.evaluate(batch)
-        k = int(np.where(violation <= FEASIBLE, cost, np.inf).argmin())
-        if violation[k] <= FEASIBLE:
-            plan = Plan({name: x[k].copy() for name, x in batch.items()}, float(cost[k]), float(violation[k]))
-            plan = improve(self.unrolled, self.bounds, plan, SEARCH * seconds_left())
-            if plan.better_than(self.plan):
-                log.info("blocks: a plan of cost %g from the blocks, %g before", plan.cost, self.plan.cost)
-                self.plan = plan
 
     def _values(self) -> Mapping[str, Array]:
         """States and controls of the plan."""

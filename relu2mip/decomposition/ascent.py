@@ -42,23 +42,12 @@ class Ascended:
     """The best prices met.
 
     bounds: of each block at these prices.  least: their sum, a bound of the objective.  planes: see the module's text.
-    points: of the whole program, one for each evaluation: the blocks' own, which need not agree between blocks.
     """
 
     prices: Array
     bounds: Array
     least: float
     planes: list[tuple[int, float, Array]] = field(default_factory=list)
-    points: list[Array] = field(default_factory=list)
-
-    def note(self, blocks: Blocks, found: Evaluated) -> None:
-        """Take planes and points from blocks that were solved."""
-        self.planes += _planes(blocks, found)
-        if all(point is not None for point in found.points):
-            whole = np.zeros(blocks.stages.model.columns)
-            for window, point in zip(blocks.windows, found.points, strict=True):
-                whole[window.columns] = point
-            self.points.append(whole)
 
 
 def ascend(
@@ -77,7 +66,7 @@ def ascend(
     """
     found = blocks.evaluate(prices, seconds, gap)
     best = Ascended(prices, found.bounds, blocks.constant + float(found.bounds.sum()))
-    best.note(blocks, found)
+    best.planes += _planes(blocks, found)
     unit = blocks.unit
     radius = RADIUS * abs(target - best.least) / max(1, prices.size)
     for _ in range(iterations):
@@ -94,7 +83,7 @@ def ascend(
             radius *= WIDER
             continue
         found = blocks.evaluate(there, seconds, gap)
-        best.note(blocks, found)
+        best.planes += _planes(blocks, found)
         gained, hoped = blocks.constant + float(found.bounds.sum()) - best.least, promised - best.least
         log.debug("prices: bound %g, %g of %g promised, radius %g", best.least, gained, hoped, radius)
         if gained > GAIN * hoped:

@@ -61,7 +61,7 @@ def narrowed(
         if (first, last) not in windows:
             room = limit - best.least + float(best.bounds[inside].sum())
             cost: Array = np.sum([costs[b] for b in inside], axis=0)
-            windows[first, last] = Window(stages, first, last, blocks.windows[0].holder).below(cost, room)
+            windows[first, last] = Window(stages, first, last, blocks.windows[0].holder, below=(cost, room))
         window, width = windows[first, last], found.upper[columns] - found.lower[columns]
         window.narrow(columns, found.lower[columns], found.upper[columns])
         for k in np.flatnonzero(width > 0).tolist():

@@ -15,6 +15,7 @@ from relu2mip.mip.run import ask
 from relu2mip.mip.solver import Holder
 from relu2mip.options import SolveOptions
 from relu2mip.runtime.deadline import at_most
+from relu2mip.runtime.progress import unreported
 
 SLIP = 1e-6
 """A bound is lowered by this share of the objective's range: what a solver's tolerances can do to it."""
@@ -25,23 +26,20 @@ LEAST_SECONDS = 1e-3
 class Window:
     """Steps first ... last - 1 of a program.
 
-    columns: those of the whole program that it has, in the order of its own.  programs: how many were solved.
+    below: a cost over all columns of the whole program, and what it is at most.  columns: those of the whole program
+    that it has, in the order of its own.  programs: how many were solved.
     """
 
-    def __init__(self, stages: Stages, first: int, last: int, holder: Holder) -> None:
+    def __init__(
+        self, stages: Stages, first: int, last: int, holder: Holder, below: tuple[Array, float] | None = None
+    ) -> None:
         self.model, self.columns = stages.part(first, last)
+        if below is not None:
+            row, name = sp.csr_array(below[0][self.columns][None, :]), NameBlock("limit", np.zeros(1, dtype=np.intp))
+            self.model = with_rows(self.model, name, row, upper=below[1])
         self.first, self.last, self.holder = first, last, holder
         self.solver = holder.session(self.model)
         self.programs = 0
-
-    def below(self, cost: Array, limit: float) -> Window:
-        """The same steps, where a function of all columns of the whole program is at most `limit`."""
-        other = Window.__new__(Window)
-        other.__dict__.update(self.__dict__, programs=0)
-        row = sp.csr_array(cost[self.columns][None, :])
-        other.model = with_rows(self.model, NameBlock("limit", np.zeros(1, dtype=np.intp)), row, upper=limit)
-        other.solver = self.holder.session(other.model)
-        return other
 
     def narrow(self, columns: Index, lower: Array, upper: Array) -> None:
         """Take tighter bounds of some columns of the whole program; those it has not are ignored."""
@@ -58,12 +56,13 @@ class Window:
 
         The bound is -inf where the solver has none in time, inf where it says that there is no point at all.
         """
-        reach = np.abs(cost) @ (self.model.upper - self.model.lower)
-        unit = float(np.max(np.abs(cost) * (self.model.upper - self.model.lower), initial=0.0)) or 1.0
+        reach = np.abs(cost) * (self.model.upper - self.model.lower)
+        unit = float(reach.max(initial=0.0)) or 1.0
         options = SolveOptions(time_limit=max(LEAST_SECONDS, at_most(seconds)), gap=gap, threads=1)
         self.programs += 1
-        found = ask(replace(self.model, cost=cost / unit), self.solver, options)
+        with unreported():
+            found = ask(replace(self.model, cost=cost / unit), self.solver, options)
         if found.stop is Stop.INFEASIBLE:
             return np.inf, None
-        bound = found.bound * unit - SLIP * float(reach)
+        bound = found.bound * unit - SLIP * float(reach.sum())
         return (bound if np.isfinite(bound) else -np.inf), found.x

@@ -37,7 +37,6 @@ def test_they_hold_for_every_plan_as_good(options: Blocks, monkeypatch: pytest.M
     known = Plan({name: x[k] for name, x in batch.items()}, float(cost[k]), 0.0)
     # The best plan would leave hardly any other that the bounds must not exclude.
     monkeypatch.setattr(blocks, "_plan", lambda *_: known)
-    monkeypatch.setattr(blocks._Rounds, "_look", lambda *_: None)
     start, bounds = (compute_bounds(unrolled, methods) for methods in ([Crown()], [Crown(), options]))
     assert bounds.cutoff == pytest.approx(known.cost, rel=1e-3)
     assert bounds.least <= known.cost
@@ -93,3 +92,31 @@ def test_bad_options_are_refused(options: dict, says: str) -> None:
 def test_an_unknown_backend_is_named_with_the_valid_ones() -> None:
     with pytest.raises(UnknownOption, match="highs"):
         r2m.compile(HARD, bounds="crown+blocks(backend=high)")
+
+
+@pytest.mark.parametrize("formulation", ["big-m", "regions", "ideal", "convex-hull", "partition"])
+@pytest.mark.parametrize("name", ["next state", "control rate", "linf"])
+def test_rows_hold_at_the_known_plan_in_every_formulation(name: str, formulation: str) -> None:
+    bounds = compute_bounds(PROBLEMS[name].unrolled, [Crown(), QUICK])
+    model = r2m.compile(PROBLEMS[name], bounds=bounds, formulation=formulation).model
+    rows = [k for k, row in enumerate(model.row_names) if row.startswith("block[")]
+    assert len(rows) == PROBLEMS[name].horizon
+    assert model.start is not None
+    assert not np.isnan(model.start).any()
+    excess = model.row_lower[rows] - model.matrix[rows] @ model.start
+    assert excess.max() <= 1e-6
+    assert bounds.plan is not None
+    assert (model.matrix[rows] @ model.start).sum() == pytest.approx(bounds.plan.cost, abs=1e-6)
+
+
+def test_what_was_proven_is_not_lost_where_bounds_are_reused() -> None:
+    bounds = compute_bounds(HARD.unrolled, [Crown(), QUICK])
+    again = r2m.compile(HARD, bounds=bounds).all_bounds
+    assert again.least == bounds.least > -np.inf
+    assert again.rows.size == bounds.rows.size > 0
+
+
+def test_plans_and_bounds_of_windows_are_not_told_as_those_of_the_problem() -> None:
+    seen = []
+    answer = r2m.solve(HARD, bounds=[Crown(), QUICK], progress=seen.append, backend="gurobi")
+    assert all(not told.plan < answer.objective - 1e-6 and told.bound <= answer.objective + 1e-6 for told in seen)
