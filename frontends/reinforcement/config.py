@@ -18,16 +18,15 @@ Nothing is guessed: a key that nothing reads is an `UnknownOption`, a value of t
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relu2mip.errors import InvalidOption, Relu2MipError, UnknownOption
+from relu2mip.errors import InvalidOption, UnknownOption
 from relu2mip.frontends.reinforcement.experiment import Arm, Evaluation, Experiment, SacOptions
 from relu2mip.frontends.reinforcement.ofenet import Features
 from relu2mip.frontends.reinforcement.pruning import Pruning
-from relu2mip.frontends.sparsify.tables import arguments, build, checked
+from relu2mip.frontends.sparsify.tables import arguments, build, checked, read
 
 KEYS = {"folder": str, "environment": str, "steps": int, "seeds": tuple[int, ...], "reference": str}
 NEEDED = ("folder", "environment", "steps", "arms")
@@ -39,18 +38,7 @@ def read_experiment(path: str | Path) -> Experiment:
 
     Raises `InvalidOption` (not TOML, a missing key, a wrong value) and `UnknownOption` (a key that nothing reads).
     """
-    path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidOption(f"{path}: cannot read the file: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidOption(f"{path} is not a TOML file: {error}") from error
-    try:
-        return _experiment(tables, path.parent)
-    except Relu2MipError as error:
-        error.args = (f"{path}: {error}",)
-        raise
+    return read(path, _experiment)
 
 
 def _experiment(tables: dict[str, Any], folder: Path) -> Experiment:

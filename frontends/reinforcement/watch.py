@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from relu2mip.frontends.sparsify.watch import bars
+
 
 class Watch:
     """Is told of every run and every evaluation; does nothing by itself."""
@@ -22,17 +24,7 @@ class ProgressBars(Watch):
     """One bar a run on standard error, with score and deployed parameters beside it (rich)."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("score {task.fields[score]:.1f}, {task.fields[deployed]} parameters"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        self._bars = bars("score {task.fields[score]:.1f}, {task.fields[deployed]} parameters")
         self._task: Any = None
 
     def start(self, arm: str, seed: int, steps: int, done: int) -> None:

@@ -18,7 +18,6 @@ name the table.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from relu2mip.errors import InvalidData, InvalidOption, Relu2MipError, UnknownOption
+from relu2mip.errors import InvalidData, InvalidOption, UnknownOption
 from relu2mip.frontends.sparsify.data import Samples, Transitions
 from relu2mip.frontends.sparsify.data_file import load_data
 from relu2mip.frontends.sparsify.environments import collect
@@ -39,7 +38,7 @@ from relu2mip.frontends.sparsify.objective import Objective
 from relu2mip.frontends.sparsify.regression import Regression
 from relu2mip.frontends.sparsify.schedule import Schedule
 from relu2mip.frontends.sparsify.simulation import Simulation
-from relu2mip.frontends.sparsify.tables import arguments, build, checked
+from relu2mip.frontends.sparsify.tables import arguments, build, checked, read
 
 T = TypeVar("T")
 
@@ -72,18 +71,7 @@ def read_config(path: str | Path) -> Config:
     Raises `InvalidOption` (not TOML, a missing key, a wrong value), `UnknownOption` (a key or name that nothing reads),
     and what reading the data raises.
     """
-    path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidOption(f"{path}: cannot read the file: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidOption(f"{path} is not a TOML file: {error}") from error
-    try:
-        return _config(tables, path.parent)
-    except Relu2MipError as error:
-        error.args = (f"{path}: {error}",)
-        raise
+    return read(path, _config)
 
 
 def _config(tables: dict[str, Any], folder: Path) -> Config:

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import inspect
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from relu2mip.errors import InvalidOption, UnknownOption
+from relu2mip.errors import InvalidOption, Relu2MipError, UnknownOption
 
 T = TypeVar("T")
+
+
+def read(path: str | Path, make: Callable[[dict[str, Any], Path], T]) -> T:
+    """What a function makes of the tables of a TOML file and of its folder; errors name the file.
+
+    Raises `InvalidOption` for a file that cannot be read or is no TOML, and what the function raises.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidOption(f"{path}: cannot read the file: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidOption(f"{path} is not a TOML file: {error}") from error
+    try:
+        return make(tables, path.parent)
+    except Relu2MipError as error:
+        error.args = (f"{path}: {error}",)
+        raise
 
 
 def build(make: Callable[..., T], table: Mapping[str, Any], where: str, hidden: Sequence[str], **given: Any) -> T:

@@ -25,21 +25,22 @@ class Watch:
         """Training ended or was interrupted."""
 
 
+def bars(shown: str) -> Any:
+    """Bars on standard error (a `rich.progress.Progress`), with fields of a task beside each as `shown` says."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    what, beside = TextColumn("{task.description}"), TextColumn(shown)
+    return Progress(
+        what, BarColumn(), MofNCompleteColumn(), beside, TimeRemainingColumn(), console=Console(stderr=True)
+    )
+
+
 class ProgressBars(Watch):
     """One bar a phase on standard error, with the error beside it (rich)."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("error {task.fields[error]:.2e}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
+        self._bars = bars("error {task.fields[error]:.2e}")
         self._task: Any = None
 
     def phase(self, name: str, epochs: int) -> None:
