@@ -141,8 +141,8 @@ class Bounds:
         sides = [intersect(bounds.form, i, bounds.lower, bounds.upper, new) for i, new in enumerate(news)]
         lower, upper = zip(*sides, strict=True)
         plan = self.plan if self.premises is not None and self.premises.exact else None
-        sides = tuple(lower), tuple(upper)
-        return Tightened(*sides, plan, self.cutoff, self.implications, least=self.least, rows=self.rows)
+        known = Tightened(tuple(lower), tuple(upper), plan, self.cutoff, self.implications)
+        return replace(known, least=self.least, rows=self.rows)
 
     def save(self, path: str | Path) -> Path:
         """Write an .npz file, to be read by `load` or the bound method `file`; raises `InvalidProblem`.
