@@ -87,6 +87,15 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float, float
     return float(array.mean()), float(low), float(high)
 
 
+def ratio_interval(values: ArrayLike, others: ArrayLike, seed: int = 0) -> tuple[float, float, float]:
+    """The mean of some values over that of others on the same trials, and its interval, by a bootstrap of trials."""
+    pairs = np.stack([np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)])
+    drawn = np.random.default_rng(seed).integers(pairs.shape[1], size=(RESAMPLES, pairs.shape[1]))
+    above, below = pairs[:, drawn].mean(axis=2)
+    low, high = np.percentile(above / below, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    return float(pairs[0].mean() / pairs[1].mean()), float(low), float(high)
+
+
 def seeds_interval(values: ArrayLike) -> tuple[float, float, float]:
     """The mean over seeds and its interval by Student's t, for a handful of values; nan of one."""
     array = np.asarray(values, dtype=np.float64)

@@ -106,10 +106,8 @@ class Balancing(Planned):
 
     def problem(self, member: Path, horizon: int, env: CartPole, state: Array | r2m.Box) -> r2m.Trajectory:
         """See `Planned`."""
-        return r2m.Trajectory(
-            member, horizon, state, r2m.Finite([[-1.0, 1.0]]), states=r2m.Box([-2.4, -3.0, -0.5, -3.5], [2.4, 3.0, 0.5, 3.5]),
-            cost=r2m.costs.L1(state=[0.1, 0.05, 1.0, 0.1]),
-        )  # fmt: skip
+        most, cost = np.array([2.4, 3.0, 0.5, 3.5]), r2m.costs.L1(state=[0.1, 0.05, 1.0, 0.1])
+        return r2m.Trajectory(member, horizon, state, r2m.Finite([[-1.0, 1.0]]), states=r2m.Box(-most, most), cost=cost)
 
     def instance(self, seed: int) -> tuple[CartPole, Array]:
         """See `Planned`; anywhere data are collected, not only upright."""
