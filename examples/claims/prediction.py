@@ -82,8 +82,7 @@ def quartiles(rows: Sequence[Row]) -> Array:
 
 
 def table(rows: Sequence[Row]) -> list[str]:
-    """Lines of the median and the middle half after `SHOWN` steps, px, and of the mean after ten relative to that of the
-    most ReLUs, with its interval."""
+    """Lines of the median and middle half after `SHOWN` steps, px, and the mean after ten beside that of most ReLUs."""
     lines, most = [], dict[str, list[float]]()
     for task, count in dict.fromkeys((row["task"], row["relus"]) for row in rows):
         here = [row for row in rows if (row["task"], row["relus"]) == (task, count)]
