@@ -61,7 +61,7 @@ def measure(task: str, relus: int, rollout: int) -> Row:
     found = np.tile(states[0], (STEPS + 1, 1)) if path is None else predicted(path, states[0], controls)
     off = found[:, :-2] - states[:, :-2]
     errors = np.sqrt((off**2).sum(axis=1) / (off.shape[1] // 2))
-    return {f"after_{t}": float(errors[t]) for t in range(1, STEPS + 1)}
+    return {f"after_{t}": round(float(errors[t]), 3) for t in range(1, STEPS + 1)}
 
 
 def predicted(path: Path, state: Array, controls: Array) -> Array:
