@@ -88,7 +88,8 @@ def solve(
             answer.save(path)
     if certificate is not None:
         if answer.certificate is None:
-            raise NoIncumbent("the search ended without a proof to write", answer.status, answer.bound, answer.seconds)
+            said: dict[str, Any] = {"stop": answer.status, "bound": answer.bound, "seconds": answer.seconds}
+            raise NoIncumbent("the search ended without a proof to write", **said)
         with complete(certificate) as path:
             answer.certificate.save(path)
     if plot is not None and isinstance(described, Trajectory):
