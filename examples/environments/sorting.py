@@ -180,7 +180,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         same = [[row for row in first if (row.units, row.discs) == (units, count)] for count in discs]
         label = f"{same[0][0].own} a disc, {same[0][0].pair} a pair"
         steps = [interval([row.moved[k] for row in same[0]]) for k in range(len(STEPS))]
-        moved, still = ([interval([getattr(row, key)[at] for row in part]) for part in same] for key in ("moved", "still"))
+        moved, still = (
+            [interval([getattr(row, key)[at] for row in part]) for part in same] for key in ("moved", "still")
+        )
         style = {"ms": 3, "color": shade, "capsize": 2}
         over_steps.errorbar(STEPS, *np.transpose(steps), fmt="o-", label=label, **style)
         over_discs.errorbar(discs, *np.transpose(moved), fmt="o-", **style)
