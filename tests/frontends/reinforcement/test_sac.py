@@ -151,7 +151,8 @@ def test_options_out_of_range_are_refused(options: dict, words: str):
         ({"start": 5, "end": 5}, "first below the second"),
         ({"share": 1.5}, "share"),
         ({"features": -1.0}, "pruning.features"),
-        ({"agent_rate": 0.0}, "agent_rate"),
+        ({"policy_rate": 0.0}, "policy_rate"),
+        ({"critic_rate": float("inf")}, "critic_rate"),
         ({"interval": 0}, "interval"),
     ],
 )
