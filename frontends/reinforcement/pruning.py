@@ -15,8 +15,8 @@ class Pruning:
     features, policy, critics, value: nu, the price of a parameter of the feature extractor and of each kind of agent
     network.  share: rho, what a parameter that only training needs counts beside one that is deployed.
     start, end: environment steps; theta is 1 before the first, and rounded to 0 or 1 and fixed from the second on.
-    feature_rate, policy_rate, critic_rate: the step of theta, of the feature extractor, of the policy, and of Q networks
-    and value network. The errors of these are squares of returns, and their theta go far astray at the policy's rate.
+    feature_rate, policy_rate, critic_rate: the step of theta, of the feature extractor, of the policy, and of the Q
+    networks and the value network. Their errors are squares of returns, and at the policy's rate they go astray.
     tolerance: a unit with theta below it is removed.  interval: updates from one removal to the next.
 
     Raises `InvalidOption` for a value out of range.

@@ -42,8 +42,8 @@ def train(
     resume: go on with what is there; the result is that of a run without interruption.  tensorboard: write
     what Stable-Baselines3 logs as events too.
 
-    Raises `InvalidOption` where the folder has a run and none is to be resumed, or another one, and `BackendUnavailable`
-    where events are asked for without the package tensorboard.
+    Raises `InvalidOption` where the folder has a run and none is to be resumed, or another one, and
+    `BackendUnavailable` where events are asked for without the package tensorboard.
     """
     if tensorboard:
         _check_tensorboard()
