@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,17 @@ def _draw_layers(axes: Any, found: dict[str, dict[int, Records]], arms: list[str
         for color, (network, widths) in enumerate(layers.items()):
             for k in range(len(widths)):
                 style = {"color": f"C{color}", "linestyle": DASHES[k % len(DASHES)], "label": f"{network}, {k + 1}"}
-                _line(axis, found[arm], lambda one, network=network, k=k: one["layers"][network][k], **style)
+                _line(axis, found[arm], partial(_units, network, k), **style)
         axis.set_title(arm)
         axis.set_yscale("symlog", linthresh=1)
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("units")
     handles, labels = axes[-1].get_legend_handles_labels()
     axes[-1].figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
+
+
+def _units(network: str, layer: int, record: dict[str, Any]) -> float:
+    return float(record["layers"][network][layer])
 
 
 def _line(axis: Any, runs: dict[int, Records], value: Callable[[dict[str, Any]], float], **style: Any) -> None:
@@ -133,6 +138,7 @@ def _line(axis: Any, runs: dict[int, Records], value: Callable[[dict[str, Any]],
     (line,) = axis.plot(steps, values.mean(axis=0), **style)
     axis.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.15, color=line.get_color())
     axis.set_xlabel("environment steps")
+    axis.locator_params("x", nbins=5)
 
 
 def _half_interval(scores: list[float]) -> float:
