@@ -696,7 +696,7 @@ def test_program_runs_as_installed(folder: Path):
 class TestList:
     def test_everything(self, run: Run):
         found = json.loads(run("list", "--json").stdout)
-        assert list(found) == ["ops", "bounds", "formulations", "backends", "planners", "gates"]
+        assert list(found) == ["ops", "bounds", "formulations", "backends", "searches", "planners", "gates"]
         assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
         assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
         assert [entry["name"] for entry in found["bounds"] if entry["grade"] == "unsound"] == ["data"]
