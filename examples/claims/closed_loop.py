@@ -4,9 +4,9 @@
     python examples/claims/closed_loop.py --full              # 50 episodes of every task: a day
     python examples/claims/closed_loop.py --relus 24 128 --planners hybrid mppi --episodes 50
 
-Every planner acts in the same episodes, with the same cost, horizon and places to push from (`places.py`). The period is
-seconds of processor time of this process, planning on one thread, so that a busy machine is fair to all; solvers look at the wall
-clock, so on a busy machine branch and bound has a little less. Planners take turns within each episode.
+Every planner acts in the same episodes, with the same cost, horizon and places to push from (`places.py`). The period
+is seconds of processor time of this process, which plans on one thread, so that a busy machine is fair to all; solvers
+look at the wall clock, so there branch and bound has a little less. Planners take turns within each episode.
 """
 
 import sys
@@ -21,12 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from claims.episodes import Episode, episode
+from claims.episodes import Episode, episode, outcome
 from claims.places import reference_of
 from claims.rows import Row, arguments, collected, mean_interval, share_interval
 from claims.tasks import TASKS, Pushing
 
-import relu2mip as r2m
 from relu2mip.control import Controller, Run, simulate
 from relu2mip.control.environment import Environment
 from relu2mip.runtime.deadline import limited
@@ -41,7 +40,9 @@ FULL = SMALL | {
 }  # fmt: skip
 
 
-def controller(env: Episode, task: str, relus: int, planner: str, horizon: int, period: float, place: str, aim: float) -> Controller:  # fmt: skip
+def controller(
+    env: Episode, task: str, relus: int, planner: str, horizon: int, period: float, place: str, aim: float
+) -> Controller:
     """A controller for an episode that has begun. place, aim: where the pusher should be, and the weight of that."""
     planned = TASKS[task]
     problem = planned.problem(planned.members[relus], horizon, env.task, env.task.state)
@@ -62,26 +63,19 @@ def run(env: Episode, acts: Controller, seed: int, frames: bool = False) -> Run:
 
 
 def measure(episode: int, **settings: Any) -> Row:
-    """What comes of an episode: the cost in the end and the least of it, and how the planner fared on the way.
+    """What comes of an episode (see `outcome`), and how the planner fared on the way.
 
-    success: in the end.  reached: the step at which it was first a success, -1 for never.  searched: share of steps
-    with a tree, or a root that was solved; bounded: with a bound.  gap: its mean.  error: one step's, by the model, px
-    or units of the state, mean.  late: share of steps that took longer than the period.
+    searched: share of steps with a search tree; bounded: with a bound.  gap: its mean.  error: the largest of any state
+    one step ahead, by the model, mean.  late: share of steps that took longer than the period.
     """
     env = made(settings["task"])
     env.reset(seed=episode)
     found = run(env, controller(env, **settings), episode)
-    costs = np.array([env.task.cost(state) for state in found.states])
-    reached = [env.task.success(state) for state in found.states]
     bounded = np.isfinite(found.bound)
     expected = found.predictions[:, 1]
     gaps = (found.cost - found.bound)[bounded] / np.maximum(np.abs(found.cost[bounded]), 1e-9)
     return {
-        "cost": costs[-1],
-        "least": costs.min(),
-        "success": int(reached[-1]),
-        "reached": int(np.argmax(reached)) if any(reached) else -1,
-        "steps": len(found),
+        **outcome(env, found.states),
         "searched": float(np.mean(found.nodes > 0)),
         "bounded": float(bounded.mean()),
         "gap": float(gaps.mean()) if gaps.size else np.nan,
@@ -103,12 +97,13 @@ def table(rows: Sequence[Row]) -> list[str]:
         here = [row for row in rows if tuple(row[name] for name in names) == settings]
         cost = np.array([row["cost"] for row in here])
         mean = "{:6.2f} [{:6.2f}, {:6.2f}]".format(*mean_interval(cost))
+        way = "{:6.2f} [{:6.2f}, {:6.2f}]".format(*mean_interval([row["mean"] for row in here]))
         success = "{:4.0%} [{:4.0%}, {:4.0%}]".format(*share_interval([row["success"] for row in here]))
         means = {of: np.mean([row[of] for row in here]) for of in ("searched", "bounded", "error", "late", "steps")}
         lines.append(
             " ".join(f"{value!s:8}" for value in settings)
-            + f" {len(here):3} median {np.median(cost):6.2f} mean {mean} success {success}"
-            + "  searched {searched:.2f} bounded {bounded:.2f} error {error:.2f} late {late:.2f} steps {steps:.1f}".format(**means)
+            + f" {len(here):3} end: median {np.median(cost):6.2f}, mean {mean}  on the way {way}  success {success}  "
+            + ", ".join(f"{of} {value:.2f}" for of, value in means.items())
         )
     return lines
 

@@ -4,13 +4,13 @@
     env.reset(seed=7)                   # the same start and target for whoever acts
     env.task.cost(env.task.state)
 
-Pushing and the rope begin near their targets, at most `NEAR` from where the thing lies; discs anywhere, and CartPole where a
-controller can still save it. An episode ends after its steps, and before that where the cost is so small that the thing
-counts as being there, so that nobody is asked to stay.
+Pushing and the rope begin near their targets, at most `NEAR` from where the thing lies; discs anywhere, and CartPole
+where a controller can still save it. An episode ends after its steps, and before that where the cost is so small that
+the thing counts as being there, so that nobody is asked to stay.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ Begin = Callable[[Any, np.random.Generator], dict[str, Array]]
 class Episode(gymnasium.Wrapper[Array, Any, Any, Any]):
     """A task with beginnings and ends.
 
-    begin: options of the task's reset, for the task as it was reset, and a generator.  steps: at most.  there: cost below
-    which the episode ends.
+    begin: options of the task's reset, for the task as it was reset, and a generator.  steps: at most.  there: cost
+    below which the episode ends.
     """
 
     def __init__(self, task: Any, begin: Begin, steps: int, there: float) -> None:
@@ -57,7 +57,7 @@ class Episode(gymnasium.Wrapper[Array, Any, Any, Any]):
         """A step of the task."""
         observation, reward, terminated, truncated, info = self.task.step(action)
         self._done += 1
-        return observation, reward, terminated or info["cost"] < self.there, self._done >= self.steps, info
+        return observation, reward, terminated or info["cost"] < self.there, truncated or self._done >= self.steps, info
 
 
 def near_pose(task: Push, rng: np.random.Generator) -> dict[str, Array]:
@@ -90,12 +90,27 @@ def as_it_is(task: Any, rng: np.random.Generator) -> dict[str, Array]:
 
 
 EPISODES: dict[str, tuple[Begin, int, float]] = {
-    "push": (near_pose, 25, 2.0), "sort-2": (as_it_is, 40, 1e-9), "rope": (near_line, 30, 4.0),
+    "push": (near_pose, 25, 5.0), "sort-2": (as_it_is, 40, 1e-9), "rope": (near_line, 30, 10.0),
     "cartpole": (nearly_upright, 50, 0.0),
 }  # fmt: skip
-"""How each task begins, its steps, and the cost below which it ends."""
+"""How each task begins, its steps, and the cost below which it ends: half of what is success where it is a distance."""
 
 
 def episode(task: str, **options: Any) -> Episode:
     """A task of `claims.tasks` with its beginnings and ends; options: of its environment, such as `render_mode`."""
     return Episode(TASKS[task].make(**options), *EPISODES[task])
+
+
+def outcome(env: Episode, states: Sequence[Array]) -> dict[str, float]:
+    """What became of an episode, from its states (steps + 1, n).
+
+    cost, success: in the end.  mean: of the cost over the steps, as if it stayed what it is where the episode ends
+    early.  reached: the step at which it was a success for the first time, -1 for never.
+    """
+    costs = np.array([env.task.cost(state) for state in states])
+    success = np.array([env.task.success(state) for state in states])
+    padded = np.concatenate([costs[1:], np.full(env.steps + 1 - len(costs), costs[-1])])
+    return {
+        "cost": float(costs[-1]), "mean": float(padded.mean()), "success": int(success[-1]),
+        "reached": int(np.argmax(success)) if success.any() else -1, "steps": len(costs) - 1,
+    }  # fmt: skip

@@ -1,26 +1,25 @@
-"""Where a pusher should go to push from: a target for it in the stage cost, so that short plans know which side to be on.
+"""Where a pusher should go to push from: a target for it in the stage cost, so that short plans know where to go.
 
-    reference = reference_of("probe", task="push", env=env, problem=problem)
+    reference = reference_of("probe", "push", target, problem)
     Controller(problem, "hybrid", period=0.5, reference=reference)
 
-`behind`: the far side of the middle of what moves (of discs: of the one furthest from its pile), opposite to where it has to go.
-`probe`: straight pushes through each point from all around are tried on the model; the place where the best of them first
-touches something, less a price for the way there. Every planner gets the same.
+`behind`: the far side of the middle of the object, or of the disc or point of a rope that is furthest from its target,
+opposite to where that has to go. `probe`: straight pushes through each point from all around are tried on the model;
+the place where that one first touches something which gains most a step, the steps of the way there included.
 """
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from claims.tasks import Array
+from environments.task import PUSHER, REACH
 
 import relu2mip as r2m
-from environments.task import PUSHER, REACH
 
 DIRECTIONS = 24
 """Directions of straight pushes."""
@@ -30,9 +29,6 @@ STRIDE, TOUCH = 25.0, 2.0
 
 ROOM = 35.0
 """How far from every point of what moves a probe begins, at least, px."""
-
-AWAY = 0.05
-"""Price of a px of the way to a place, in px of the cost."""
 
 BEHIND = {"push": 80.0, "sort-2": 35.0, "rope": 30.0}
 """How far behind the middle is, px."""
@@ -85,5 +81,9 @@ def probed(problem: r2m.Trajectory, target: Array, state: Array, whole: bool) ->
     touched = np.argmax(moved, axis=1)
     at = found[np.arange(len(lines)), touched, -2:]
     inside = ((at > 0) & (at < 500)).all(axis=1) & moved.any(axis=1)
-    price = errors.min(axis=1) + AWAY * np.linalg.norm(at - pusher, axis=1)
-    return np.asarray(at[np.argmin(np.where(inside, price, np.inf))] if inside.any() else pusher)
+    # By how much a push makes things better in a step, the steps of the way to it included.
+    going = np.linalg.norm(at - pusher, axis=1) / REACH
+    pushing = np.arange(steps + 1) - touched[:, None]
+    rate = (errors[:, :1] - errors) / (going[:, None] + np.maximum(pushing, 1))
+    rate = np.where(inside, rate.max(axis=1), -np.inf)
+    return np.asarray(at[np.argmax(rate)] if rate.max() > 0 else pusher)

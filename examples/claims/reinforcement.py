@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from claims.episodes import Episode, episode
+from claims.episodes import Episode, episode, outcome
 from claims.rows import Row, arguments, collected, mean_interval, share_interval
 from claims.tasks import Array
 from environments.task import REACH, WORKSPACE
@@ -44,7 +44,7 @@ def scaled(env: Episode) -> gymnasium.Env[Any, Any]:
     size = env.observation_space.shape
     space = gymnasium.spaces.Box(-10.0, 10.0, size, np.float32)
     seen = gymnasium.wrappers.TransformObservation(env, lambda of: scaled_observation(of).astype(np.float32), space)
-    return gymnasium.wrappers.RescaleAction(seen, np.float32(-1.0), np.float32(1.0))
+    return gymnasium.wrappers.RescaleAction(seen, -1.0, 1.0)
 
 
 def scaled_observation(observation: Array) -> Array:
@@ -62,14 +62,15 @@ def learner(algorithm: str, env: Any, seed: int) -> Any:
 
 
 def tried(act: Callable[[Array], Any], task: str, number: int) -> Row:
-    """What becomes of an episode under a policy: the last cost, whether that is success, and the steps it took."""
+    """What becomes of an episode under a policy; see `outcome`."""
     env = episode(task)
-    observation, info = env.reset(seed=number)
-    steps, done = 0, False
+    observation, _ = env.reset(seed=number)
+    states, done = [env.task.state], False
     while not done:
-        observation, _, terminated, truncated, info = env.step(act(observation))
-        steps, done = steps + 1, terminated or truncated
-    return {"cost": info["cost"], "success": int(info["success"]), "steps": steps}
+        observation, _, terminated, truncated, _ = env.step(act(observation))
+        states.append(env.task.state)
+        done = terminated or truncated
+    return outcome(env, states)
 
 
 @lru_cache(maxsize=1)

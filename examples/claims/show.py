@@ -1,6 +1,6 @@
 """One episode of a task with a member of few ReLUs, as an animation: what `relu2mip demo push` shows.
 
-    python examples/claims/show.py push push.gif --seed 3
+python examples/claims/show.py push push.gif --seed 3
 """
 
 import argparse

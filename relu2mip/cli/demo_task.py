@@ -32,7 +32,9 @@ def demo_task(task: str, examples: Path, backend: str, animation: Path | None, s
         show_json({**told, "plot": str(path)})
     else:
         ended = "success" if success else "no success"
-        show(run.summary(), f"distance   {costs[0]:.1f} px at first, {costs[-1]:.1f} px after {len(run)} steps: {ended}")
+        show(
+            run.summary(), f"distance   {costs[0]:.1f} px at first, {costs[-1]:.1f} px after {len(run)} steps: {ended}"
+        )
     message(f"wrote {path}")
 
 
@@ -40,12 +42,13 @@ def _module(examples: Path) -> ModuleType:
     """The script that runs the episodes; raises `Relu2MipError` where it or a simulator is missing."""
     if not (examples / "claims" / "show.py").is_file():
         raise Relu2MipError(
-            f"there is no claims/show.py in {examples}; it comes with a checkout of relu2mip: name its folder of examples "
-            "with --example examples"
+            f"there is no claims/show.py in {examples}; it comes with a checkout of relu2mip: name its folder of "
+            "examples with --example examples"
         )
     missing = [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
     if missing:
-        raise Relu2MipError(f'the task needs {" and ".join(missing)}: install it with pip install "relu2mip[envs,plot]"')
+        needed = " and ".join(missing)
+        raise Relu2MipError(f'the task needs {needed}: install it with pip install "relu2mip[envs,plot]"')
     sys.path.insert(0, str(examples))
     try:
         return importlib.import_module("claims.show")
