@@ -108,6 +108,43 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Cost in the end, cost on the way and success over the number of ReLUs, a row a task, with intervals."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    size = (10.5, 2.8 * len(tasks) + 0.4)
+    figure, axes = plt.subplots(len(tasks), 3, figsize=size, layout="constrained", squeeze=False)
+    measures = {"cost": mean_interval, "mean": mean_interval, "success": share_interval}
+    titles = ("cost in the end", "mean cost on the way", "success")
+    for task, panels in zip(tasks, axes, strict=True):
+        own = [row for row in rows if row["task"] == task]
+        ticks = sorted({row["relus"] for row in own})
+        planners = list(dict.fromkeys(row["planner"] for row in own))
+        for panel, (of, interval), title in zip(panels, measures.items(), titles, strict=True):
+            for k, planner in enumerate(planners):
+                counts = sorted({row["relus"] for row in own if row["planner"] == planner})
+                found = [
+                    interval([row[of] for row in own if (row["planner"], row["relus"]) == (planner, count)])
+                    for count in counts
+                ]
+                middle, low, high = np.array(found).T
+                beside = np.array(counts) * 1.03 ** (k - (len(planners) - 1) / 2)
+                spread = np.nan_to_num([middle - low, high - middle])
+                panel.errorbar(beside, middle, spread, fmt="o-", ms=3, capsize=3, label=planner)
+            panel.set(title=f"{task}: {title}", xlabel="ReLUs", xscale="log")
+            panel.set_ylim(0, 1.02 if of == "success" else None)
+            panel.set_xticks(ticks, labels=[str(count) for count in ticks])
+            panel.minorticks_off()
+            panel.grid(alpha=0.3)
+        panels[0].legend(fontsize=7)
+    figure.savefig(path)
+    plt.close(figure)
+
+
 def main(given: Sequence[str] | None = None) -> None:
     chosen = arguments(__doc__, SMALL, FULL, given)
     trials = [
@@ -124,6 +161,7 @@ def main(given: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     rows = collected(chosen.folder / "closed_loop.csv", trials, measure)
     print("\n".join(table(rows)))
+    draw(rows, chosen.folder / "closed_loop.svg")
 
 
 if __name__ == "__main__":

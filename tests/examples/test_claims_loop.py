@@ -111,6 +111,7 @@ def test_closed_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     ]  # fmt: skip
     assert all(row["faults"] == 0 and row["steps"] > 0 for row in rows)
     assert "success" in capsys.readouterr().out
+    assert (tmp_path / "closed_loop.svg").stat().st_size > 1000
 
 
 def test_reinforcement(tmp_path: Path) -> None:
