@@ -114,6 +114,19 @@ def test_closed_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (tmp_path / "closed_loop.svg").stat().st_size > 1000
 
 
+def test_disturbances(tmp_path: Path) -> None:
+    from claims import disturbances
+    from claims.rows import read
+    from environments.task import Scene
+
+    before = Scene.contact
+    disturbances.main(["--tasks", "push", "--rollouts", "2", "--factors", "1.0", "0.2", "--folder", str(tmp_path)])
+    assert Scene.contact == before
+    rows = read(tmp_path / "disturbances.csv")
+    assert all(row["after_10"] == 0 for row in rows if row["factor"] == 1 or row["what"] == "density")
+    assert all(row["after_10"] > 0.1 for row in rows if row["factor"] == 0.2 and row["what"] != "density")
+
+
 def test_reinforcement(tmp_path: Path) -> None:
     pytest.importorskip("stable_baselines3")
     from claims import reinforcement
