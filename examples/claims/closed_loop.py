@@ -31,8 +31,8 @@ from relu2mip.control.environment import Environment
 from relu2mip.runtime.deadline import limited
 
 SMALL = {
-    "tasks": ("push",), "relus": (128, 24), "planners": ("mppi", "hybrid"), "horizons": (8,), "period": 0.3,
-    "place": "behind", "aim": 0.05, "episodes": 4,
+    "tasks": ("push",), "relus": (128, 24), "planners": ("mppi", "hybrid"), "horizons": (8,), "period": 0.15,
+    "place": "probe", "aim": 0.05, "discount": 1.0, "episodes": 4,
 }  # fmt: skip
 FULL = SMALL | {
     "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 64, 70, 128), "episodes": 50,
@@ -41,15 +41,28 @@ FULL = SMALL | {
 
 
 def controller(
-    env: Episode, task: str, relus: int, planner: str, horizon: int, period: float, place: str, aim: float
+    env: Episode,
+    task: str,
+    relus: int,
+    planner: str,
+    horizon: int,
+    period: float,
+    place: str,
+    aim: float,
+    discount: float = 1.0,
 ) -> Controller:
-    """A controller for an episode that has begun. place, aim: where the pusher should be, and the weight of that."""
+    """A controller for an episode that has begun.
+
+    place, aim: where the pusher should be, and the weight of that.  discount: each step counts so much of the one
+    before.
+    """
     planned = TASKS[task]
     problem = planned.problem(planned.members[relus], horizon, env.task, env.task.state)
     reference = None
     if isinstance(planned, Pushing) and place != "none":
         assert problem.cost is not None
         weights = np.r_[np.asarray(problem.cost.state)[:-2], aim, aim]  # type: ignore[attr-defined]
+        weights = weights * discount ** np.arange(horizon)[:, None]
         problem = problem.changed(cost=replace(problem.cost, state=weights))  # type: ignore[type-var]
         reference = reference_of(place, task, planned.target(env.task), problem)
     return Controller(problem, planner, period, reference=reference, clock=time.process_time)
@@ -91,7 +104,7 @@ made = lru_cache(maxsize=None)(episode)
 
 def table(rows: Sequence[Row]) -> list[str]:
     """Lines of cost and success in the end with intervals, and what planners and models did."""
-    names = ("task", "relus", "planner", "horizon", "period", "place", "aim")
+    names = ("task", "relus", "planner", "horizon", "period", "place", "aim", "discount")
     lines = []
     for settings in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
         here = [row for row in rows if tuple(row[name] for name in names) == settings]
@@ -150,7 +163,7 @@ def main(given: Sequence[str] | None = None) -> None:
     trials = [
         {
             "task": task, "relus": relus, "planner": planner, "horizon": horizon, "period": chosen.period,
-            "place": chosen.place, "aim": chosen.aim, "episode": number,
+            "place": chosen.place, "aim": chosen.aim, "discount": chosen.discount, "episode": number,
         }
         for number in range(chosen.episodes)
         for task in chosen.tasks
