@@ -17,9 +17,9 @@ from claims.episodes import Episode, episode
 from relu2mip.control import Run
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "push": {"relus": 36, "horizon": 8, "period": 0.5, "place": "behind", "aim": 0.05},
-    "rope": {"relus": 36, "horizon": 8, "period": 0.5, "place": "behind", "aim": 0.05},
-    "sort": {"relus": 28, "horizon": 8, "period": 0.5, "place": "behind", "aim": 0.05},
+    "push": {"relus": 36, "horizon": 8, "period": 0.3, "place": "route", "aim": 0.05},
+    "rope": {"relus": 36, "horizon": 8, "period": 0.3, "place": "route", "aim": 0.05},
+    "sort": {"relus": 28, "horizon": 8, "period": 0.3, "place": "route", "aim": 0.05},
 }
 """What is planned with; the planner is `hybrid`."""
 
