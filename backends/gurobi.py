@@ -124,7 +124,7 @@ class GurobiBackend:
             if not told:
                 interrupt()  # Gurobi heard Ctrl-C itself.
             solution = replace(solution, stop=cut_short())
-        conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE else ()
+        conflict = _conflict(native, model, limit) if solution.stop is Stop.INFEASIBLE and aids.conflict else ()
         return replace(solution, conflict=conflict)
 
     def emit(self, model: MipModel) -> Emitted:

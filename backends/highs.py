@@ -113,7 +113,7 @@ class HighsBackend:
             _improve_incumbents(highs, model, aids, clock + left.time_limit)
         solution = run_supervised(highs, model, left)
         solution = replace(solution, seconds=spent + solution.seconds)
-        conflict = self._conflict(model, limit) if solution.stop is Stop.INFEASIBLE else ()
+        conflict = self._conflict(model, limit) if solution.stop is Stop.INFEASIBLE and aids.conflict else ()
         if found is not None:
             solution = _exact(solution, model, found)
         return replace(solution, message=solution.message or message, conflict=conflict)

@@ -22,6 +22,9 @@ from relu2mip.errors import InvalidOption, UnknownOption
 T = TypeVar("T")
 
 
+TREE = "tree"
+"""The search of a backend itself, in place of one of relu2mip's."""
+
 LEAST_TOLERANCE, MOST_TOLERANCE = 1e-9, 1e-3
 """The tolerances that every solver takes."""
 
@@ -102,17 +105,17 @@ def solve_options(value: Any, where: str) -> dict[str, Any]:
     Raises `InvalidProblem` for no mapping, `UnknownOption` and `InvalidOption`.
     """
     from relu2mip.accept import mapping, whole
-    from relu2mip.registry import backends, formulations
+    from relu2mip.registry import backends, formulations, searches
 
     given = mapping({} if value is None else value, where)
     known = {f.name for f in fields(SolveOptions)}
-    valid = known | {"backend", "bounds", "formulation", "binary_horizon"}
+    valid = known | {"backend", "bounds", "formulation", "binary_horizon", "search"}
     for key in given:
         if key not in valid:
             raise UnknownOption(f"key of {where}:", key, valid)
     build(SolveOptions, {key: given[key] for key in given if key in known}, f"{where}:")
-    for key, registry in (("backend", backends), ("formulation", formulations)):
-        if isinstance(given.get(key), str) and given[key] != "auto":
+    for key, registry in (("backend", backends), ("formulation", formulations), ("search", searches)):
+        if isinstance(given.get(key), str) and given[key] not in ("auto", TREE):
             parse(given[key], registry, key)
     if "binary_horizon" in given:
         whole(0)(given["binary_horizon"], f"{where}: binary_horizon")

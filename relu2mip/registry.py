@@ -109,6 +109,7 @@ planners: Registry = Registry(
         "gradient": "relu2mip.control.gradient:Gradient",
     },
 )
+searches: Registry = Registry("searches", {"cells": "relu2mip.search.cells:Cells"})
 backends: Registry = Registry(
     "backends",
     {

@@ -31,6 +31,7 @@ from relu2mip.cli.sparsify import export, sparsify
 from relu2mip.cli.study import study
 from relu2mip.cli.study_report import report
 from relu2mip.cli.study_status import status
+from relu2mip.cli.verify import verify
 from relu2mip.errors import (
     BackendUnavailable,
     CapabilityMissing,
@@ -113,6 +114,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bounds": bounds,
     "compile": compile_,
     "solve": solve,
+    "verify": verify,
     "mpc": mpc,
     "study": study,
     "status": status,

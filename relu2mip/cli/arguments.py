@@ -30,6 +30,10 @@ BinaryHorizon: TypeAlias = Annotated[
     int | None,
     typer.Option(help="From this step on, relax the binaries; 0 keeps them all.", show_default=False, metavar="STEP"),
 ]
+Search: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help='"tree", the backend\'s own, or "cells", such as "cells(workers=2)".', show_default=False),
+]
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON alone on standard output.", show_default=False)
 ]
@@ -89,10 +93,11 @@ def check_choices(
     formulation: str | None = None,
     backend: str | None = None,
     options: Mapping[str, Any] | None = None,
+    search: str | None = None,
 ) -> None:
     """Raise `UnknownOption` or `InvalidOption` before any file is read."""
     from relu2mip.options import SolveOptions, build
-    from relu2mip.pipeline.specs import resolve_backend, resolve_bounds, resolve_formulation
+    from relu2mip.pipeline.specs import resolve_backend, resolve_bounds, resolve_formulation, resolve_search
 
     if bounds is not None:
         resolve_bounds(bounds)
@@ -100,4 +105,6 @@ def check_choices(
         resolve_formulation(formulation)
     if backend is not None:
         resolve_backend(backend)
+    if search is not None:
+        resolve_search(search)
     build(SolveOptions, options or {}, "solve option")

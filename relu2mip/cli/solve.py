@@ -15,6 +15,7 @@ from relu2mip.cli.arguments import (
     Formulation,
     Json,
     Problem,
+    Search,
     check_choices,
     with_options,
 )
@@ -22,8 +23,8 @@ from relu2mip.cli.console import message, show, show_json
 from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
-from relu2mip.errors import InvalidProblem, NoIncumbent, SolverFailure
-from relu2mip.options import SolveOptions
+from relu2mip.errors import InvalidOption, InvalidProblem, NoIncumbent, SolverFailure
+from relu2mip.options import TREE, SolveOptions
 from relu2mip.runtime.standard_output import to_stderr
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def solve(
     bounds: Bounds = None,
     formulation: Formulation = None,
     binary_horizon: BinaryHorizon = None,
+    search: Search = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(help='Write the proof of --search "cells", for `relu2mip verify`: .npz.', show_default=False),
+    ] = None,
     sizes: Annotated[bool, typer.Option("--sizes", help="Show sizes per layer and step.", show_default=False)] = False,
     output: Annotated[Path | None, typer.Option(help="Write the answer as JSON.", show_default=False)] = None,
     plot: Annotated[
@@ -61,21 +67,30 @@ def solve(
       relu2mip solve problem.toml
       relu2mip solve problem.toml --backend gurobi --time-limit 5s --output answer.json
       relu2mip solve problem.toml --sizes --plot plan.png
+      relu2mip solve problem.toml --search "cells(workers=2)" --certificate proof.npz
     """
     from relu2mip.trajectory.problem import Trajectory
     from relu2mip.trajectory.read import read
 
-    check_choices(bounds, formulation, backend, options)
+    check_choices(bounds, formulation, backend, options, search)
     check_output(output)
+    check_output(certificate)
     if plot is not None:
         check_picture(plot)
     described = read(problem)
     if plot is not None and not isinstance(described, Trajectory):
         raise InvalidProblem(f"{problem} has no steps to plot, it is a box problem; leave out --plot")
-    answer = solved(described, backend, bounds, formulation, options, binary_horizon)
+    if certificate is not None and (search or described.options.get("search", TREE)) == TREE:
+        raise InvalidOption('--certificate: the backend\'s own search leaves none; give --search "cells"')
+    answer = solved(described, backend, bounds, formulation, options, binary_horizon, search)
     if output is not None:
         with complete(output) as path:
             answer.save(path)
+    if certificate is not None:
+        if answer.certificate is None:
+            raise NoIncumbent("the search ended without a proof to write", answer.status, answer.bound, answer.seconds)
+        with complete(certificate) as path:
+            answer.certificate.save(path)
     if plot is not None and isinstance(described, Trajectory):
         draw(answer, plot, described)
     if json:
@@ -84,7 +99,7 @@ def solve(
         show(*answer_tables(answer), summary(answer))
         if sizes:
             show(layer_table(answer.statistics.layers, SIZES))
-    for written in filter(None, (output, plot)):
+    for written in filter(None, (output, certificate, plot)):
         message(f"wrote {written}")
     require_plan(answer)
 
@@ -96,6 +111,7 @@ def solved(
     formulation: str | None = None,
     options: Mapping[str, Any] | None = None,
     binary_horizon: int | None = None,
+    search: str | None = None,
 ) -> Answer:
     """The answer; what the solver prints goes to standard error."""
     from relu2mip.pipeline.solving import solve as solve_problem
@@ -103,7 +119,8 @@ def solved(
     options = options or {}
     log = options.get("log", problem.options.get("log", False))
     with watching("solving", quiet=bool(log)), to_stderr():
-        return solve_problem(problem, backend, bounds, formulation, binary_horizon=binary_horizon, **options)
+        given = {"binary_horizon": binary_horizon, "search": search, **options}
+        return solve_problem(problem, backend, bounds, formulation, **given)
 
 
 def check_picture(path: Path) -> None:

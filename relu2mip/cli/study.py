@@ -53,8 +53,8 @@ def study(
       relu2mip study study.toml --workers 2
       relu2mip study study.toml --engine dask --scheduler tcp://10.0.0.1:8786
     """
+    from relu2mip.runtime.engines import usable_processors
     from relu2mip.study import Store, Study
-    from relu2mip.study.engines import usable_processors
 
     asked = Study.from_toml(spec)
     place = store if store is not None else spec.with_suffix(".db")

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from relu2mip.arrays import Array, Index
 from relu2mip.decomposition.stages import Stages
-from relu2mip.mip import NameBlock, Stop
+from relu2mip.mip import Aids, NameBlock, Stop
 from relu2mip.mip.extend import with_rows
 from relu2mip.mip.run import ask
 from relu2mip.mip.solver import Holder
@@ -61,7 +61,7 @@ class Window:
         options = SolveOptions(time_limit=max(LEAST_SECONDS, at_most(seconds)), gap=gap, threads=1)
         self.programs += 1
         with unreported():
-            found = ask(replace(self.model, cost=cost / unit), self.solver, options)
+            found = ask(replace(self.model, cost=cost / unit), self.solver, options, Aids(conflict=False))
         if found.stop is Stop.INFEASIBLE:
             return np.inf, None
         bound = found.bound * unit - SLIP * float(reach.sum())

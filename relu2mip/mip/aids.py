@@ -81,12 +81,14 @@ class Reduction(Protocol):
 class Aids:
     """separators: know more rows, which `cutting` says how to use.  heuristic: knows plans.
 
+    conflict: whether to look for rows and bounds that contradict each other where nothing is feasible; it takes long.
     model: in whose columns they speak; None: in those of the program at hand.  reductions: what lies between the two.
     """
 
     separators: tuple[Separator, ...] = ()
     cutting: CutOptions = NO_CUTS
     heuristic: Heuristic | None = None
+    conflict: bool = True
     model: MipModel | None = None
     reductions: tuple[Reduction, ...] = ()
 

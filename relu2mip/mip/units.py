@@ -107,6 +107,10 @@ class Units:
             return away / max(TINY, abs(objective))
         return away / max(TINY, min(max(abs(objective), FLOOR * self.range), self.range)) if away > 0 else 0.0
 
+    def slack(self, objective: float, gap: float) -> float:
+        """How far below an objective a bound may be at this gap."""
+        return gap / self.gap(objective, objective - 1.0)
+
     def factor(self, matrix: Matrix) -> Array:
         """The factors of further rows over the columns."""
         return _factor(matrix, self.centre, self.size, self.fixed)

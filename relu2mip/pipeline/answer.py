@@ -21,6 +21,7 @@ from relu2mip.mip.units import Units
 from relu2mip.pipeline.program import Program
 from relu2mip.pipeline.statistics import Statistics
 from relu2mip.plots.plan import plot_answer
+from relu2mip.search import Certificate
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.conflict import sets_in
 from relu2mip.trajectory.given import values_of
@@ -76,7 +77,8 @@ class Answer:
     "relaxed": `bound` holds, and the plan is what the network makes of its controls, good or not.
     cutoff: the bounds used hold for plans with at least this good an objective, None: for all; the best plan is among
     them either way.
-    lowered: what was rewritten for the backend.
+    lowered: what was rewritten for the backend.  certificate: of `search="cells"`, the proof of the bound, which checks
+    itself (`relu2mip.search.Certificate`); it is not saved with the answer, but has a file of its own.
     """
 
     status: str
@@ -104,6 +106,7 @@ class Answer:
     control_names: tuple[str, ...] = ()
     state_names: tuple[str, ...] = ()
     message: str = ""
+    certificate: Certificate | None = None
 
     @classmethod
     def of(cls, compiled: Program, solution: Solution, backend: str, known: Plan | None = None) -> Answer:
@@ -168,7 +171,7 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the same names, for JSON; a number that is not finite is null."""
-        data = {name: _plain(value) for name, value in vars(self).items()}
+        data = {name: _plain(value) for name, value in vars(self).items() if name != "certificate"}
         data["check"] = _plain(asdict(self.check))
         data["statistics"] = _plain(self.statistics.to_dict())
         return data

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from relu2mip.errors import (
     ContradictoryBounds,
     CrossedBounds,
     InfeasibleProblem,
+    InvalidOption,
     NoIncumbent,
     OutOfTime,
     SolverFailure,
@@ -33,6 +36,7 @@ from relu2mip.pipeline.specs import Problem
 from relu2mip.runtime.ctrl_c import stopped_by_ctrl_c
 from relu2mip.runtime.deadline import expired, interrupted, limited, now, seconds_left
 from relu2mip.runtime.progress import report, tell_time_of_this_budget
+from relu2mip.search import Cells, Certificate, Judge
 from relu2mip.trajectory.conflict import sets_in
 
 START_SHARE = 0.1
@@ -72,21 +76,25 @@ def answered(
     backend: Solver,
     options: SolveOptions,
     given: Plan | None,
+    search: Boxwise | None = None,
 ) -> Answer:
-    """Compile and search within the time limit, then answer with the best that is known."""
+    """Compile and search within the time limit, then answer with the best that is known.
+
+    search: in place of the backend's own.
+    """
     begun = now()
     with limited(options.time_limit) as budget, stopped_by_ctrl_c(budget), keeping(problem.unrolled) as best:
         tell_time_of_this_budget()
         if given is not None:
             best.keep(given)
-        compiled, solution = _searched(problem, make, formulation, backend, options, best, given)
+        compiled, solution, certificate = _searched(problem, make, formulation, backend, options, best, given, search)
         waits = interrupted()
     if best.plan is None and solution.x is None and solution.stop in UNFINISHED:
         report("looking for any plan")
         seconds = LAST_SHARE * options.time_limit
         _sample(problem, compiled, best, min(seconds, LAST_SECONDS) if waits else seconds)
     answer = _checked(compiled, replace(solution, seconds=now() - begun), backend.name, best.plan)
-    return replace(answer, seconds=now() - begun)
+    return replace(answer, seconds=now() - begun, certificate=certificate)
 
 
 def _searched(
@@ -97,34 +105,64 @@ def _searched(
     options: SolveOptions,
     best: Best,
     given: Plan | None,
-) -> tuple[Program, Solution]:
+    search: Boxwise | None,
+) -> tuple[Program, Solution, Certificate | None]:
     """The program and what the search in it ended with, as far as either got."""
     try:
         compiled = make()
     except OutOfTime as error:
-        return error.compiled, Solution(cut_short(), message=str(error))
+        return error.compiled, Solution(cut_short(), message=str(error)), None
     except (CrossedBounds, ContradictoryBounds, SolverFailure) as error:
         if best.plan is None or formulation is None:
             raise
-        return unbuilt(problem, formulation), Solution(Stop.FAILED, message=f"a plan is known, but: {error}")
+        message = f"a plan is known, but: {error}"
+        return unbuilt(problem, formulation), Solution(Stop.FAILED, message=message), None
     if expired():
-        return compiled, Solution(cut_short(), message=TOO_LATE)
+        return compiled, Solution(cut_short(), message=TOO_LATE), None
     least = compiled.all_bounds.least
     if best.plan is not None and Units.of(compiled.model).gap(best.plan.cost, least) <= options.gap:
-        return compiled, Solution(Stop.OPTIMAL, bound=least, message="the bounds alone prove it")
+        return compiled, Solution(Stop.OPTIMAL, bound=least, message="the bounds alone prove it"), None
+    report("searching")
+    if search is not None:
+        return compiled, *search.solved(compiled, backend, options, best)
     if given is not None:
         compiled = _started(compiled, backend, best)
-    report("searching")
 
     def known() -> float:
         return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else math.inf
 
     try:
-        return compiled, run(compiled.model, backend, options, known, compiled.aids)
+        return compiled, run(compiled.model, backend, options, known, compiled.aids), None
     except SolverFailure as error:
         if best.plan is None:
             raise
-        return compiled, Solution(Stop.FAILED, message=str(error))
+        return compiled, Solution(Stop.FAILED, message=str(error)), None
+
+
+@dataclass(frozen=True)
+class Boxwise:
+    """Branch and bound over boxes of the inputs, in place of a backend's own, maybe on an executor of the caller's."""
+
+    cells: Cells
+    formulation: Formulation
+    executor: Executor | None = None
+
+    def solved(
+        self, compiled: Program, backend: Solver, options: SolveOptions, best: Best
+    ) -> tuple[Solution, Certificate | None]:
+        """The solution, without a point since the plan is kept, and its proof.
+
+        Raises `InvalidOption` for a relaxation, and for bounds that are not proven.
+        """
+        if not compiled.exact or not compiled.all_bounds.sound:
+            what = "bounds that are not proven" if compiled.exact else f"{compiled.formulation}, a relaxation"
+            raise InvalidOption(f"search {self.cells}: it proves what the network does, but was given {what}")
+        judge = Judge.of(compiled.problem, compiled.all_bounds)
+        slack = partial(Units.of(compiled.model).slack, gap=options.gap)
+        found = self.cells.solve(judge, self.formulation, backend, slack, best.plan, self.executor)
+        if found.plan is not None:
+            best.keep(found.plan)
+        return found.solution, found.certificate
 
 
 def _started(compiled: Program, backend: Solver, best: Best) -> Program:
@@ -167,7 +205,7 @@ def _checked(compiled: Program, solution: Solution, backend: str, plan: Plan | N
     stop, bound = solution.stop, min(solution.bound, plan.cost)
     if stop is Stop.INFEASIBLE:
         stop, bound = Stop.UNSETTLED, -math.inf
-    said = "the plan is a known one, which the search did not improve"
+    said = "" if solution.solver == Cells.name else "the plan is a known one, which the search did not improve"
     message = "; ".join(filter(None, (solution.message, said)))
     return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 

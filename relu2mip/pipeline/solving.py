@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any
 
@@ -13,17 +14,20 @@ from relu2mip.errors import (
 from relu2mip.formulations import Formulation
 from relu2mip.pipeline.answer import Answer
 from relu2mip.pipeline.compiled import compile as compile_problem
-from relu2mip.pipeline.searching import answered, settings_of, sign_of
+from relu2mip.pipeline.searching import Boxwise, answered, settings_of, sign_of
 from relu2mip.pipeline.specs import (
+    BASE_BOUNDS,
     BoundSpec,
     Problem,
     chosen_binary_horizon,
     chosen_formulation,
+    chosen_search,
     require_problem,
     resolve_backend,
     resolve_bounds,
 )
 from relu2mip.runtime.progress import Listener, reporting
+from relu2mip.search import Cells
 from relu2mip.trajectory.covered import require_free
 from relu2mip.trajectory.given import Start, given_plan
 from relu2mip.trajectory.problem import Trajectory
@@ -37,6 +41,8 @@ def solve(
     start: Start | None = None,
     progress: Listener | None = None,
     binary_horizon: int | None = None,
+    search: str | Cells | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> Answer:
     """Compile, solve, check.
@@ -48,6 +54,9 @@ def solve(
     unless a better one is found; the answer is at least as good.
     binary_horizon: as for `relu2mip.compile`: from this step on, binaries are relaxed, and the answer says so; 0 keeps
     them all.
+    search: "tree" is the backend's own branch and bound; "cells", with options as in "cells(workers=4)", is relu2mip's
+    over boxes of the inputs (`relu2mip.search.Cells`), which leaves a `certificate`, starts from bounds="crown", and
+    has the backend finish. executor: judges its boxes, any `concurrent.futures.Executor`, as of a Dask client.
     progress: is called with a `Progress` at each stage, better plan and higher bound, maybe from another thread.
 
     The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
@@ -68,11 +77,17 @@ def solve(
         require_free(problem)
     settings = settings_of(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
+    boxwise = chosen_search(problem, search)
+    if bounds is None and boxwise is not None:
+        bounds = problem.options.get("bounds", BASE_BOUNDS)
     resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
     given = None if start is None else given_plan(problem, start)
     how, step = chosen_formulation(problem, formulation), chosen_binary_horizon(problem, binary_horizon)
     if progress is not None and not callable(progress):
         raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
+    if executor is not None and (boxwise is None or not isinstance(executor, Executor)):
+        raise InvalidOption('executor: give a concurrent.futures.Executor, and search="cells", which alone uses one')
     with reporting(progress, sign_of(problem)):
         make = partial(compile_problem, problem, bounds, how, step, drop_irrelevant=True)
-        return answered(problem, make, how, chosen, settings, given)
+        by = None if boxwise is None else Boxwise(boxwise, how, executor)
+        return answered(problem, make, how, chosen, settings, given, by)

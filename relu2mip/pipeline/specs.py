@@ -11,8 +11,9 @@ from relu2mip.bounds import BoundMethod, Grade
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.mip.solver import Solver
-from relu2mip.options import parse
-from relu2mip.registry import backends, bound_methods, formulations
+from relu2mip.options import TREE, parse
+from relu2mip.registry import backends, bound_methods, formulations, searches
+from relu2mip.search import Cells
 from relu2mip.trajectory.box_problem import BoxProblem
 from relu2mip.trajectory.problem import Trajectory
 
@@ -70,6 +71,25 @@ def resolve_formulation(spec: str | Formulation) -> Formulation:
     chosen: list[Formulation] = parse(AUTO_FORMULATION if spec == "auto" else spec, formulations, "formulation")
     if len(chosen) != 1:
         raise InvalidOption(f"formulation {spec!r}: give exactly one")
+    return chosen[0]
+
+
+def chosen_search(problem: Problem, spec: str | Cells | None) -> Cells | None:
+    """The search asked for; None is the solver's tree. None takes the problem file's choice, else "tree"."""
+    return resolve_search(spec if spec is not None else problem.options.get("search", TREE))
+
+
+def resolve_search(spec: str | Cells) -> Cells | None:
+    """The search that a specification names; None is the solver's tree. Raises `UnknownOption`."""
+    if spec == TREE:
+        return None
+    if not isinstance(spec, str):
+        if not isinstance(spec, Cells):
+            raise InvalidOption(f"search {shown(spec)}: give {TREE!r}, or a search such as relu2mip.search.Cells()")
+        return spec
+    chosen: list[Cells] = parse(spec, {TREE: Cells, **searches}, "search")
+    if len(chosen) != 1 or spec.partition("(")[0] == TREE:
+        raise InvalidOption(f"search {spec!r}: give {TREE!r}, or one search with its options")
     return chosen[0]
 
 

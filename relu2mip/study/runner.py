@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from relu2mip.errors import Relu2MipError
-from relu2mip.study.engines import RERUNS, Engine, engine
+from relu2mip.runtime.engines import RERUNS, Engine, engine
 from relu2mip.study.environment import versions
 from relu2mip.study.outcome import FAILURES, Outcome
 from relu2mip.study.store import Store, StoreError
 from relu2mip.study.trial import Trial
-from relu2mip.study.workers import WorkerDied, run_trial
+from relu2mip.study.workers import WorkerDied, nursing, run_trial
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def run(
         tell(summary, None, None)
         if not missing:
             return summary
-        with engine(chosen, workers, scheduler, threads) as there:
+        with engine(chosen, nursing, workers, scheduler, threads) as there:
             log.info("%d trials on %s", len(missing), there.name)
             with contextlib.closing(_done(missing, there)) as results:
                 try:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from relu2mip.errors import Relu2MipError
@@ -131,6 +132,18 @@ def _forget(nursery: Nursery) -> None:
     with _lock:
         _all.discard(nursery)
     nursery.close()
+
+
+@contextlib.contextmanager
+def nursing(slots: int) -> Iterator[Executor]:
+    """An executor for `run_trial`: a thread for each nursery, which waits while it works."""
+    pool = ThreadPoolExecutor(slots, thread_name_prefix="relu2mip trials")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        close_all()
+        pool.shutdown(wait=True)
 
 
 atexit.register(close_all)

@@ -7,7 +7,7 @@ over      lower <= v <= upper,        v = all inputs, flat, in graph order
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property, partial
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +72,10 @@ class BoxProblem:
         """Read a problem file; see docs/problem-file.md."""
         with in_file(path):
             return cls(**contents(path, "BoxProblem"))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what follows from them is worked out again where a pickle of it is read."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     @cached_property
     def coefficients(self) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, reduce
 from operator import add
 from typing import Any
@@ -142,6 +142,10 @@ class Statement:
                 seen = seen @ self.dynamics.turn[what].T
             if far := beyond(said, f"{what}_range", seen):
                 log.warning("%s: %s; there it extrapolates", field_, far)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what follows from them is worked out again where a pickle of it is read."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     @cached_property
     def dynamics(self) -> Dynamics:

@@ -18,8 +18,8 @@ from typing import Any
 
 from relu2mip.errors import InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.ir import Graph
-from relu2mip.options import SolveOptions, build, parse
-from relu2mip.registry import backends, bound_methods, formulations
+from relu2mip.options import TREE, SolveOptions, build, parse
+from relu2mip.registry import backends, bound_methods, formulations, searches
 from relu2mip.trajectory import costs
 from relu2mip.trajectory.dynamics import Normalisation
 from relu2mip.trajectory.sets import Box, Finite, Linear
@@ -243,7 +243,7 @@ def _solve(folder: Path) -> Reader:
 
     def named(registry: Mapping[str, type[Any]], what: str) -> Reader:
         def reader(value: Any, where: str) -> str:
-            if text(value, where) != "auto":
+            if text(value, where) not in ("auto", TREE):
                 parse(value, registry, what)
             return str(value)
 
@@ -257,6 +257,7 @@ def _solve(folder: Path) -> Reader:
         "backend": named(backends, "backend"),
         "bounds": methods,
         "formulation": named(formulations, "formulation"),
+        "search": named(searches, "search"),
         "binary_horizon": whole,
         **dict.fromkeys(known, as_given),
     }

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from relu2mip.runtime.engines import EngineUnavailable
 from relu2mip.study import Store
-from relu2mip.study.engines import EngineUnavailable
 from tests.study.small import small
 
 pytest.importorskip("distributed")
@@ -95,7 +95,7 @@ def alive(pids: set[str]) -> list[str]:
 def test_a_scheduler_that_is_not_there_or_has_no_workers_is_said_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relu2mip.study.engines.CONNECT", 1.0)
+    monkeypatch.setattr("relu2mip.runtime.engines.CONNECT", 1.0)
     with pytest.raises(EngineUnavailable, match="no Dask scheduler at"):
         small(tmp_path).run(tmp_path / "study.db", "dask", scheduler=f"tcp://127.0.0.1:{free_port()}")
     with pytest.raises(EngineUnavailable, match="no Dask scheduler at"):

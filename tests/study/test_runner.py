@@ -19,8 +19,8 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.registry import backends
+from relu2mip.runtime.engines import EngineUnavailable
 from relu2mip.study import Axes, Store
-from relu2mip.study.engines import EngineUnavailable
 from relu2mip.study.outcome import Outcome
 from relu2mip.study.store import StoreError
 from relu2mip.study.workers import close_all

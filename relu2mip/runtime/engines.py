@@ -1,25 +1,27 @@
-"""The engines that run trials: processes of this machine, Dask, MPI, or any executor that a caller has.
+"""The engines that run tasks: processes of this machine, Dask, MPI, or any executor that a caller has.
 
-An engine is a `concurrent.futures.Executor` of `run_trial`, how many trials it runs at once, and how it ends.
+An engine is a `concurrent.futures.Executor`, how many tasks it runs at once, and how it ends.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from relu2mip.errors import InvalidOption, Relu2MipError, UnknownOption
-from relu2mip.study.workers import close_all
 
 CONNECT = 10.0
 """Seconds to wait for a scheduler."""
 
 RERUNS = 2
-"""How often a trial is run again whose worker died."""
+"""How often a task is run again whose worker died."""
+
+Local = Callable[[int], AbstractContextManager[Executor]]
+"""Makes an executor of so many processes of this machine."""
 
 
 class EngineUnavailable(Relu2MipError, RuntimeError):
@@ -28,7 +30,7 @@ class EngineUnavailable(Relu2MipError, RuntimeError):
 
 @dataclass(frozen=True)
 class Engine:
-    """Where trials run.
+    """Where tasks run.
 
     executor: takes them.  slots: how many it runs at once.  name: for messages.
     """
@@ -45,11 +47,12 @@ def usable_processors() -> int:
 
 @contextmanager
 def engine(
-    chosen: str | Executor, workers: int | None = None, scheduler: str | None = None, threads: int = 1
+    chosen: str | Executor, local: Local, workers: int | None = None, scheduler: str | None = None, threads: int = 1
 ) -> Iterator[Engine]:
     """The engine of a name, or around an executor, which is left open.
 
-    workers: trials at once, by default one for every `threads` processors; on a cluster, what it has.
+    local: makes the engine "processes".  workers: tasks at once, by default one for every `threads` processors; on a
+    cluster, what it has.
     scheduler: the address of a Dask scheduler.  Raises `EngineUnavailable`, `UnknownOption`, `InvalidOption`.
     """
     if workers is not None and workers < 1:
@@ -61,29 +64,21 @@ def engine(
             chosen, workers or getattr(chosen, "_max_workers", None) or usable_processors(), type(chosen).__name__
         )
         return
-    engines: dict[str, Callable[..., Any]] = {"processes": _processes, "dask": _dask, "mpi": _mpi}
-    if chosen not in engines:
-        raise UnknownOption("engine", str(chosen), engines)
-    with engines[chosen](workers or None, scheduler, threads) as made:
+    if chosen == "processes":
+        slots = workers or max(1, usable_processors() // threads)
+        with local(slots) as executor:
+            yield Engine(executor, slots, f"{slots} local process{'es' if slots > 1 else ''}")
+        return
+    clusters: dict[str, Callable[..., Any]] = {"dask": _dask, "mpi": _mpi}
+    if chosen not in clusters:
+        raise UnknownOption("engine", str(chosen), ["processes", *clusters])
+    with clusters[chosen](workers or None, scheduler) as made:
         yield made
 
 
 @contextmanager
-def _processes(workers: int | None, _: str | None, threads: int) -> Iterator[Engine]:
-    """A thread for each nursery: they wait while it works."""
-    slots = workers or max(1, usable_processors() // threads)
-    pool = ThreadPoolExecutor(slots, thread_name_prefix="relu2mip trials")
-    try:
-        yield Engine(pool, slots, f"{slots} local process{'es' if slots > 1 else ''}")
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        close_all()
-        pool.shutdown(wait=True)
-
-
-@contextmanager
-def _dask(workers: int | None, scheduler: str | None, _: int) -> Iterator[Engine]:
-    """The workers of a Dask scheduler: one trial for each thread that they have."""
+def _dask(workers: int | None, scheduler: str | None) -> Iterator[Engine]:
+    """The workers of a Dask scheduler: one task for each thread that they have."""
     if scheduler is None:
         raise InvalidOption('engine "dask" needs the address of its scheduler: --scheduler tcp://HOST:8786')
     try:
@@ -117,7 +112,7 @@ def _allowed_failures(number: int, dask_scheduler: Any = None) -> int:
 
 
 @contextmanager
-def _mpi(workers: int | None, _: str | None, __: int) -> Iterator[Engine]:
+def _mpi(workers: int | None, _: str | None) -> Iterator[Engine]:
     """The processes of mpi4py.futures: `mpiexec -n 9 python -m mpi4py.futures -m relu2mip study ...`."""
     try:
         from mpi4py.futures import MPIPoolExecutor
