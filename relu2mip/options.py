@@ -22,8 +22,8 @@ from relu2mip.errors import InvalidOption, UnknownOption
 T = TypeVar("T")
 
 
-TREE = "tree"
-"""The search of a backend itself, in place of one of relu2mip's."""
+AUTO, TREE = "auto", "tree"
+"""The search that is chosen by the problem, and that of a backend itself."""
 
 LEAST_TOLERANCE, MOST_TOLERANCE = 1e-9, 1e-3
 """The tolerances that every solver takes."""
@@ -115,7 +115,7 @@ def solve_options(value: Any, where: str) -> dict[str, Any]:
             raise UnknownOption(f"key of {where}:", key, valid)
     build(SolveOptions, {key: given[key] for key in given if key in known}, f"{where}:")
     for key, registry in (("backend", backends), ("formulation", formulations), ("search", searches)):
-        if isinstance(given.get(key), str) and given[key] not in ("auto", TREE):
+        if isinstance(given.get(key), str) and given[key] not in (AUTO, TREE):
             parse(given[key], registry, key)
     if "binary_horizon" in given:
         whole(0)(given["binary_horizon"], f"{where}: binary_horizon")

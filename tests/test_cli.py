@@ -302,7 +302,7 @@ class TestSolve:
         answer = r2m.Answer.load(folder / "answer.json")
         assert answer.has_plan
         assert answer.controls.tolist() == printed["controls"]
-        assert set(printed) == set(vars(answer))
+        assert set(printed) == set(vars(answer)) - {"certificate"}
 
     def test_table_shows_the_plan(self, run: Run):
         shown = run("solve", "problem.toml").stdout
@@ -395,7 +395,28 @@ class TestStandardOutput:
         assert result.stdout[0] in "{["
 
     def test_every_command_that_meets_a_solver_is_tried(self):
-        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - {"sparsify", "export", "status", "report"}
+        elsewhere = {"sparsify", "export", "status", "report", "verify"}
+        assert {command[0] for command in JSON_ALONE} == set(COMMANDS) - elsewhere
+
+
+class TestCertificate:
+    def test_a_proof_is_written_and_proven_again(self, run: Run, folder: Path):
+        written = run("solve", "problem.toml", "--search", "cells", "--certificate", "proof.npz")
+        assert "wrote proof.npz" in written.stderr
+        found = json.loads(run("verify", "problem.toml", "proof.npz", "--json").stdout)
+        assert found["passed"]
+        assert found["leaves"] == found["proven"]
+        assert "proven again" in run("verify", "problem.toml", "proof.npz").stdout
+
+    def test_another_problem_is_refused(self, run: Run, folder: Path):
+        run("solve", "problem.toml", "--search", "cells", "--certificate", "proof.npz")
+        write_problem(folder, TRAJECTORY.replace("horizon = 3", "horizon = 2"))
+        assert "another problem" in run("verify", "problem.toml", "proof.npz", code=1).stderr
+
+    def test_the_tree_has_none(self, run: Run, folder: Path):
+        told = run("solve", "problem.toml", "--certificate", "proof.npz", code=1).stderr
+        assert "--search" in told
+        assert not (folder / "proof.npz").exists()
 
 
 class TestNoPlan:
@@ -675,7 +696,7 @@ def test_program_runs_as_installed(folder: Path):
 class TestList:
     def test_everything(self, run: Run):
         found = json.loads(run("list", "--json").stdout)
-        assert list(found) == ["ops", "bounds", "formulations", "backends", "planners", "gates"]
+        assert list(found) == ["ops", "bounds", "formulations", "backends", "searches", "planners", "gates"]
         assert {"Gemm", "Relu", "Conv"} <= {entry["op"] for entry in found["ops"]}
         assert {"ibp", "data"} <= {entry["name"] for entry in found["bounds"]}
         assert [entry["name"] for entry in found["bounds"] if entry["grade"] == "unsound"] == ["data"]

@@ -41,7 +41,8 @@ def rollout(
     """States (steps + 1, n) and controls (steps, 2) of pushes at random points of what can be moved.
 
     start: a layout and a place for the pusher, by default random ones.
-    A control that would leave the workspace is turned round, so that the pusher always moves by what the control says.
+    A control that would end within the pusher's radius of the edge is turned round, even one that points inwards, so
+    that the pusher moves by what the control says, but for rare steps from near the edge, which are cut there.
     """
     task.layout, task.pusher = task.draw_layout(rng) if start is None else start
     states, controls, goal = [task.state], [], np.zeros(2)

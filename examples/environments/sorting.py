@@ -166,22 +166,27 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Errors over steps of the first family on two discs, and over the number of discs of all its members."""
+    """Errors of the first family over steps on two discs, and over the number of discs; bars are 95 % intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, (over_steps, over_discs) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
-    first = [row for row in rows if (row.family, row.seed) == (rows[0].family, rows[0].seed)]
-    names = list(dict.fromkeys(row.units for row in first))
+    first = [row for row in rows if row.family == rows[0].family]
+    names, discs = (list(dict.fromkeys(part)) for part in zip(*((row.units, row.discs) for row in first), strict=True))
     at = STEPS.index(SHOWN[-1])
     for units, shade in zip(names, plt.get_cmap("viridis")(np.linspace(0, 0.9, len(names))), strict=True):
-        member = [row for row in first if row.units == units]
-        label = f"{member[0].own} a disc, {member[0].pair} a pair"
-        over_steps.plot(STEPS, member[0].moved, "o-", ms=3, color=shade, label=label)
-        over_discs.plot([row.discs for row in member], [row.moved[at] for row in member], "o-", ms=3, color=shade)
-        over_discs.plot([row.discs for row in member], [row.still[at] for row in member], ":", color=shade)
+        same = [[row for row in first if (row.units, row.discs) == (units, count)] for count in discs]
+        label = f"{same[0][0].own} a disc, {same[0][0].pair} a pair"
+        steps = [interval([row.moved[k] for row in same[0]]) for k in range(len(STEPS))]
+        moved, still = (
+            [interval([getattr(row, key)[at] for row in part]) for part in same] for key in ("moved", "still")
+        )
+        style = {"ms": 3, "color": shade, "capsize": 2}
+        over_steps.errorbar(STEPS, *np.transpose(steps), fmt="o-", label=label, **style)
+        over_discs.errorbar(discs, *np.transpose(moved), fmt="o-", **style)
+        over_discs.errorbar(discs, *np.transpose(still), fmt=":", **style)
     over_steps.set(xlabel="steps", ylabel="error of discs that moved, px", title=f"{first[0].discs} discs")
     over_discs.set(xlabel="discs", ylabel="px", title=f"after {SHOWN[-1]} steps; dotted: discs at rest")
     over_steps.legend(fontsize=7, title="ReLUs", title_fontsize=7)

@@ -1,6 +1,6 @@
 """What a pruned agent is good for here: plan through the dynamics that it learned, and bound its actions over a box.
 
-    python examples/online_pruning/plan_and_verify.py runs/pendulum.toml --arm prune-b
+    python examples/online_pruning/plan_and_verify.py examples/online_pruning/pendulum.toml --arm prune-b
 
 The plan swings the pendulum from 10 degrees to rest by the learned dynamics, and is replayed in the environment. The
 policy is verified: the largest and the smallest torque that it asks for, over a box of states around upright.

@@ -140,7 +140,9 @@ class FeaturePolicy(SACPolicy):
         use_sde: bool = False,
     ) -> None:
         self.hidden, self.feature_options, self.activation, self.gated = hidden, features, activation, gated
-        optimiser = {"weight_decay": decay} if decay else {}
+        optimiser: dict[str, Any] = {"weight_decay": decay} if decay else {}
+        if gated or features is not None:
+            optimiser["fused"] = True
         options: dict[str, Any] = {"activation_fn": activation_of(activation), "optimizer_kwargs": optimiser}
         net_arch = {"pi": list(hidden.policy), "qf": list(hidden.critics[0])}
         super().__init__(observation_space, action_space, lr_schedule, net_arch, use_sde=use_sde, **options)

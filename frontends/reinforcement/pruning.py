@@ -15,7 +15,8 @@ class Pruning:
     features, policy, critics, value: nu, the price of a parameter of the feature extractor and of each kind of agent
     network.  share: rho, what a parameter that only training needs counts beside one that is deployed.
     start, end: environment steps; theta is 1 before the first, and rounded to 0 or 1 and fixed from the second on.
-    feature_rate, agent_rate: the step of theta, of the feature extractor and of the agent networks.
+    feature_rate, policy_rate, critic_rate: the step of theta, of the feature extractor, of the policy, and of the Q
+    networks and the value network. Their errors are squares of returns, and at the policy's rate they go astray.
     tolerance: a unit with theta below it is removed.  interval: updates from one removal to the next.
 
     Raises `InvalidOption` for a value out of range.
@@ -29,7 +30,8 @@ class Pruning:
     start: int = 200_000
     end: int = 800_000
     feature_rate: float = 0.1
-    agent_rate: float = 0.01
+    policy_rate: float = 0.01
+    critic_rate: float = 1e-4
     tolerance: float = 0.1
     interval: int = 100
 
@@ -39,7 +41,7 @@ class Pruning:
                 raise InvalidOption(
                     f"pruning.{name} is {getattr(self, name)}; give the price of a parameter, at least 0"
                 )
-        for name in ("feature_rate", "agent_rate"):
+        for name in ("feature_rate", "policy_rate", "critic_rate"):
             if not (isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidOption(f"pruning.{name} is {getattr(self, name)}; give a positive number")
         if not 0 <= self.share <= 1:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from relu2mip.frontends.reinforcement.training import RECORDS
 LAST = 0.2
 """The share of the steps, the last ones, over which scores are averaged."""
 CONFIDENCE = 0.95
+DASHES = ("solid", "dashed", "dotted", "dashdot")
 
 Records = list[dict[str, Any]]
 
@@ -82,25 +85,60 @@ def last_score(records: Records, steps: int) -> float:
 
 
 def draw(experiment: Experiment, path: Path) -> None:
-    """Learning curves, and deployed parameters over time: means over seeds, with the band of all of them."""
+    """Learning curves and deployed parameters over time, and below the units of every layer of each pruned arm.
+
+    Means over seeds; the bands have all of them.
+    """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
-    for arm, runs in read_records(experiment).items():
-        common = min(len(records) for records in runs.values())
-        steps = [one["step"] for one in next(iter(runs.values()))[:common]]
-        for axis, what in zip(axes, ("score", "deployed"), strict=True):
-            values = np.array([[one[what] for one in records[:common]] for records in runs.values()])
-            (line,) = axis.plot(steps, values.mean(axis=0), label=arm)
-            axis.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.15, color=line.get_color())
-            axis.set_xlabel("environment steps")
-    axes[0].set_ylabel("return, deterministic policy")
-    axes[1].set_ylabel("deployed parameters")
-    axes[1].set_yscale("log")
-    axes[0].set_title(experiment.environment)
-    axes[1].legend(fontsize="small")
+    found = read_records(experiment)
+    pruned = [arm for arm in found if experiment.arms[arm].pruning is not None]
+    figure = plt.figure(figsize=(9.0, 7.0 if pruned else 3.6), layout="constrained")
+    rows = figure.subfigures(2 if pruned else 1, 1, squeeze=False)[:, 0]
+    curves, sizes = rows[0].subplots(1, 2)
+    for arm, runs in found.items():
+        _line(curves, runs, lambda one: one["score"], label=arm)
+        _line(sizes, runs, lambda one: one["deployed"], label=arm)
+    curves.set_title(experiment.environment)
+    curves.set_ylabel("return, deterministic policy")
+    sizes.set_ylabel("deployed parameters")
+    sizes.set_yscale("log")
+    sizes.legend(fontsize="small")
+    if pruned:
+        _draw_layers(rows[1].subplots(1, len(pruned), sharey=True, squeeze=False)[0], found, pruned)
     figure.savefig(path)
     plt.close(figure)
+
+
+def _draw_layers(axes: Any, found: dict[str, dict[int, Records]], arms: list[str]) -> None:
+    """A panel for each arm: a colour for each network, a dash for each of its layers."""
+    for axis, arm in zip(axes, arms, strict=True):
+        layers = next(iter(found[arm].values()))[0]["layers"]
+        for color, (network, widths) in enumerate(layers.items()):
+            for k in range(len(widths)):
+                style = {"color": f"C{color}", "linestyle": DASHES[k % len(DASHES)], "label": f"{network}, {k + 1}"}
+                _line(axis, found[arm], partial(_units, network, k), **style)
+        axis.set_title(arm)
+        axis.set_yscale("symlog", linthresh=1)
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylabel("units")
+    handles, labels = axes[-1].get_legend_handles_labels()
+    axes[-1].figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
+
+
+def _units(network: str, layer: int, record: dict[str, Any]) -> float:
+    return float(record["layers"][network][layer])
+
+
+def _line(axis: Any, runs: dict[int, Records], value: Callable[[dict[str, Any]], float], **style: Any) -> None:
+    """The mean over seeds, as far as all have come, and the band of all of them."""
+    common = min(len(records) for records in runs.values())
+    steps = [one["step"] for one in next(iter(runs.values()))[:common]]
+    values = np.array([[value(one) for one in records[:common]] for records in runs.values()])
+    (line,) = axis.plot(steps, values.mean(axis=0), **style)
+    axis.fill_between(steps, values.min(axis=0), values.max(axis=0), alpha=0.15, color=line.get_color())
+    axis.set_xlabel("environment steps")
+    axis.locator_params("x", nbins=5)
 
 
 def _half_interval(scores: list[float]) -> float:

@@ -33,7 +33,7 @@ from stable_baselines3.common.utils import polyak_update
 from torch import Tensor, nn
 
 from relu2mip.errors import InvalidOption
-from relu2mip.frontends.reinforcement.gates import unit_gates
+from relu2mip.frontends.reinforcement.gates import UnitGate, unit_gates
 from relu2mip.frontends.reinforcement.ofenet import Features
 from relu2mip.frontends.reinforcement.policy import FeaturePolicy, Hidden
 from relu2mip.frontends.reinforcement.prices import set_prices
@@ -234,12 +234,14 @@ class PruningSAC(SAC):
     @contextmanager
     def _training(self, network: nn.Module) -> Iterator[None]:
         """A network in training mode, with a new realisation of its gates while theta moves."""
-        if self.moving:
-            for gate in unit_gates(network):
-                gate.draw()
-        network.train()
+        modal = [module for module in network.modules() if isinstance(module, (UnitGate, nn.BatchNorm1d))]
+        for module in modal:
+            module.training = True
+            if self.moving and isinstance(module, UnitGate):
+                module.draw()
         yield
-        network.eval()
+        for module in modal:
+            module.training = False
 
     def _step(self, network: Any, loss: Tensor) -> None:
         """A step of a network's weights, and of its theta while it moves."""
@@ -248,7 +250,8 @@ class PruningSAC(SAC):
         network.optimizer.step()
         if self.moving:
             assert self.pruning is not None
-            rate = self.pruning.feature_rate if network is self.policy.ofenet else self.pruning.agent_rate
+            rates = {self.policy.ofenet: self.pruning.feature_rate, self.policy.actor: self.pruning.policy_rate}
+            rate = rates.get(network, self.pruning.critic_rate)
             for gate in unit_gates(network):
                 gate.descend(rate)
 

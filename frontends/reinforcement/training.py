@@ -15,7 +15,7 @@ import numpy as np
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import configure
 
-from relu2mip.errors import InvalidOption
+from relu2mip.errors import BackendUnavailable, InvalidOption
 from relu2mip.frontends.reinforcement.checkpoint import load_checkpoint, save_checkpoint
 from relu2mip.frontends.reinforcement.counts import deployed_parameters, layer_sizes, trained_parameters
 from relu2mip.frontends.reinforcement.episodes import Episodes, make_environment
@@ -42,8 +42,11 @@ def train(
     resume: go on with what is there; the result is that of a run without interruption.  tensorboard: write
     what Stable-Baselines3 logs as events too.
 
-    Raises `InvalidOption` where the folder has a run and none is to be resumed, or another one.
+    Raises `InvalidOption` where the folder has a run and none is to be resumed, or another one, and
+    `BackendUnavailable` where events are asked for without the package tensorboard.
     """
+    if tensorboard:
+        _check_tensorboard()
     folder = _opened(experiment, arm, seed, resume)
     with one_thread():
         agent, episodes = make_agent(experiment, arm, seed)
@@ -135,6 +138,14 @@ def _opened(experiment: Experiment, arm: str, seed: int, resume: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     _write(file, asked)
     return folder
+
+
+def _check_tensorboard() -> None:
+    """Before the folder of a run is made."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailable("TensorBoard is not installed; pip install tensorboard") from error
 
 
 def _write(path: Path, data: Any) -> None:

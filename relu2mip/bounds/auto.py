@@ -123,6 +123,12 @@ def expected(unstable: int, hardness: float) -> float:
     return float(0.3 * 2.0 ** min((unstable * min(1.0, hardness) ** 0.5 - 55) / 20, 100.0))
 
 
+def seconds_of_search(bounds: Bounds) -> float:
+    """What `expected` says of bounds that this policy found; 0 where it did not look how hard the search is."""
+    hardness = [p.detail["gap"] for p in bounds.provenance if "gap" in p.detail]
+    return expected(bounds.unstable, hardness[-1]) if hardness else 0.0
+
+
 def _with_plan(bounds: Bounds, plan: Plan) -> Bounds:
     """The bounds with a plan to start from, if it is feasible."""
     return replace(bounds, plan=plan) if plan.feasible else bounds

@@ -105,7 +105,8 @@ class Split(Part):
             return replace(first, detail=detail, plan=search.plan)
         tighter = returned(bounds, search.rewrite, hull.lower, hull.upper)
         limit = None if search.plan is None else search.limit
-        return replace(Crown().tighten(unrolled, tighter), detail=detail, plan=search.plan, cutoff=limit)
+        least = min(hull.least, search.limit)
+        return replace(Crown().tighten(unrolled, tighter), detail=detail, plan=search.plan, cutoff=limit, least=least)
 
 
 class _Search:

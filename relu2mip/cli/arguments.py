@@ -32,7 +32,7 @@ BinaryHorizon: TypeAlias = Annotated[
 ]
 Search: TypeAlias = Annotated[
     str | None,
-    typer.Option(help='"tree", the backend\'s own, or "cells", such as "cells(workers=2)".', show_default=False),
+    typer.Option(help='"auto", "tree" (of the backend) or "cells", such as "cells(workers=2)".', show_default=False),
 ]
 Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON alone on standard output.", show_default=False)

@@ -19,6 +19,7 @@ class Family(StrEnum):
     OPS = "ops"
     BOUNDS = "bounds"
     FORMULATIONS = "formulations"
+    SEARCHES = "searches"
     BACKENDS = "backends"
     PLANNERS = "planners"
     GATES = "gates"
@@ -29,7 +30,7 @@ def list_(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the operators, bound methods, formulations, backends, planners and gate families of this installation.
+    """List operators, bound methods, formulations, searches, backends, planners and gate families of this installation.
 
     Examples:
       relu2mip list
@@ -40,6 +41,7 @@ def list_(
         Family.BOUNDS: _bounds,
         Family.FORMULATIONS: _formulations,
         Family.BACKENDS: _backends,
+        Family.SEARCHES: _searches,
         Family.PLANNERS: _planners,
         Family.GATES: _gates,
     }
@@ -89,6 +91,12 @@ def _backends() -> list[dict[str, Any]]:
         availability = backend().availability()
         found.append({"name": name, **vars(availability), "options": _options(backend), "what": _summary(backend)})
     return found
+
+
+def _searches() -> list[dict[str, Any]]:
+    from relu2mip.registry import searches
+
+    return [{"name": name, "options": _options(part), "what": _summary(part)} for name, part in searches.items()]
 
 
 def _planners() -> list[dict[str, Any]]:

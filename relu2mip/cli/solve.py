@@ -24,7 +24,7 @@ from relu2mip.cli.files import check_output, complete
 from relu2mip.cli.report import SIZES, answer_tables, layer_table, summary
 from relu2mip.cli.watching import watching
 from relu2mip.errors import InvalidOption, InvalidProblem, NoIncumbent, SolverFailure
-from relu2mip.options import TREE, SolveOptions
+from relu2mip.options import AUTO, TREE, SolveOptions
 from relu2mip.runtime.standard_output import to_stderr
 
 if TYPE_CHECKING:
@@ -80,15 +80,16 @@ def solve(
     described = read(problem)
     if plot is not None and not isinstance(described, Trajectory):
         raise InvalidProblem(f"{problem} has no steps to plot, it is a box problem; leave out --plot")
-    if certificate is not None and (search or described.options.get("search", TREE)) == TREE:
-        raise InvalidOption('--certificate: the backend\'s own search leaves none; give --search "cells"')
+    if certificate is not None and (search or described.options.get("search", AUTO)) in (AUTO, TREE):
+        raise InvalidOption('--certificate: a backend\'s own search leaves none; give --search "cells"')
     answer = solved(described, backend, bounds, formulation, options, binary_horizon, search)
     if output is not None:
         with complete(output) as path:
             answer.save(path)
     if certificate is not None:
         if answer.certificate is None:
-            raise NoIncumbent("the search ended without a proof to write", answer.status, answer.bound, answer.seconds)
+            said: dict[str, Any] = {"stop": answer.status, "bound": answer.bound, "seconds": answer.seconds}
+            raise NoIncumbent("the search ended without a proof to write", **said)
         with complete(certificate) as path:
             answer.certificate.save(path)
     if plot is not None and isinstance(described, Trajectory):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
+from relu2mip.bounds.auto import seconds_of_search
 from relu2mip.errors import (
     ContradictoryBounds,
     CrossedBounds,
@@ -38,6 +39,12 @@ from relu2mip.runtime.deadline import expired, interrupted, limited, now, second
 from relu2mip.runtime.progress import report, tell_time_of_this_budget
 from relu2mip.search import Cells, Certificate, Judge
 from relu2mip.trajectory.conflict import sets_in
+
+LONG = 10.0
+"""Seconds that a backend's search must be expected to take for boxes to be tried first, which costs about one."""
+
+TRIED = 0.75
+"""Share of the time for boxes that get on."""
 
 START_SHARE = 0.1
 """Share of what is left for looking for a plan beside the one that a caller gives."""
@@ -123,43 +130,61 @@ def _searched(
     if best.plan is not None and Units.of(compiled.model).gap(best.plan.cost, least) <= options.gap:
         return compiled, Solution(Stop.OPTIMAL, bound=least, message="the bounds alone prove it"), None
     report("searching")
-    if search is not None:
-        return compiled, *search.solved(compiled, backend, options, best)
-    if given is not None:
+    certificate = None
+    if search is not None and search.fits(compiled):
+        solution, certificate = search.solved(compiled, backend, options, best)
+        if search.cells is not None or solution.stop is Stop.OPTIMAL or expired():
+            return compiled, solution, certificate
+        least = max(least, solution.bound)
+        report("searching")
+    if best.plan is not None and (given is not None or certificate is not None):
         compiled = _started(compiled, backend, best)
 
     def known() -> float:
         return best.plan.cost if best.plan is not None and compiled.all_bounds.sound else math.inf
 
     try:
-        return compiled, run(compiled.model, backend, options, known, compiled.aids), None
+        solution = run(compiled.model, backend, options, known, compiled.aids)
     except SolverFailure as error:
         if best.plan is None:
             raise
-        return compiled, Solution(Stop.FAILED, message=str(error)), None
+        return compiled, Solution(Stop.FAILED, bound=least, message=str(error)), None
+    ends = [best.plan.cost] if best.plan is not None else []
+    return compiled, replace(solution, bound=max(solution.bound, min([least, *ends]))), None
 
 
 @dataclass(frozen=True)
 class Boxwise:
-    """Branch and bound over boxes of the inputs, in place of a backend's own, maybe on an executor of the caller's."""
+    """Branch and bound over boxes of the inputs, in place of a backend's own, maybe on an executor of the caller's.
 
-    cells: Cells
+    cells: None where it is to be tried if a search by the backend is expected to take long, and given up if it does not
+    get on.
+    """
+
+    cells: Cells | None
     formulation: Formulation
     executor: Executor | None = None
+
+    def fits(self, compiled: Program) -> bool:
+        """Whether it is to be tried. Raises `InvalidOption` where it was asked for and cannot be."""
+        possible = compiled.exact and compiled.all_bounds.sound
+        if self.cells is None:
+            return possible and seconds_of_search(compiled.all_bounds) > LONG
+        if not possible:
+            what = "bounds that are not proven" if compiled.exact else f"{compiled.formulation}, a relaxation"
+            raise InvalidOption(f"search {self.cells}: it proves what the network does, but was given {what}")
+        return True
 
     def solved(
         self, compiled: Program, backend: Solver, options: SolveOptions, best: Best
     ) -> tuple[Solution, Certificate | None]:
-        """The solution, without a point since the plan is kept, and its proof.
-
-        Raises `InvalidOption` for a relaxation, and for bounds that are not proven.
-        """
-        if not compiled.exact or not compiled.all_bounds.sound:
-            what = "bounds that are not proven" if compiled.exact else f"{compiled.formulation}, a relaxation"
-            raise InvalidOption(f"search {self.cells}: it proves what the network does, but was given {what}")
+        """The solution, without a point since the plan is kept, and its proof."""
         judge = Judge.of(compiled.problem, compiled.all_bounds)
         slack = partial(Units.of(compiled.model).slack, gap=options.gap)
-        found = self.cells.solve(judge, self.formulation, backend, slack, best.plan, self.executor)
+        cells, share = (Cells(seed=options.seed), TRIED) if self.cells is None else (self.cells, 1.0)
+        given = judge, self.formulation, backend, slack, best.plan, self.executor
+        with limited(share * seconds_left()):
+            found = cells.solve(*given, probe=self.cells is None)
         if found.plan is not None:
             best.keep(found.plan)
         return found.solution, found.certificate

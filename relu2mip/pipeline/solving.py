@@ -12,6 +12,7 @@ from relu2mip.errors import (
     InvalidOption,
 )
 from relu2mip.formulations import Formulation
+from relu2mip.options import TREE
 from relu2mip.pipeline.answer import Answer
 from relu2mip.pipeline.compiled import compile as compile_problem
 from relu2mip.pipeline.searching import Boxwise, answered, settings_of, sign_of
@@ -56,7 +57,8 @@ def solve(
     them all.
     search: "tree" is the backend's own branch and bound; "cells", with options as in "cells(workers=4)", is relu2mip's
     over boxes of the inputs (`relu2mip.search.Cells`), which leaves a `certificate`, starts from bounds="crown", and
-    has the backend finish. executor: judges its boxes, any `concurrent.futures.Executor`, as of a Dask client.
+    has the backend finish; "auto" looks, where bounds="auto" expects a long search, whether boxes get on, and takes the
+    tree otherwise. executor: judges the boxes of "cells", any `concurrent.futures.Executor`, as of a Dask client.
     progress: is called with a `Progress` at each stage, better plan and higher bound, maybe from another thread.
 
     The time limit is wall time, of everything this does. At the limit, at Ctrl-C, and where the solver fails, the best
@@ -77,17 +79,17 @@ def solve(
         require_free(problem)
     settings = settings_of(problem, options)
     chosen = resolve_backend(backend if backend is not None else problem.options.get("backend", "highs"))
-    boxwise = chosen_search(problem, search)
-    if bounds is None and boxwise is not None:
+    by = chosen_search(problem, search)
+    if bounds is None and isinstance(by, Cells):
         bounds = problem.options.get("bounds", BASE_BOUNDS)
     resolve_bounds(bounds if bounds is not None else problem.options.get("bounds", "auto"))
     given = None if start is None else given_plan(problem, start)
     how, step = chosen_formulation(problem, formulation), chosen_binary_horizon(problem, binary_horizon)
     if progress is not None and not callable(progress):
         raise InvalidOption(f"progress is {shown(progress)}; give a function of one Progress")
-    if executor is not None and (boxwise is None or not isinstance(executor, Executor)):
+    if executor is not None and not (isinstance(by, Cells) and isinstance(executor, Executor)):
         raise InvalidOption('executor: give a concurrent.futures.Executor, and search="cells", which alone uses one')
     with reporting(progress, sign_of(problem)):
         make = partial(compile_problem, problem, bounds, how, step, drop_irrelevant=True)
-        by = None if boxwise is None else Boxwise(boxwise, how, executor)
-        return answered(problem, make, how, chosen, settings, given, by)
+        boxwise = None if by == TREE else Boxwise(by if isinstance(by, Cells) else None, how, executor)
+        return answered(problem, make, how, chosen, settings, given, boxwise)

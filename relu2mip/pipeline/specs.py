@@ -11,7 +11,7 @@ from relu2mip.bounds import BoundMethod, Grade
 from relu2mip.errors import InvalidOption, InvalidProblem
 from relu2mip.formulations import Formulation
 from relu2mip.mip.solver import Solver
-from relu2mip.options import TREE, parse
+from relu2mip.options import AUTO, TREE, parse
 from relu2mip.registry import backends, bound_methods, formulations, searches
 from relu2mip.search import Cells
 from relu2mip.trajectory.box_problem import BoxProblem
@@ -74,22 +74,22 @@ def resolve_formulation(spec: str | Formulation) -> Formulation:
     return chosen[0]
 
 
-def chosen_search(problem: Problem, spec: str | Cells | None) -> Cells | None:
-    """The search asked for; None is the solver's tree. None takes the problem file's choice, else "tree"."""
-    return resolve_search(spec if spec is not None else problem.options.get("search", TREE))
+def chosen_search(problem: Problem, spec: str | Cells | None) -> str | Cells:
+    """The search asked for: `AUTO`, `TREE` or one of relu2mip's. None takes the problem file's choice, else `AUTO`."""
+    return resolve_search(spec if spec is not None else problem.options.get("search", AUTO))
 
 
-def resolve_search(spec: str | Cells) -> Cells | None:
-    """The search that a specification names; None is the solver's tree. Raises `UnknownOption`."""
-    if spec == TREE:
-        return None
+def resolve_search(spec: str | Cells) -> str | Cells:
+    """The search that a specification names. Raises `UnknownOption`."""
     if not isinstance(spec, str):
         if not isinstance(spec, Cells):
-            raise InvalidOption(f"search {shown(spec)}: give {TREE!r}, or a search such as relu2mip.search.Cells()")
+            raise InvalidOption(f"search {shown(spec)}: give a name, or a search such as relu2mip.search.Cells()")
         return spec
-    chosen: list[Cells] = parse(spec, {TREE: Cells, **searches}, "search")
-    if len(chosen) != 1 or spec.partition("(")[0] == TREE:
-        raise InvalidOption(f"search {spec!r}: give {TREE!r}, or one search with its options")
+    if spec in (AUTO, TREE):
+        return spec
+    chosen: list[Cells] = parse(spec, {AUTO: Cells, TREE: Cells, **searches}, "search")
+    if len(chosen) != 1 or spec.partition("(")[0].strip() in (AUTO, TREE):
+        raise InvalidOption(f"search {spec!r}: give {AUTO!r}, {TREE!r}, or one search with its options")
     return chosen[0]
 
 

@@ -4,7 +4,8 @@ Cells         the search
 Certificate   the boxes that cover a problem, each with its bound; proves them again
 """
 
-from relu2mip.search.cells import Cells, Found
+from relu2mip.search.best_first import Found
+from relu2mip.search.cells import Cells
 from relu2mip.search.certificate import Certificate, Checked
 from relu2mip.search.judge import Judge
 

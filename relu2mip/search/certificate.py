@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from relu2mip.arrays import Array, Mask
+from relu2mip.arrays import Array, Index, Mask
 from relu2mip.bounds.crown import Crown
 from relu2mip.errors import CrossedBounds, InvalidProblem, OutOfTime
 from relu2mip.formulations import BigM, Formulation
@@ -35,6 +35,9 @@ from relu2mip.unrolled.premises import FORM, Premises
 from relu2mip.unrolled.problem import Problem
 
 FORMAT = 1
+
+ARRAYS = "across", "low_part", "high_part", "parts", "bound"
+"""What a file has of the tree."""
 
 ROUNDING = 1e-9
 """By how much a bound proven again may be lower, relative to the plan's cost and to how much costs differ."""
@@ -161,9 +164,9 @@ class Certificate:
     def save(self, path: str | Path) -> Path:
         """Write an .npz file."""
         head = {"format": FORMAT, "facts": dict(self.facts), "cost": self.plan.cost, "inputs": list(self.plan.inputs)}
-        plan = {f"plan {k}": x for k, x in enumerate(self.plan.inputs.values())}
+        plan: dict[str, Any] = {f"plan {k}": x for k, x in enumerate(self.plan.inputs.values())}
         size, tree = self.tree.size, self.tree
-        arrays = {name: getattr(tree, name)[:size] for name in ("across", "low_part", "high_part", "parts", "bound")}
+        arrays = {name: getattr(tree, name)[:size] for name in ARRAYS}
         with Path(path).open("wb") as file:
             np.savez_compressed(file, head=json.dumps(head), lower=self.lower, upper=self.upper, **plan, **arrays)
         return Path(path)
@@ -177,8 +180,8 @@ class Certificate:
                 if head["format"] != FORMAT:
                     raise ValueError(f"format {head['format']}, not {FORMAT}")
                 plan = Plan({name: file[f"plan {k}"] for k, name in enumerate(head["inputs"])}, float(head["cost"]))
-                arrays = [file[name] for name in ("across", "low_part", "high_part", "parts", "bound")]
-                tree = Tree(*arrays, size=len(arrays[0]))
+                arrays = [file[name] for name in ARRAYS]
+                tree = Tree(**dict(zip(ARRAYS, arrays, strict=True)), size=len(arrays[0]))
                 return cls(head["facts"], file["lower"], file["upper"], plan, tree)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise InvalidProblem(
@@ -195,7 +198,7 @@ class Certificate:
     def _gaps(self, judge: Judge) -> list[str]:
         """Where the leaves may not cover the problem."""
         whole, tree, size = judge.whole, self.tree, self.tree.size
-        arrays = (tree.across, tree.low_part, tree.high_part, tree.parts, tree.bound)
+        arrays = [getattr(tree, name) for name in ARRAYS]
         if any(len(one) < size for one in arrays) or size < 1:
             return ["its arrays differ in length"]
         if self.lower.shape != whole.low[0].shape or self.upper.shape != whole.high[0].shape:
@@ -211,7 +214,7 @@ class Certificate:
             return ["a node is not a part of exactly one other"]
         return self._holes(judge, inner)
 
-    def _holes(self, judge: Judge, inner: Array) -> list[str]:
+    def _holes(self, judge: Judge, inner: Index) -> list[str]:
         """Cuts that leave something out between their parts; between two listed values nothing lies."""
         low, high, across = self.tree.low_part[inner], self.tree.high_part[inner], self.tree.across[inner]
         holes = []

@@ -30,7 +30,7 @@ class Tree:
     @property
     def leaves(self) -> Mask:
         """Which nodes were not cut, (size,)."""
-        return self.across[: self.size] == NO_CUT
+        return np.asarray(self.across[: self.size] == NO_CUT)
 
     @property
     def least(self) -> float:

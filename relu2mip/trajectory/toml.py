@@ -18,7 +18,7 @@ from typing import Any
 
 from relu2mip.errors import InvalidOption, InvalidProblem, UnknownOption
 from relu2mip.ir import Graph
-from relu2mip.options import TREE, SolveOptions, build, parse
+from relu2mip.options import AUTO, TREE, SolveOptions, build, parse
 from relu2mip.registry import backends, bound_methods, formulations, searches
 from relu2mip.trajectory import costs
 from relu2mip.trajectory.dynamics import Normalisation
@@ -243,7 +243,7 @@ def _solve(folder: Path) -> Reader:
 
     def named(registry: Mapping[str, type[Any]], what: str) -> Reader:
         def reader(value: Any, where: str) -> str:
-            if text(value, where) not in ("auto", TREE):
+            if text(value, where) not in (AUTO, TREE):
                 parse(value, registry, what)
             return str(value)
 

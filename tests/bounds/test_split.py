@@ -312,3 +312,11 @@ def test_bad_options() -> None:
         with pytest.raises(InvalidOption, match="split"):
             Split(**bad)
     assert str(Split(cells=16, cutoff=False)) == "split(cells=16,cutoff=false)"
+
+
+@pytest.mark.parametrize("name", ["l1", "linf", "quadratic", "two values"])
+def test_the_least_objective_over_the_cells_is_a_bound(name: str) -> None:
+    problem = PROBLEMS[name]
+    found = compute_bounds(problem.unrolled, [Crown(), Split(few=0, budget=2.0)])
+    optimum = r2m.solve(problem, search="tree").objective
+    assert -np.inf < found.least <= optimum + 1e-6

@@ -15,7 +15,15 @@ from relu2mip.frontends.reinforcement.gates import unit_gates
 
 FEATURES = Features(observation=(5, 4), action=(6, 3), pretraining=3)
 PRUNING = Pruning(
-    features=1e-3, policy=1e-2, critics=1e-2, start=30, end=80, feature_rate=5.0, agent_rate=0.3, interval=4
+    features=1e-3,
+    policy=1e-2,
+    critics=1e-2,
+    start=30,
+    end=80,
+    feature_rate=5.0,
+    policy_rate=0.3,
+    critic_rate=0.3,
+    interval=4,
 )
 
 

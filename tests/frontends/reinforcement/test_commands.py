@@ -33,7 +33,7 @@ features = { observation = [4], action = [4], pretraining = 5 }
 [arms.prune]
 hidden = [6]
 features = { observation = [4], action = [4], pretraining = 5 }
-pruning = { policy = 0.1, start = 25, end = 50, agent_rate = 0.2, interval = 5 }
+pruning = { policy = 0.1, start = 25, end = 50, policy_rate = 0.2, interval = 5 }
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,30 @@ pytest.importorskip("stable_baselines3")
 
 import relu2mip as r2m  # noqa: E402
 from relu2mip.errors import InvalidNetwork, UnsupportedNetwork  # noqa: E402
-from relu2mip.frontends.reinforcement import action_of, export_policy, export_predictor  # noqa: E402
-from tests.frontends.reinforcement.agents import agent, randomised  # noqa: E402
+from relu2mip.frontends.reinforcement import action_of, export_policy, export_predictor, layer_sizes  # noqa: E402
+from tests.frontends.reinforcement.agents import PRUNING, agent, randomised  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def trained():
-    """An agent with some theta between 0 and 1, some of them 0."""
+    """Agents without gates, with some theta between 0 and 1 and some 0, and one that was pruned."""
     found = agent(pruning=None)
     found.learn(60, log_interval=None)
     gated = agent()
     gated.learn(25, log_interval=None)
-    return {"without gates": found, "while theta moves": randomised(gated, zeros=0.3)}
+    pruned = agent(pruning=replace(PRUNING, features=1e-4, policy=1e-3))
+    pruned.learn(90, log_interval=None)
+    return {"without gates": found, "while theta moves": randomised(gated, zeros=0.3), "pruned": pruned}
 
 
-@pytest.mark.parametrize("name", ["without gates", "while theta moves"])
+def test_units_were_pruned_and_some_are_left(trained: dict):
+    assert trained["pruned"].settled
+    sizes = layer_sizes(trained["pruned"].policy)
+    assert 4 < sum(sizes["policy"]) < 12
+    assert 2 < sum(sizes["observation features"]) + sum(sizes["action features"]) < 18
+
+
+@pytest.mark.parametrize("name", ["without gates", "while theta moves", "pruned"])
 def test_files_compute_what_the_networks_do(trained: dict, name: str, tmp_path: Path):
     found = trained[name]
     policy = r2m.load(export_policy(found, tmp_path / "policy.onnx"))
@@ -45,8 +55,9 @@ def test_files_compute_what_the_networks_do(trained: dict, name: str, tmp_path: 
     assert (action_of(found, [[-50.0], [50.0]]) == [[-1.0], [3.0]]).all()
 
 
-def test_a_predictor_is_planned_through(trained: dict, tmp_path: Path):
-    network = export_predictor(trained["without gates"], tmp_path / "dynamics.onnx")
+@pytest.mark.parametrize("name", ["without gates", "pruned"])
+def test_a_predictor_is_planned_through(trained: dict, name: str, tmp_path: Path):
+    network = export_predictor(trained[name], tmp_path / "dynamics.onnx")
     metadata = {entry.key: json.loads(entry.value) for entry in onnx.load(network).metadata_props}
     assert metadata["relu2mip.predicts"] == "state"
     problem = r2m.Trajectory(
@@ -62,8 +73,9 @@ def test_a_predictor_is_planned_through(trained: dict, tmp_path: Path):
     assert answer.check.max_error < 1e-4
 
 
-def test_a_policy_is_verified_over_a_box_of_states(trained: dict, tmp_path: Path):
-    found = trained["without gates"]
+@pytest.mark.parametrize("name", ["without gates", "pruned"])
+def test_a_policy_is_verified_over_a_box_of_states(trained: dict, name: str, tmp_path: Path):
+    found = trained[name]
     policy = r2m.load(export_policy(found, tmp_path / "policy.onnx"))
     largest = r2m.solve(r2m.BoxProblem(policy, [-1, -1], [1, 1], [1.0], sense="max")).objective
     sampled = policy.evaluate(np.random.default_rng(0).uniform(-1, 1, (2000, 2)))["mean"].max()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,21 @@ def test_theta_rests_before_the_start_moves_in_between_and_is_one_after_the_end(
     found.learn(10, reset_num_timesteps=False, log_interval=None)
     assert layer_sizes(found.policy) == sizes
     assert sum(map(sum, sizes.values())) < 18 + 3 * 12
+
+
+@pytest.mark.parametrize("moves", ["features", "policy", "critics"])
+def test_theta_of_each_kind_of_network_has_its_own_rate(moves: str):
+    rates = {"features": "feature_rate", "policy": "policy_rate", "critics": "critic_rate"}
+    still = {name: 1e-9 for kind, name in rates.items() if kind != moves}
+    found = agent(pruning=replace(PRUNING, value=1e-2, tolerance=1e-6, **still), value_network=True)
+    found.learn(45, log_interval=None)
+    policy = found.policy
+    networks = {"features": [policy.ofenet], "policy": [policy.actor], "critics": [policy.critic, policy.value]}
+    for kind, parts in networks.items():
+        for part in parts:
+            least = min(gate.theta.min() for gate in unit_gates(part))
+            assert (least < 0.95) == (kind == moves)
+            assert least < 0.95 or least > 0.999
 
 
 def test_only_the_network_that_is_trained_is_in_training_mode(monkeypatch: pytest.MonkeyPatch):
@@ -151,7 +167,8 @@ def test_options_out_of_range_are_refused(options: dict, words: str):
         ({"start": 5, "end": 5}, "first below the second"),
         ({"share": 1.5}, "share"),
         ({"features": -1.0}, "pruning.features"),
-        ({"agent_rate": 0.0}, "agent_rate"),
+        ({"policy_rate": 0.0}, "policy_rate"),
+        ({"critic_rate": float("inf")}, "critic_rate"),
         ({"interval": 0}, "interval"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
 
-from relu2mip.errors import InvalidOption, Relu2MipError, UnknownOption  # noqa: E402
+from relu2mip.errors import BackendUnavailable, InvalidOption, Relu2MipError, UnknownOption  # noqa: E402
 from relu2mip.frontends.reinforcement import Watch, load_agent, read_experiment, report, train  # noqa: E402
 from relu2mip.frontends.reinforcement.experiment import Experiment, SacOptions  # noqa: E402
 from relu2mip.frontends.reinforcement.report import draw, last_score  # noqa: E402
@@ -69,6 +70,30 @@ def test_another_seed_gives_another_run(tmp_path: Path):
     asked = experiment(tmp_path, seeds=(0, 1), steps=50, arms={"ofe": experiment(tmp_path).arms["ofe"]})
     first, second = (train(asked, "ofe", seed).policy.actor.mu.weight for seed in (0, 1))
     assert not torch.equal(first, second)
+
+
+def test_tensorboard_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(BackendUnavailable, match="pip install tensorboard"):
+        train(experiment(tmp_path / "runs"), "prune", tensorboard=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tensorboard_has_losses_and_returns_of_a_run(tmp_path: Path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    asked = experiment(tmp_path)
+    plain = experiment(tmp_path / "plain")
+    train(asked, "prune", tensorboard=True)
+    train(plain, "prune")
+    assert records(asked) == records(plain)
+    events = EventAccumulator(str(asked.run("prune", 0)))
+    events.Reload()
+    assert {"train/critic_loss", "train/feature_loss", "rollout/ep_rew_mean"} <= set(events.Tags()["scalars"])
+    losses = [event.value for event in events.Scalars("train/feature_loss")]
+    assert len(losses) > 0
+    assert all(0 < loss < math.inf for loss in losses)
 
 
 def test_a_report_has_scores_and_ratios_of_what_finished(tmp_path: Path):
