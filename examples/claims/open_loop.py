@@ -7,7 +7,8 @@
 Every planner plans from the same random states to the same random targets with the same seconds of the processor, so
 that a busy machine does not matter; compiling included, and samplers take all of them. Solvers count seconds of a clock
 on the wall, so on a busy machine branch and bound gets less. Costs are those of the model, as the network evaluates a
-plan, and those of the simulator, in which it is replayed.
+plan, and those of the simulator, in which it is replayed. Table and picture are of all trials of the file with these
+seconds.
 """
 
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from claims.rows import Row, arguments, collected, mean_interval, share_interval
+from claims.rows import Row, arguments, collected, mean_interval, read, share_interval
 from claims.tasks import TASKS
 
 from relu2mip.control import planner as planner_of
@@ -192,7 +193,9 @@ def main(given: Sequence[str] | None = None) -> None:
         if relus in TASKS[task].members
         for planner in chosen.planners
     ]  # fmt: skip
-    found = summary(collected(chosen.folder / "open_loop.csv", trials, measure))
+    path = chosen.folder / "open_loop.csv"
+    collected(path, trials, measure)
+    found = summary([row for row in read(path) if row["seconds"] == chosen.seconds])
     print("\n".join(table(found)))
     draw(found, chosen.folder / "open_loop.svg")
 
