@@ -1,7 +1,7 @@
 """Figures 5 and 6: in the loop, do members with few ReLUs and branch and bound beat sampling, and on which model?
 
     python examples/claims/closed_loop.py                     # 4 episodes of pushing, a few minutes
-    python examples/claims/closed_loop.py --full              # 50 episodes of every task: a day
+    python examples/claims/closed_loop.py --full              # 50 episodes of every task: days
     python examples/claims/closed_loop.py --relus 24 128 --planners hybrid mppi --episodes 50
 
 Every planner acts in the same episodes, with the same cost, horizon and places to push from (`places.py`). The period

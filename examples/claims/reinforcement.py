@@ -1,7 +1,7 @@
 """Figures 5 and 6, the baselines: what do PPO and SAC reach with as many transitions as the models were trained on?
 
-    python examples/claims/reinforcement.py              # PPO on pushing, one seed, two minutes
-    python examples/claims/reinforcement.py --full       # PPO and SAC, three seeds, pushing and CartPole: three hours
+    python examples/claims/reinforcement.py              # PPO on pushing, one seed, minutes
+    python examples/claims/reinforcement.py --full       # PPO and SAC, three seeds, pushing and CartPole: hours
 
 Stable-Baselines3 with its published defaults on one thread; observations and actions are scaled to [-1, 1]. The
 reward is the task's own: minus the stage cost over 100, or gymnasium's on CartPole. Policies are tried, without
