@@ -747,6 +747,47 @@ class TestDemo:
         assert 'pip install "relu2mip[demo]"' in run("demo", code=1).stderr
 
 
+class TestDemoTask:
+    @pytest.fixture(autouse=True)
+    def _needs(self) -> None:
+        for package in ("gymnasium", "pymunk", "PIL"):
+            pytest.importorskip(package)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("task", ["push", "rope", "sort"])
+    def test_an_episode_is_drawn(self, run: Run, folder: Path, task: str):
+        found = json.loads(run("demo", task, "--json").stdout)
+        picture = (folder / f"{task}.gif").read_bytes()
+        assert picture.startswith(b"GIF")
+        assert len(picture) < 500_000
+        assert len(found["distances"]) == found["steps"] + 1
+        # The rope does not get there: docs/examples/claims.md.
+        assert task == "rope" or found["distances"][-1] < found["distances"][0]
+        assert (found["task"], found["plot"]) == (task, f"{task}.gif")
+
+    def test_distance_and_success_are_told(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        import relu2mip.cli.demo_task
+
+        shown = relu2mip.cli.demo_task._module(ROOT / "examples").shown
+        settings = sys.modules["claims.show"].SETTINGS
+        monkeypatch.setitem(settings, "push", {**settings["push"], "relus": 8, "horizon": 2, "period": 0.03})
+        result = run("demo", "push", "--plot", "it.gif", "--seed", "4")
+        _, env = shown("push", 4)
+        env.reset(seed=4)
+        assert f"distance   {env.task.cost(env.task.state):.1f} px at first" in result.stdout
+        assert "success" in result.stdout
+        assert "wrote it.gif" in result.stderr
+
+    def test_what_it_cannot_do_is_said_at_once(self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+        assert "cannot write .png; use .gif" in run("demo", "push", "--plot", "it.png", code=1).stderr
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pymunk" else find(name))
+        assert 'needs pymunk: install it with pip install "relu2mip[envs,plot]"' in run("demo", "push", code=1).stderr
+        monkeypatch.setattr("relu2mip.cli.demo.CHECKOUT", folder)
+        assert "--example examples" in run("demo", "rope", code=1).stderr
+        assert "Invalid value" in run("demo", "fly", code=2).stderr
+
+
 def test_names_that_the_terminal_cannot_write_are_replaced(folder: Path) -> None:
     text = "\ufeff" + TRAJECTORY.replace("[states]", 'state_names = ["θ", "ω"]\n\n[states]')
     (folder / "greek.toml").write_text(text, encoding="utf-8")

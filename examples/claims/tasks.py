@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ FAMILIES = EXAMPLES / "environments" / "families"
 class Planned:
     """A task. make: its environment.  folder: of its members, files named `full.onnx` and `units-K.onnx`."""
 
-    make: Callable[[], Any]
+    make: Callable[..., Any]
     folder: Path
 
     @cached_property
@@ -126,7 +126,7 @@ class Balancing(Planned):
 
 TASKS: dict[str, Planned] = {
     "push": Pushing(Push, FAMILIES / "push"),
-    "sort-2": Sorting(lambda: Sort(2), FAMILIES / "sort" / "removal"),
+    "sort-2": Sorting(partial(Sort, 2), FAMILIES / "sort" / "removal"),
     "rope": Pushing(Rope, FAMILIES / "rope"),
     "cartpole": Balancing(CartPole, EXAMPLES / "cartpole" / "family"),
 }

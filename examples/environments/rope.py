@@ -40,7 +40,7 @@ class Rope(Task):
         """A rope that bends at random."""
         while True:
             bends = np.repeat(rng.normal(0.0, 0.12, 4), 5)
-            ends = _chain(np.cumsum(bends) + rng.uniform(-np.pi, np.pi))
+            ends = chain(np.cumsum(bends) + rng.uniform(-np.pi, np.pi))
             ends += rng.uniform(0.35, 0.65, 2) * WORKSPACE - ends.mean(axis=0)
             if (ends > 20).all() and (ends < WORKSPACE - 20).all():
                 break
@@ -57,7 +57,7 @@ class Rope(Task):
         if self.shape == "corner":
             angles = np.where(np.arange(SEGMENTS) < SEGMENTS // 2, 0.0, np.pi / 2)
         while True:
-            ends = _chain(angles + rng.uniform(-np.pi, np.pi))
+            ends = chain(angles + rng.uniform(-np.pi, np.pi))
             ends += rng.uniform(0.35, 0.65, 2) * WORKSPACE - ends.mean(axis=0)
             if (ends > 0).all() and (ends < WORKSPACE).all():
                 return ends[KEYS].ravel()
@@ -110,7 +110,8 @@ def ends_of(layout: Array) -> Array:
     return np.concatenate([first[:1], (first[1:] + last[:-1]) / 2, last[-1:]])
 
 
-def _chain(angles: Array) -> Array:
+def chain(angles: Array) -> Array:
+    """The ends of segments at these angles, from the origin, (segments + 1, 2)."""
     steps = LENGTH * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
 

@@ -32,7 +32,12 @@ FRICTION = 400.0
 
 
 class Scene:
-    """A pymunk space with a pusher, for one transition."""
+    """A pymunk space with a pusher, for one transition.
+
+    contact: coefficient of friction between things.  ground: deceleration by the ground, px/s^2.  density: of things.
+    """
+
+    contact, ground, density = 0.8, FRICTION, 1e-3
 
     def __init__(self, pusher: Array, iterations: int = 20) -> None:
         self.space = pymunk.Space()
@@ -40,20 +45,20 @@ class Scene:
         self.pusher = pymunk.Body(body_type=pymunk.Body.KINEMATIC)
         self.pusher.position = tuple(pusher)
         circle = pymunk.Circle(self.pusher, PUSHER)
-        circle.friction = 0.8
+        circle.friction = self.contact
         self.space.add(self.pusher, circle)
 
     def add(self, shapes: list[pymunk.Shape], position: ArrayLike, angle: float, radius: float) -> pymunk.Body:
         """A body of these shapes on the rough ground; radius: of gyration, for friction against turning."""
         body = shapes[0].body
         for shape in shapes:
-            shape.density, shape.friction = 1e-3, 0.8
+            shape.density, shape.friction = self.density, self.contact
         self.space.add(body, *shapes)
         body.position, body.angle = tuple(np.asarray(position, dtype=float)), float(angle)
         slide = pymunk.PivotJoint(self.space.static_body, body, (0, 0), body.center_of_gravity)
         turn = pymunk.GearJoint(self.space.static_body, body, 0.0, 1.0)
         slide.max_bias = turn.max_bias = 0.0
-        slide.max_force = FRICTION * body.mass
+        slide.max_force = self.ground * body.mass
         turn.max_force = slide.max_force * radius
         self.space.add(slide, turn)
         return body

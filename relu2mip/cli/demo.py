@@ -1,9 +1,13 @@
-"""`relu2mip demo`: the CartPole example, planned through the learned model and replayed in the simulator."""
+"""`relu2mip demo`: the CartPole example, planned through the learned model and replayed in the simulator.
+
+Or a closed loop of a contact task: see `demo_task`.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +16,7 @@ import typer
 import relu2mip
 from relu2mip.cli.arguments import Debug, Json
 from relu2mip.cli.console import message, progress, show, show_json
+from relu2mip.cli.demo_task import demo_task
 from relu2mip.cli.report import plan_table, summary
 from relu2mip.cli.solve import check_picture, draw, require_plan, solved
 from relu2mip.errors import Relu2MipError
@@ -19,27 +24,49 @@ from relu2mip.errors import Relu2MipError
 CHECKOUT = Path(relu2mip.__file__).parents[1]
 
 
+class Demo(StrEnum):
+    """What is shown."""
+
+    CARTPOLE = "cartpole"
+    PUSH = "push"
+    ROPE = "rope"
+    SORT = "sort"
+
+
 def demo(
+    what: Annotated[Demo, typer.Argument(help="What to show.")] = Demo.CARTPOLE,
     example: Annotated[
-        Path | None, typer.Option(help="The folder examples/cartpole of a checkout.", show_default=False)
+        Path | None,
+        typer.Option(help="The folder examples/cartpole of a checkout; for a task, examples.", show_default=False),
     ] = None,
     backend: Annotated[str, typer.Option(help="Backend to solve with.")] = "highs",
-    plot: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = Path("cartpole.png"),
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to write: .png, .svg or .pdf, cartpole.png by default; for a task .gif.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Episode of a task.", min=0)] = 0,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Plan a swing of a learned CartPole back to upright and replay it in gymnasium's CartPole-v1.
 
-    The problem, the network and the replay are the files of examples/cartpole. An installation from a checkout in
-    editable mode, as `make demo` makes it, finds them; any other is told where they are with --example.
+    With push, rope or sort: a closed loop of that task in its simulator, planned with a model of few ReLUs, as an
+    animation. The problem, the networks and the simulators are the files of examples/. An installation from a
+    checkout in editable mode, as `make demo` makes it, finds them; any other is told where they are with --example.
 
     Examples:
       relu2mip demo
+      relu2mip demo push --plot push.gif
       relu2mip demo --example examples/cartpole --plot swing.svg
     """
     from relu2mip.trajectory.problem import Trajectory
 
-    folder = _folder(example)
+    if what is not Demo.CARTPOLE:
+        demo_task(what, example or CHECKOUT / "examples", backend, plot, seed, json)
+        return
+    folder, plot = _folder(example), plot or Path("cartpole.png")
     check_picture(plot)
     replay = _replay(folder)
     problem = Trajectory.from_toml(folder / "problem.toml")

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +31,7 @@ from relu2mip.trajectory.problem import Trajectory
 log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
+Reference: TypeAlias = "Callable[[int, Array], ArrayLike]"
 
 SPARE_SHARE = 0.15
 """Share of the period for the plan that leaves the sets least, where there is no other."""
@@ -49,7 +50,8 @@ class Controller:
     safe_control: (m,), what to do at the end of the ladder, by default the middle of the control's set. It also counts
     as the control before the first step, unless the problem's `previous_controls` say another.
     reference: targets of the cost for all steps to come, (T, n) or (T, keypoints): row t is that of state t + 1. Each
-    plan gets the next H rows, and the last row again where they end.
+    plan gets the next H rows, and the last row again where they end. Or a function of the step's number and the state,
+    which gives the plan's target, (n,) or (H, n): a place to go to that depends on where things are.
     strict: raise instead of going down the ladder.
 
     Raises `InvalidOption` for a period that is not positive, `InvalidProblem` for anything else that does not fit, and
@@ -74,7 +76,7 @@ class Controller:
         period: float | None = None,
         *,
         safe_control: ArrayLike | None = None,
-        reference: ArrayLike | None = None,
+        reference: ArrayLike | Reference | None = None,
         strict: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -96,8 +98,9 @@ class Controller:
         self.safe_control = self._nearest(middle)
         if safe_control is not None and not np.allclose(self.safe_control, middle):
             raise InvalidProblem(f"safe_control {middle.tolist()} lies outside the set of controls")
-        self.reference = None if reference is None else np.atleast_2d(numbers(reference, "reference"))
-        if self.reference is not None:
+        self.reference: Array | Reference | None = reference if callable(reference) else None
+        if reference is not None and not callable(reference):
+            self.reference = np.atleast_2d(numbers(reference, "reference"))
             if not self.reference.size:
                 raise InvalidProblem("reference is empty; give a row for each step to come")
             problem.changed(reference=self._targets(0))
@@ -182,7 +185,7 @@ class Controller:
         return self.problem.changed(
             initial_state=self._past.window,
             previous_controls=self._past.previous_controls,
-            reference=None if self.reference is None else self._targets(len(self.log)),
+            reference=self._targets(len(self.log)),
         )
 
     def _made(self, begun: float, faults: list[str]) -> Plan | None:
@@ -223,8 +226,11 @@ class Controller:
         """Seconds of this step that planning may still take."""
         return HASTE * self.period - (self._clock() - begun)
 
-    def _targets(self, step: int) -> Array:
-        assert self.reference is not None
+    def _targets(self, step: int) -> Array | None:
+        if self.reference is None:
+            return None
+        if callable(self.reference):
+            return numbers(self.reference(step, self._past.states[-1]), "what reference returned")
         rows = np.minimum(np.arange(step, step + self.problem.horizon), len(self.reference) - 1)
         return np.asarray(self.reference[rows])
 

@@ -59,7 +59,7 @@ def simulate(
         if not isinstance(number, int | np.integer) or number < least:
             raise InvalidOption(f"{what} is {shown(number)}; give a whole number, at least {least}")
     problem, needed = controller.problem, steps - 1 + controller.problem.horizon
-    if controller.reference is not None and len(controller.reference) < needed:
+    if isinstance(controller.reference, np.ndarray) and len(controller.reference) < needed:
         raise InvalidProblem(
             f"reference: it has {len(controller.reference)} rows; {steps} steps with a horizon of {problem.horizon} "
             f"need {needed}: give more rows, or run fewer steps"

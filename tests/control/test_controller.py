@@ -44,6 +44,24 @@ def test_delay_window_and_reference_are_kept_by_the_controller() -> None:
         simulate(controller, step, 40, initial_state=[0.0, 0.0])
 
 
+def test_a_reference_may_depend_on_the_state() -> None:
+    asked = []
+
+    def reference(step: int, state: np.ndarray) -> np.ndarray:
+        asked.append((step, state[0]))
+        return np.array([2.0 if state[0] < 0.5 else 1.0, 0.0])
+
+    run = simulate(Controller(POINT, "mip", period=1.0, reference=reference), model(), 12, initial_state=[0.0, 0.0])
+    assert [step for step, _ in asked] == list(range(12))
+    assert [place for _, place in asked] == run.states[:-1, 0].tolist()
+    assert abs(run.states[-1, 0] - 1.0) < 0.2
+    assert all(r == Rung.PLAN for r in run.rungs)
+    wrong = Controller(POINT, "mip", period=1.0, reference=lambda step, state: np.zeros(5))
+    wrong.act([0.0, 0.0])
+    assert wrong.log[0].rung is Rung.SAFE
+    assert "target" in wrong.log[0].faults[0]
+
+
 def test_changes_of_control_count_from_the_control_that_was_applied() -> None:
     smooth = replace(POINT, cost=POINT.cost + r2m.costs.L1(control_rate=2.0))
     controller = Controller(smooth, "mip", period=2.0)
