@@ -115,7 +115,7 @@ def solve_options(value: Any, where: str) -> dict[str, Any]:
             raise UnknownOption(f"key of {where}:", key, valid)
     build(SolveOptions, {key: given[key] for key in given if key in known}, f"{where}:")
     for key, registry in (("backend", backends), ("formulation", formulations), ("search", searches)):
-        if isinstance(given.get(key), str) and given[key] not in (AUTO, TREE):
+        if isinstance(given.get(key), str) and given[key] not in (AUTO, *([TREE] if key == "search" else [])):
             parse(given[key], registry, key)
     if "binary_horizon" in given:
         whole(0)(given["binary_horizon"], f"{where}: binary_horizon")

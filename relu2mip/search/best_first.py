@@ -243,19 +243,22 @@ class BestFirst:
         if not self.nodes.size:
             nodes, boxes = self.thin
             self.thin = nodes[:0], boxes[:0]
-            self._solve(nodes, self.judge.hull(boxes)[0])
+            self._solve(nodes, self.judge.hull(boxes))
         elif self.nodes.size <= min(self.last, self.tried / 2):
-            bounds, undecided = self.judge.hull(self.boxes)
-            if undecided <= self.few:
+            hull = self.judge.hull(self.boxes)
+            if hull is None or hull[1] <= self.few:
                 self.tried = self.nodes.size
-                self._solve(self.nodes, bounds)
+                self._solve(self.nodes, hull)
                 keep = self.tree.bound[self.nodes] < self.limit
                 self.nodes, self.boxes = self.nodes[keep], self.boxes[keep]
 
-    def _solve(self, nodes: Index, bounds: Bounds) -> None:
-        """Ask a solver for a plan in the hull of some leaves."""
+    def _solve(self, nodes: Index, hull: tuple[Bounds, int] | None) -> None:
+        """Ask a solver for a plan in the hull of some leaves; None where they hold none."""
+        if hull is None:
+            self.tree.raise_bound(nodes, np.full(nodes.size, np.inf))
+            return
         report(f"finishing: {nodes.size} boxes")
-        given = self.judge.problem.unrolled, bounds, self.formulation, self.backend
+        given = self.judge.problem.unrolled, hull[0], self.formulation, self.backend
         found = solved(*given, self.limit, self._gap, self.leaf)
         if found.inputs is not None:
             plan = evaluated(self.judge.problem, found.inputs)

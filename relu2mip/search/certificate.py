@@ -3,7 +3,7 @@
 The leaves cover the problem by construction, two parts of one cut at a time, so the smallest of their bounds is a bound
 of the objective. `check` trusts none of it: it compares the problem, works the boxes out from the cuts, evaluates the
 plan, and proves the bound of every leaf again, by zonotopes with bounds of its own, and where those do not reach it by
-a solver of your choice. For a box of states and controls it takes no more than the search did.
+a solver of your choice.
 """
 
 from __future__ import annotations
@@ -238,9 +238,12 @@ class Certificate:
 
 
 def certified(judge: Judge, plan: Plan, tree: Tree) -> Certificate | None:
-    """The certificate of a search; None for a form made by hand."""
-    premises = judge.problem.unrolled.rests_on(exact=True)
-    if premises is None:
+    """The certificate of a search; None for a form made by hand, and where bounds had cut the inputs' boxes before."""
+    unrolled = judge.problem.unrolled
+    premises = unrolled.rests_on(exact=True)
+    inputs = [(i, *unrolled.domain[i]) for i in unrolled.form.inputs.values()]
+    whole = all(np.array_equal(judge.lower[i], a) and np.array_equal(judge.upper[i], b) for i, a, b in inputs)
+    if premises is None or not whole:
         return None
     return Certificate(_facts(premises), judge.whole.low[0], judge.whole.high[0], plan, tree)
 
@@ -268,7 +271,10 @@ def _cost(problem: Problem, inputs: Mapping[str, Array]) -> float:
 
 def _hull(judge: Judge, boxes: Boxes) -> Bounds | None:
     """What holds over some boxes, carried to all units by CROWN; None where there is nothing in them."""
-    bounds, _ = judge.hull(boxes)
+    found = judge.hull(boxes)
+    if found is None:
+        return None
+    bounds, _ = found
     try:
         return bounds.joined(Crown().tighten(judge.problem.unrolled, bounds))
     except CrossedBounds:

@@ -129,12 +129,18 @@ class Judge:
             batch = int(np.clip(NUMBERS * len(part) // zonotopes.peak, 1, 1024))
         return Judged.joined(found)
 
-    def hull(self, boxes: Boxes) -> tuple[Bounds, int]:
-        """What holds over all of these boxes, on the whole form, and how many units that leaves undecided."""
-        hull = Hull(self.propagation.form)
+    def hull(self, boxes: Boxes) -> tuple[Bounds, int] | None:
+        """What holds over all of these boxes, on the whole form, and how many units that leaves undecided.
+
+        None where none of them holds a plan.
+        """
+        hull, any_held = Hull(self.propagation.form), False
         for k in range(len(boxes)):
             zonotopes, below, held = self._below(boxes[k : k + 1])
             hull.add(zonotopes, below, held)
+            any_held |= bool(held.any())
+        if not any_held:
+            return None
         lower, upper = [list(side) for side in (self.lower, self.upper)]
         for (i, units), low, high in zip(self.rewrite.origin, hull.lower, hull.upper, strict=True):
             chosen = slice(None) if units is None else units

@@ -243,7 +243,7 @@ def _solve(folder: Path) -> Reader:
 
     def named(registry: Mapping[str, type[Any]], what: str) -> Reader:
         def reader(value: Any, where: str) -> str:
-            if text(value, where) not in (AUTO, TREE):
+            if text(value, where) not in (AUTO, *([TREE] if what == "search" else [])):
                 parse(value, registry, what)
             return str(value)
 

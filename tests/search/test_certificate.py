@@ -12,6 +12,7 @@ import pytest
 import relu2mip as r2m
 from relu2mip.errors import InvalidProblem
 from relu2mip.search import Certificate
+from relu2mip.unrolled.plan import Plan
 from tests.search.test_cells import PUSH
 
 
@@ -44,11 +45,6 @@ def test_it_is_proven_again_from_a_file(proof: Certificate, tmp_path: Path) -> N
     assert found.bound == proof.bound
 
 
-def higher(proof: Certificate) -> None:
-    """Claim more of the leaf that holds the plan than is true."""
-    proof.tree.bound[: proof.tree.size] += 0.2 * abs(proof.plan.cost)
-
-
 def hole(proof: Certificate) -> None:
     proof.tree.low_part[inner(proof)] -= 1e-3
 
@@ -76,10 +72,22 @@ def test_a_tree_that_does_not_cover_is_refused(proof: Certificate, how: Callable
     assert says in "; ".join(found.faults)
 
 
-def test_bounds_that_are_too_high_are_not_proven(proof: Certificate) -> None:
-    claimed = replace(proof, plan=replace(proof.plan, cost=proof.plan.cost))
-    found = changed(claimed, higher).check(PUSH, seconds=2)
-    assert found.proven < found.leaves or found.bound <= proof.plan.cost
+def test_bounds_above_the_optimum_are_not_proven(proof: Certificate) -> None:
+    objective = PUSH.unrolled.objective()
+    worse = {name: (x if name.startswith("state") else np.zeros_like(x)) for name, x in proof.plan.inputs.items()}
+    cost, _ = objective.evaluate({name: x[None] for name, x in worse.items()})
+    assert cost[0] > 1.1 * proof.plan.cost
+    claimed = changed(replace(proof, plan=Plan(worse, float(cost[0]))), lambda made: made.tree.bound.fill(cost[0]))
+    found = claimed.check(PUSH, seconds=5)
+    assert not found.passed
+    assert found.bound == -np.inf
+    assert "has a plan of" in "; ".join(found.faults)
+
+
+def test_bounds_that_cut_the_inputs_leave_no_certificate() -> None:
+    answer = r2m.solve(PUSH, search="cells", bounds="crown+cutoff(rounds=1)", gap=1e-3)
+    assert answer.status == "optimal"
+    assert answer.certificate is None or answer.certificate.check(PUSH).passed
 
 
 def test_a_plan_that_costs_something_else_is_refused(proof: Certificate) -> None:
