@@ -230,7 +230,8 @@ def _checked(compiled: Program, solution: Solution, backend: str, plan: Plan | N
     stop, bound = solution.stop, min(solution.bound, plan.cost)
     if stop is Stop.INFEASIBLE:
         stop, bound = Stop.UNSETTLED, -math.inf
-    said = "" if solution.solver == Cells.name else "the plan is a known one, which the search did not improve"
+    proven = solution.solver == Cells.name or solution.stop is Stop.OPTIMAL
+    said = "" if proven else "the plan is a known one, which the search did not improve"
     message = "; ".join(filter(None, (solution.message, said)))
     return Answer.of(compiled, replace(solution, stop=stop, bound=bound, message=message), backend, plan)
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
+from relu2mip.bounds import Crown, compute_bounds
 from relu2mip.errors import InfeasibleProblem, InvalidOption, UnknownOption
 from relu2mip.runtime.worker import Processes
-from relu2mip.search import Cells
+from relu2mip.search import Cells, Judge
 from relu2mip.search.boxes import Boxes, cut
 from tests.brute_force import best_sequence, box_optimum
 from tests.forms import mlp
@@ -75,6 +76,19 @@ def test_what_no_plan_can_reach_is_infeasible() -> None:
     problem = replace(PUSH, terminal=r2m.Box([2.5, 2.5], [3, 3]), horizon=2)
     with pytest.raises(InfeasibleProblem):
         r2m.solve(problem, search="cells")
+
+
+def test_boxes_without_a_plan_have_no_hull_and_cost_infinitely_much() -> None:
+    problem = replace(PUSH, terminal=r2m.Box([0.1, -3], [3, 3]), horizon=2)
+    judge = Judge.of(problem, compute_bounds(problem.unrolled, [Crown()]))
+    whole = judge.whole
+    ends = [Boxes(end.copy(), end.copy()) for end in (whole.low, whole.high)]
+    states = [problem.rollout(box.low.reshape(2, 1))[-1, 0] for box in ends]
+    assert min(states) < 0.1
+    for box, state in zip(ends, states, strict=True):
+        held = state >= 0.1
+        assert (judge.hull(box) is not None) == held
+        assert np.isfinite(judge.judged(box).least[0]) == held
 
 
 def test_the_bound_holds_where_time_ends() -> None:
