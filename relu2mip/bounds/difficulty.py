@@ -16,6 +16,7 @@ from relu2mip.formulations import Triangle
 from relu2mip.formulations.relaxed_model import relaxed_model
 from relu2mip.mip.outer_approximation import tangent_relaxation
 from relu2mip.mip.run import run
+from relu2mip.normal_form import Relu
 from relu2mip.options import SolveOptions
 from relu2mip.passes import specialise
 from relu2mip.registry import backends
@@ -39,6 +40,15 @@ def gap(unrolled: Unrolled, bounds: Bounds, plan: Plan, seed: int = 0) -> float:
     root = relaxation(unrolled, bounds)
     usual = float(np.median(cost[violation <= FEASIBLE])) if (violation <= FEASIBLE).any() else plan.cost
     return max(0.0, (plan.cost - root) / (usual - plan.cost)) if usual > plan.cost else np.inf
+
+
+def both_signs(unrolled: Unrolled, seed: int = 0) -> int:
+    """How many units take both signs at random inputs: no bounds decide those, so a tree has at least as many."""
+    rng, objective = np.random.default_rng(seed), unrolled.objective()
+    drawn = {name: rng.uniform(low, high, (SAMPLES, low.size)) for name, (low, high) in objective.box.items()}
+    values = unrolled.form.evaluate_all(objective.snap(drawn))
+    signs = [values[value.input] for value in unrolled.form.values if isinstance(value, Relu)]
+    return sum(int(((y > 0).any(axis=0) & (y < 0).any(axis=0)).sum()) for y in signs)
 
 
 def relaxation(unrolled: Unrolled, bounds: Bounds) -> float:

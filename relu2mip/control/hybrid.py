@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from relu2mip.arrays import Array
 from relu2mip.bounds import Bounds, Crown, compute_bounds
+from relu2mip.bounds.auto import expected
+from relu2mip.bounds.difficulty import both_signs
 from relu2mip.control.mip import BranchAndBound, Mip, budget
 from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.control.planner import Planning
@@ -27,6 +29,9 @@ MOMENT, MOST = 0.4, 0.8
 PATIENCE, AGAIN = 3, 20
 """After so many branch and bounds in vain, the time for them being too short, only every so many plans tries one."""
 
+HOPELESS = 10.0
+"""As many times the seconds that are left, expected of a tree, are too many for its root to be of use."""
+
 NOT_TRIED = "the time is too short for branch and bound"
 
 
@@ -35,7 +40,8 @@ class Hybrid(Mip):
     """A portfolio of searches for a `share` of the time and a moment, then `Mip` from the best plan, then that again.
 
     widest: the gap of the root relaxation up to which a tree is searched, a second or less being left; as many times
-    that as seconds are left beyond. Where the gap is wider, its bound is taken and the portfolio goes on.
+    that as seconds are left beyond. Where the gap is wider, and so many units are undecided that a tree is not expected
+    to end in time, its bound is taken and the portfolio goes on.
     """
 
     share: float = 0.3
@@ -68,7 +74,7 @@ class _Hybrid:
         with limited(budget(seconds)), keeping(unrolled) as best:
             portfolio = Portfolio.of(unrolled, known, self.options.seed + self.plans, problem.m, narrowed)
             self.plans += 1
-            proves = self.vain < PATIENCE or self.vain % AGAIN == 0
+            proves = (self.vain < PATIENCE or self.vain % AGAIN == 0) and not _hopeless(unrolled)
             left = seconds_left()
             point = portfolio.run(min(MOST * left, MOMENT + self.options.share * left) if proves else left)
             stages = {"portfolio": time.perf_counter() - begun}
@@ -87,6 +93,11 @@ class _Hybrid:
         known_of_it = {"bound": found.bound, "nodes": found.nodes, "stages": stages, "rebuilt": found.rebuilt}
         spent = time.perf_counter() - begun
         return plan_of(problem, point, seconds=spent, stopped=found.stopped, **known_of_it)  # type: ignore[arg-type]
+
+
+def _hopeless(unrolled: Unrolled) -> bool:
+    """Whether units that take both signs say, before anything is compiled, that no tree will end in time."""
+    return expected(both_signs(unrolled), 1.0) > HOPELESS * seconds_left()
 
 
 def narrowed(unrolled: Unrolled) -> Bounds:

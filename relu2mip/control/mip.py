@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from relu2mip.arrays import Array
+from relu2mip.bounds.auto import expected
 from relu2mip.control.plan import Plan, plan_of, point_of
 from relu2mip.control.planner import Planner, Planning
 from relu2mip.errors import (
@@ -199,7 +200,8 @@ class BranchAndBound:
         if solution.stop is Stop.TIME_LIMIT:
             return Solution(Stop.TIME_LIMIT, message="the root takes too long for a tree")
         gap = (best.plan.cost - solution.bound) / max(abs(best.plan.cost), 1e-12)
-        if solution.stop is Stop.OPTIMAL and gap > widest:
+        long = expected(compiled.all_bounds.unstable, 1.0) > seconds_left()
+        if solution.stop is Stop.OPTIMAL and gap > widest and long:
             return Solution(Stop.NODE_LIMIT, bound=solution.bound, message=f"the root leaves a gap of {gap:.0%}")
         return None
 

@@ -33,8 +33,8 @@ TURN = 5e-3
 FADING = 0.7
 """What a turn leaves of the rate known before it."""
 
-SAMPLES, STARTS = 128, 32
-"""Points of a round of sampling; descents at once."""
+SAMPLES = 128
+"""Points of a round of sampling."""
 
 NEAR = 0.05
 """Noise around the best plan, as a share of the box."""
@@ -98,14 +98,14 @@ class Portfolio:
         met = Met(Space.of(objective, objective.box, block), start)
         sampling = Sampling(SAMPLES, SAMPLES // 8, ENDLESS, inertia=0.1, correlation=0.5, seed=seed)
         searches = [
-            Search(sampled(met, sampling), 0.1),
-            Search(climbed(met, Climbing(STARTS, restarts=ENDLESS, seed=seed)), 0.2),
-            Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.1),
-            Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.1),
-            Search(_improved(met, unrolled, narrow), 0.35),
+            Search(sampled(met, sampling), 0.05),
+            Search(climbed(met, Climbing(restarts=ENDLESS, seed=seed)), 0.7),
+            Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.05),
+            Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.05),
+            Search(_improved(met, unrolled, narrow), 0.12),
         ]
         if narrow is not None:
-            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.05, PROGRAM))
+            searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.03, PROGRAM))
         return cls(unrolled, met, searches)
 
     def run(self, seconds: float = math.inf) -> Plan:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import relu2mip as r2m
+from relu2mip.arrays import Array
 from relu2mip.control import Controller, Gradient, planner, simulate
 from relu2mip.errors import InvalidOption, Relu2MipError
-from relu2mip.incumbent.climb import Climbing, climb
+from relu2mip.incumbent.climb import Climbing, climb, climbed
+from relu2mip.incumbent.space import Batched, Met, Space
 from tests.control_problems import POINT, model
 from tests.forms import mlp
 
@@ -43,6 +45,30 @@ def test_a_start_is_never_lost_and_plans_are_judged_in_numpy() -> None:
     after = climb(objective, objective.box, Climbing(starts=1, steps=1, restarts=1, engine="torch"), start=begin)
     assert not begin.better_than(after)
     assert objective.evaluate({name: x[None] for name, x in after.inputs.items()})[0][0] == after.cost
+
+
+def test_the_worst_descents_are_given_up_and_each_round_has_more_of_them() -> None:
+    objective = RANDOM.unrolled.objective()
+    met, sizes = Met(Space.of(objective, objective.box, 2)), list[int]()
+
+    def looked(points: Array) -> Batched:
+        sizes.append(len(points))
+        return Met.look(met, points)
+
+    met.look = looked  # type: ignore[method-assign]
+    assert len(list(climbed(met, Climbing(starts=32, steps=10, restarts=4)))) == 4 * (3 + 10)
+    rounds = [[count, count, count // 4, *5 * [count // 16]] for count in (32, 64, 128, 128)]
+    assert sizes == [size for sizes in rounds for size in sizes]
+
+
+def test_many_starts_end_lower_and_nearer_to_each_other_than_few() -> None:
+    objective = RANDOM.unrolled.objective()
+    costs = {
+        starts: [climb(objective, objective.box, Climbing(starts, 60, 1, seed=seed), block=2).cost for seed in range(5)]
+        for starts in (2, 128)
+    }
+    assert max(costs[128]) < min(costs[2])
+    assert np.ptp(costs[128]) < np.ptp(costs[2])
 
 
 def test_the_loop_runs_in_torch() -> None:
