@@ -2,11 +2,12 @@
 
     python examples/claims/closed_loop.py                     # 4 episodes of pushing, a few minutes
     python examples/claims/closed_loop.py --full              # 50 episodes of every task: days
-    python examples/claims/closed_loop.py --relus 24 128 --planners hybrid mppi --episodes 50
+    python examples/claims/closed_loop.py --relus 36 128 --planners hybrid mppi --episodes 50
+    python examples/claims/closed_loop.py --place probe --aim 0.05 --horizons 8 --period 0.15
 
-Every planner acts in the same episodes, with the same cost, horizon and places to push from (`places.py`). The period
-is seconds of processor time of this process, which plans on one thread, so that a busy machine is fair to all; solvers
-look at the wall clock, so there branch and bound has a little less. Planners take turns within each episode.
+Every planner acts in the same episodes, with the same cost, horizon and places to push from (`places.py`), if any. The
+period is seconds of processor time of this process, which plans on one thread, so that a busy machine is fair to all;
+solvers look at the wall clock, so there branch and bound has a little less. Planners take turns within each episode.
 """
 
 import sys
@@ -31,8 +32,8 @@ from relu2mip.control.environment import Environment
 from relu2mip.runtime.deadline import limited
 
 SMALL = {
-    "tasks": ("push",), "relus": (128, 24), "planners": ("mppi", "hybrid"), "horizons": (8,), "period": 0.15,
-    "place": "probe", "aim": 0.05, "discount": 1.0, "episodes": 4,
+    "tasks": ("push",), "relus": (128, 36), "planners": ("mppi", "hybrid"), "horizons": (10,), "period": 0.5,
+    "place": "none", "aim": 0.0, "discount": 1.0, "episodes": 4,
 }  # fmt: skip
 FULL = SMALL | {
     "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 64, 70, 128), "episodes": 50,
@@ -121,6 +122,28 @@ def table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def differences(rows: Sequence[Row]) -> list[str]:
+    """Lines of the differences by episode from `mppi` on the most ReLUs, by task and horizon, with intervals."""
+    lines = []
+    for task, horizon in dict.fromkeys((row["task"], row["horizon"]) for row in rows):
+        here = [row for row in rows if (row["task"], row["horizon"]) == (task, horizon)]
+        most = max(row["relus"] for row in here)
+        first = {row["episode"]: row for row in here if (row["relus"], row["planner"]) == (most, "mppi")}
+        for relus, planner in dict.fromkeys((row["relus"], row["planner"]) for row in here):
+            own = [row for row in here if (row["relus"], row["planner"]) == (relus, planner)]
+            pairs = [
+                (row, first[row["episode"]]) for row in own if row["episode"] in first and row not in first.values()
+            ]
+            if pairs:
+                shown = (
+                    "{:6.2f} [{:6.2f}, {:6.2f}]".format(*mean_interval([a[of] - b[of] for a, b in pairs]))
+                    for of in ("cost", "mean")
+                )
+                name = f"{task} {horizon} steps: {relus} {planner} less {most} mppi"
+                lines.append(f"{name:50} end {next(shown)}  on the way {next(shown)}")
+    return lines
+
+
 def draw(rows: Sequence[Row], path: Path) -> None:
     """Cost in the end, cost on the way and success over the number of ReLUs, a row a task, with intervals."""
     import matplotlib
@@ -173,7 +196,7 @@ def main(given: Sequence[str] | None = None) -> None:
         for planner in chosen.planners
     ]  # fmt: skip
     rows = collected(chosen.folder / "closed_loop.csv", trials, measure)
-    print("\n".join(table(rows)))
+    print("\n".join(table(rows) + differences(rows)))
     draw(rows, chosen.folder / "closed_loop.svg")
 
 

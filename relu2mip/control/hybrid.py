@@ -27,10 +27,10 @@ MOMENT, MOST = 0.4, 0.8
 """Seconds that the portfolio has beyond its share, and the largest share that this may come to."""
 
 PATIENCE, AGAIN = 3, 20
-"""After so many branch and bounds in vain, the time for them being too short, only every so many plans tries one."""
+"""After so many branch and bounds in vain, only every so many plans tries one."""
 
-HOPELESS = 10.0
-"""As many times the seconds that are left, expected of a tree, are too many for its root to be of use."""
+HOPELESS = 1000.0
+"""As many times the seconds that are left, expected of a tree, are too many even where its root is nearly tight."""
 
 NOT_TRIED = "the time is too short for branch and bound"
 
@@ -61,7 +61,7 @@ class Hybrid(Mip):
 
 
 class _Hybrid:
-    """A hybrid at work. vain: branch and bounds in a row that neither found a better plan nor proved anything."""
+    """A hybrid at work. vain: branch and bounds in a row that neither found a better plan nor got near to a proof."""
 
     def __init__(self, options: Hybrid, problem: Trajectory) -> None:
         self.options, self.proving = options, BranchAndBound(options, problem)
@@ -84,8 +84,9 @@ class _Hybrid:
                 return plan_of(problem, point, seconds=spent, stopped=NOT_TRIED, stages=stages)
             widest = self.options.widest * max(1.0, seconds_left())
             found = self.proving.search(problem, best, point, begun, stages, widest)
-            self.vain = self.vain + 1 if found.bound is None and found.cost >= point.cost else 0
             proven = found.gap is not None and found.gap <= self.options.gap
+            near = found.gap is not None and found.gap <= widest
+            self.vain = 0 if near or found.nodes or found.cost < point.cost else self.vain + 1
             if proven or seconds_left() < LEAST:
                 return found
             portfolio.met.take(point_of(problem, found.controls))

@@ -148,6 +148,7 @@ def climbed(met: Met, options: Climbing) -> Iterator[bool]:
                     met.look(points)
                 yield True
         penalty *= 2.0
+        met.rounds += 1
 
 
 def _starts(met: Met, count: int, rng: np.random.Generator) -> Array:

@@ -21,7 +21,7 @@ from relu2mip.incumbent.path_integral import PathIntegral, integrated
 from relu2mip.incumbent.polish import polish
 from relu2mip.incumbent.sample import Sampling, sampled
 from relu2mip.incumbent.space import Met, Space
-from relu2mip.runtime.deadline import expired, limited
+from relu2mip.runtime.deadline import expired, limited, seconds_left
 from relu2mip.threads import products_on_one_thread
 from relu2mip.unrolled.bounds import Bounds
 from relu2mip.unrolled.plan import Plan
@@ -98,11 +98,11 @@ class Portfolio:
         met = Met(Space.of(objective, objective.box, block), start)
         sampling = Sampling(SAMPLES, SAMPLES // 8, ENDLESS, inertia=0.1, correlation=0.5, seed=seed)
         searches = [
-            Search(sampled(met, sampling), 0.05),
-            Search(climbed(met, Climbing(restarts=ENDLESS, seed=seed)), 0.7),
-            Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.05),
+            Search(sampled(met, sampling), 0.03),
+            Search(climbed(met, Climbing(restarts=ENDLESS, seed=seed)), 0.55),
+            Search(integrated(met, PathIntegral(2 * SAMPLES, ENDLESS, seed=seed)), 0.02),
             Search(integrated(met, PathIntegral(SAMPLES, ENDLESS, noise=NEAR, seed=seed), near=True), 0.05),
-            Search(_improved(met, unrolled, narrow), 0.12),
+            Search(_improved(met, unrolled, narrow), 0.3),
         ]
         if narrow is not None:
             searches.append(Search(neighbourhoods(met, unrolled, narrow), 0.03, PROGRAM))
@@ -136,21 +136,24 @@ def _gain(before: Plan | None, after: Plan | None, unit: float) -> float:
 
 
 def _improved(met: Met, unrolled: Unrolled, narrow: Callable[[Unrolled], Bounds] | None) -> Iterator[bool]:
-    """Descend from the best plan and polish it, by turns, until that is of no use.
+    """Descend from the best plan and polish it, by turns, until that is of no use, after each round of descents.
 
-    Bounds cost time, so they are found only where the sets give none: squares of columns need some.
+    Before a round has ended that would be wasted on a plan that it leaves behind; in the second half of the time it is
+    not. Bounds cost time, so they are found only where the sets give none: squares of columns need some.
     """
     bounds, done = Bounds.of(unrolled.form, unrolled.domain), None
     if narrow is not None and not all(np.isfinite(side).all() for box in unrolled.domain.values() for side in box):
         bounds = narrow(unrolled)
-    objective = met.space.objective
+    objective, rounds, half = met.space.objective, 0, seconds_left() / 2
     while True:
         plan = met.plan
-        if plan is None or plan is done:
+        early = met.rounds == rounds and seconds_left() > half
+        if plan is None or plan is done or early:
             yield False
             continue
         met.take(descend(objective, dict(objective.box), plan))
         if met.plan is not None and met.plan.feasible and not expired():
             met.take(polish(unrolled, bounds, met.plan))
         done = met.plan if met.plan is plan else None
+        rounds = met.rounds if done else rounds
         yield True

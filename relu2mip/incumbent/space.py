@@ -71,10 +71,13 @@ class Space:
 
 
 class Met:
-    """The best plan that the searches of a space have met. plan: that one; None before the first look."""
+    """The best plan that the searches of a space have met.
+
+    plan: that one; None before the first look.  rounds: of descents that have ended.
+    """
 
     def __init__(self, space: Space, plan: Plan | None = None) -> None:
-        self.space, self.plan = space, plan
+        self.space, self.plan, self.rounds = space, plan, 0
 
     def look(self, points: Array) -> Batched:
         """The plans at points (B, size), the best of them kept."""

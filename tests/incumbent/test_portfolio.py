@@ -10,8 +10,9 @@ import pytest
 
 import relu2mip as r2m
 from relu2mip.bounds import Crown, compute_bounds
-from relu2mip.incumbent.portfolio import Portfolio, Search
+from relu2mip.incumbent.portfolio import Portfolio, Search, _improved
 from relu2mip.incumbent.space import Met, Space
+from relu2mip.runtime.deadline import limited
 from relu2mip.unrolled.plan import Plan
 from tests.forms import mlp
 
@@ -69,3 +70,26 @@ def test_a_start_is_never_lost_and_no_time_gives_a_plan() -> None:
     known = Portfolio.of(PROBLEM.unrolled, block=1).run(0.5)
     assert Portfolio.of(PROBLEM.unrolled, known, block=1).run(1e-9).cost <= known.cost
     assert np.isfinite(Portfolio.of(PROBLEM.unrolled, block=1).run(1e-9).cost)
+
+
+def test_a_plan_is_polished_after_a_round_of_descents_or_in_the_second_half_of_the_time() -> None:
+    met = nothing()
+    met.look(np.zeros((1, met.space.low.size)))
+    first = met.plan
+    assert first is not None
+    with limited(60.0):
+        rounds = _improved(met, PROBLEM.unrolled, None)
+        assert not next(rounds)
+        assert not next(rounds)
+        assert met.plan is first
+        met.rounds = 1
+        assert next(rounds)
+        assert met.plan is not first
+        assert met.plan.better_than(first)
+        while next(rounds):
+            pass
+        met.look(met.space.joined(met.plan.inputs)[None] * 0.9)
+        assert not next(rounds), "nothing is done until the next round ends"
+    late = nothing()
+    late.look(np.zeros((1, late.space.low.size)))
+    assert next(_improved(late, PROBLEM.unrolled, None)), "without a deadline there is no first half"
