@@ -99,7 +99,7 @@ def test_prediction(tmp_path: Path) -> None:
     given = ["--rollouts", "2", "--tasks", "sort-3", "push", "--folder", str(tmp_path)]
     prediction.main(given)
     rows = read(tmp_path / "prediction.csv")
-    assert len(rows) == 2 * (4 + 7)
+    assert len(rows) == 2 * (4 + 8)
     assert (tmp_path / "prediction.svg").stat().st_size > 1000
     # Nothing moves by 0 ReLUs: the error is how far things moved, and 128 ReLUs are better.
     last = {

@@ -171,3 +171,19 @@ def test_what_a_policy_sees_and_does_is_scaled() -> None:
     before = env.task.pusher
     scaled(env).step(np.array([0.5, -1.0], dtype=np.float32))
     assert np.allclose(env.task.pusher, before + np.array([15.0, -30.0]))
+
+
+def test_differences_are_by_episode() -> None:
+    from claims.closed_loop import differences
+
+    rows = [
+        {"task": "push", "horizon": 10, "relus": relus, "planner": planner, "episode": k, "cost": cost + k, "mean": 2.0}
+        for relus, planner, cost, count in ((128, "mppi", 5.0, 9), (128, "hybrid", 3.0, 8), (36, "mppi", 6.5, 9))
+        for k in range(count)
+    ]
+    hybrid, mppi = differences(rows)
+    assert hybrid.startswith("push 10 steps: 128 hybrid less 128 mppi")
+    assert hybrid.endswith("end  -2.00 [ -2.00,  -2.00]  on the way   0.00 [  0.00,   0.00]")
+    assert mppi.startswith("push 10 steps: 36 mppi less 128 mppi")
+    assert "end   1.50 [  1.50,   1.50]" in mppi
+    assert differences([row for row in rows if row["planner"] == "hybrid"]) == []
