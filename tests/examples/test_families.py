@@ -73,6 +73,6 @@ def test_sorting(path: Path) -> None:
 
 
 def test_they_are_there() -> None:
-    assert len(PUSH) == 6
+    assert len(PUSH) == 7
     assert len(ROPE) == 6
     assert len(SORT) == 7
