@@ -36,7 +36,7 @@ SMALL = {
     "place": "none", "aim": 0.0, "discount": 1.0, "episodes": 4,
 }  # fmt: skip
 FULL = SMALL | {
-    "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 64, 70, 128), "episodes": 50,
+    "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 48, 64, 70, 128), "episodes": 50,
     "planners": ("mppi", "cem", "gradient", "hybrid", "mip"),
 }  # fmt: skip
 
@@ -131,10 +131,8 @@ def differences(rows: Sequence[Row]) -> list[str]:
         first = {row["episode"]: row for row in here if (row["relus"], row["planner"]) == (most, "mppi")}
         for relus, planner in dict.fromkeys((row["relus"], row["planner"]) for row in here):
             own = [row for row in here if (row["relus"], row["planner"]) == (relus, planner)]
-            pairs = [
-                (row, first[row["episode"]]) for row in own if row["episode"] in first and row not in first.values()
-            ]
-            if pairs:
+            pairs = [(row, first[row["episode"]]) for row in own if row["episode"] in first]
+            if pairs and (relus, planner) != (most, "mppi"):
                 shown = (
                     "{:6.2f} [{:6.2f}, {:6.2f}]".format(*mean_interval([a[of] - b[of] for a, b in pairs]))
                     for of in ("cost", "mean")

@@ -39,7 +39,7 @@ SMALL = {
     "planners": ("cem", "mppi", "gradient", "hybrid", "hybrid(backend=gurobi)"),
 }  # fmt: skip
 FULL = SMALL | {
-    "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 64, 70, 128), "horizons": (5, 10),
+    "tasks": tuple(TASKS), "relus": (4, 8, 15, 16, 18, 24, 28, 32, 36, 42, 48, 64, 70, 128), "horizons": (5, 10),
     "instances": 100, "planners": (*SMALL["planners"], "mip", "mip(backend=gurobi)"),
 }  # fmt: skip
 

@@ -43,11 +43,16 @@ def gap(unrolled: Unrolled, bounds: Bounds, plan: Plan, seed: int = 0) -> float:
 
 
 def both_signs(unrolled: Unrolled, seed: int = 0) -> int:
-    """How many units take both signs at random inputs: no bounds decide those, so a tree has at least as many."""
+    """How many units take both signs at random inputs that the sets allow: no bounds decide those.
+
+    So a tree has at least as many; 0 where the sets allow none of the inputs.
+    """
     rng, objective = np.random.default_rng(seed), unrolled.objective()
     drawn = {name: rng.uniform(low, high, (SAMPLES, low.size)) for name, (low, high) in objective.box.items()}
-    values = unrolled.form.evaluate_all(objective.snap(drawn))
-    signs = [values[value.input] for value in unrolled.form.values if isinstance(value, Relu)]
+    inputs = objective.snap(drawn)
+    allowed = objective.evaluate(inputs)[1] <= FEASIBLE
+    values = unrolled.form.evaluate_all(inputs)
+    signs = [values[value.input][allowed] for value in unrolled.form.values if isinstance(value, Relu)]
     return sum(int(((y > 0).any(axis=0) & (y < 0).any(axis=0)).sum()) for y in signs)
 
 

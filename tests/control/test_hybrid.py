@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import relu2mip as r2m
-from relu2mip.bounds import Crown, compute_bounds
+from relu2mip.bounds import Crown, Lp, compute_bounds
 from relu2mip.bounds.difficulty import both_signs
 from relu2mip.control import planner
 from relu2mip.control.hybrid import NOT_TRIED
@@ -24,6 +25,17 @@ def test_units_that_take_both_signs_are_undecided_whatever_the_bounds(width: int
     unrolled = problem(width, 4).unrolled
     seen = both_signs(unrolled)
     assert 0 < seen <= compute_bounds(unrolled, [Crown()]).unstable
+
+
+def test_inputs_that_the_sets_forbid_do_not_count() -> None:
+    whole = problem(16, 2)
+    states = whole.rollout(np.random.default_rng(0).uniform(-1, 1, (200, 2, 1)))[:, -1]
+    low = np.quantile(states[:, 0], 0.9)
+    cut = whole.changed(terminal=r2m.Box([low, -99, -99], [99, 99, 99]))
+    assert 0 < both_signs(cut.unrolled) < both_signs(whole.unrolled)
+    assert both_signs(cut.unrolled) <= compute_bounds(cut.unrolled, [Crown(), Lp()]).unstable
+    never = whole.changed(terminal=r2m.Box([98, -99, -99], [99, 99, 99]))
+    assert both_signs(never.unrolled) == 0
 
 
 def test_a_hopeless_tree_is_not_even_compiled() -> None:

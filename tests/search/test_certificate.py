@@ -87,7 +87,7 @@ def test_bounds_above_the_optimum_are_not_proven(proof: Certificate) -> None:
 def test_bounds_that_cut_the_inputs_leave_no_certificate() -> None:
     answer = r2m.solve(PUSH, search="cells", bounds="crown+cutoff(rounds=1)", gap=1e-3)
     assert answer.status == "optimal"
-    assert answer.certificate is None or answer.certificate.check(PUSH).passed
+    assert answer.certificate is None
 
 
 def test_a_plan_that_costs_something_else_is_refused(proof: Certificate) -> None:
